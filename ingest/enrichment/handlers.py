@@ -47,9 +47,9 @@ class FactHandler:
 
 @dataclass(frozen=True)
 class BatchHandler:
-    """A kind that is fetched for many subjects by one request, given their node ids; `store` returns rows written."""
+    """A kind that is fetched for many subjects by one request; `store` returns rows written."""
 
-    fetch: Callable[[Facts, FactSubject, Sequence[str], StopSignal | None], FetchedFact[list[Any]]]
+    fetch: Callable[[Facts, Sequence[FactSubject], StopSignal | None], FetchedFact[list[Any]]]
     store: Callable[[Connection, int, Any, datetime], int]
 
 
@@ -133,11 +133,11 @@ FACT_HANDLERS: dict[str, FactHandler] = {
 }
 
 BATCH_HANDLERS: dict[str, BatchHandler] = {
-    "extras": BatchHandler(lambda facts, subject, ids, stop: facts.extras(subject, ids, stop=stop), extras.store),
+    "extras": BatchHandler(lambda facts, subjects, stop: facts.extras(subjects, stop=stop), extras.store),
     "account_counts": BatchHandler(
-        lambda facts, subject, ids, stop: facts.rare_counts(subject, ids, stop=stop), account_counts.store
+        lambda facts, subjects, stop: facts.rare_counts(subjects, stop=stop), account_counts.store
     ),
     "fork_languages": BatchHandler(
-        lambda facts, subject, ids, stop: facts.languages(subject, ids, stop=stop), fork_languages.store
+        lambda facts, subjects, stop: facts.languages(subjects, stop=stop), fork_languages.store
     ),
 }

@@ -133,6 +133,9 @@ class Enricher:
                     run.stored += 1
                 failures = 0
             except (RateLimited, EndpointNotSupported, Stopped, BadCredentials) as error:
+                if isinstance(error, RateLimited) and error.is_of_fallback:
+                    log.info("enrichment left for later", kind=kind.name, subjects=list(batch), reason=str(error))
+                    continue
                 # Not caused by this subject: the others would fail the same way.
                 self._end_early(run, kind, error)
                 return
@@ -184,9 +187,8 @@ class Enricher:
         targets = [target for target in loaded if target is not None and target.node_id is not None]
         if not targets:
             return
-        subject = self._subject(run, kind, targets[0])
-        handler = BATCH_HANDLERS[kind.name]
-        fact = handler.fetch(self.github.facts, subject, [target.node_id or "" for target in targets], stop)
+        subjects = [self._subject(run, kind, target) for target in targets]
+        fact = BATCH_HANDLERS[kind.name].fetch(self.github.facts, subjects, stop)
         for target, reported in zip(targets, fact.value, strict=True):
             if reported is None:
                 self._record_failure(run, kind, target.id, RepositoryNotFound(target.full_name or target.login))

@@ -18,13 +18,15 @@ from ingest.github.api.graphql import GraphQL
 from ingest.github.api.models import Account, Repository
 from ingest.github.api.profiles import Profiles
 from ingest.github.api.rest import Rest
-from ingest.github.errors import BadCredentials, GitHubError
+from ingest.github.errors import BadCredentials, GitHubError, PermissionDenied
 from ingest.github.fetch.account_fetch import FetchServices
 from ingest.github.fetch.fetcher import AccountFetcher
 from ingest.github.http.app_auth import AppCredential, InstallationCredential
-from ingest.github.http.credentials import Credential, CredentialPool, numbered_tokens
+from ingest.github.http.credentials import ANONYMOUS, Credential, CredentialPool, numbered_tokens
 from ingest.github.http.etag_cache import ResponseCache
+from ingest.github.http.fallback import ask
 from ingest.github.http.rate_gate import MAX_WAIT_SECONDS, Clock, RateBudgetStore, RateGate, Sleep, StopSignal
+from ingest.github.http.responses import FORBIDDEN
 from ingest.github.http.transport import TIMEOUT, RequestContext, Transport
 from ingest.github.http.urls import PUBLIC_API_URL
 from ingest.github.types import (
@@ -96,6 +98,7 @@ class GitHub:
         self._use_graphql = use_graphql and not self._pool.is_anonymous
         self.facts = Facts(self._rest, self._graphql, self._pool)
         self.profiles = Profiles(self._rest, self._graphql, self._pool, use_graphql=self._use_graphql)
+        self._pool.denials = self._cache
         self._pool.on_refusal = self._publish_refused_token
         self._cache.clear_refused_tokens(credential.fingerprint for credential in self._pool.credentials)
         for credential in self._pool.credentials:
@@ -153,7 +156,7 @@ class GitHub:
     def token_fingerprint_for(self, login: str, pinned: str | None = None) -> str | None:
         """Return the fingerprint of the token that would fetch *login*; None without a usable token."""
         credential = self._pool.choose(login, pinned)
-        return None if credential is None or self.is_anonymous else credential.fingerprint
+        return None if credential is None or credential.fingerprint == ANONYMOUS else credential.fingerprint
 
     def accounts(
         self,
@@ -189,18 +192,26 @@ class GitHub:
 
     def account_by_id(self, github_id: int, *, stop: StopSignal | None = None) -> Account:
         """Fetch an account by id, whatever its login is now. Raises AccountNotFound."""
-        return self._rest.account_by_id(github_id, self._context_for(str(github_id), stop))[0]
+        return ask(
+            self._pool,
+            f"id {github_id}",
+            lambda credential: self._rest.account_by_id(github_id, RequestContext(credential, stop=stop))[0],
+        )
 
     def is_repository_visible(self, github_id: int, *, stop: StopSignal | None = None) -> bool:
         """Tell whether GitHub shows a repository. Raises GitHubError when it does not respond."""
-        context = self._context_for(str(github_id), stop)
-        return isinstance(self._rest.locate_repository(github_id, context), Repository)
+        return isinstance(self._ask_for_repository(github_id, None, stop), Repository)
 
     def locate_repositories(
-        self, repositories: Sequence[tuple[int, str | None]], *, stop: StopSignal | None = None
+        self,
+        repositories: Sequence[tuple[int, str | None]],
+        *,
+        token: str | None = None,
+        stop: StopSignal | None = None,
     ) -> dict[int, Repository | MissingRepository]:
         """Find out what became of repositories (GitHub id, node id) that their owner's list no longer has.
 
+        *token* is the fingerprint of the one that fetched the list.
         Returns by GitHub id the current record of one that moved, or a MissingRepository with the reason. One whose
         request failed is left out, and a warning logged: it may be requested again.
         """
@@ -208,21 +219,24 @@ class GitHub:
         nodes = [(github_id, node_id) for github_id, node_id in repositories if node_id]
         if self._use_graphql:
             for i in range(0, len(nodes), NODES_PER_QUERY):
-                found |= self._locate_batch(nodes[i : i + NODES_PER_QUERY], stop)
+                found |= self._locate_batch(nodes[i : i + NODES_PER_QUERY], token, stop)
         for github_id, _ in repositories:
             if github_id not in found:
-                location = self._locate_repository(github_id, stop)
+                location = self._locate_repository(github_id, token, stop)
                 if location is not None:
                     found[github_id] = location
         return found
 
     def _locate_batch(
-        self, nodes: Sequence[tuple[int, str]], stop: StopSignal | None
+        self, nodes: Sequence[tuple[int, str]], token: str | None, stop: StopSignal | None
     ) -> dict[int, Repository | MissingRepository]:
         """Request up to a hundred by node id; leave out those not shown, because only REST says why."""
+        credential = self._pool.choose(nodes[0][1], token, may_be_anonymous=False)
+        if credential is None:
+            return {}
         try:
             response = self._graphql.repositories(
-                [node_id for _, node_id in nodes], self._context_for(nodes[0][1], stop)
+                [node_id for _, node_id in nodes], RequestContext(credential, stop=stop)
             )
         except GitHubError as error:
             log.warning("batch repository check failed", count=len(nodes), error=str(error))
@@ -233,15 +247,27 @@ class GitHub:
                 found[github_id] = MissingRepository(github_id, "private") if repository.is_private else repository
         return found
 
-    def _locate_repository(self, github_id: int, stop: StopSignal | None) -> Repository | MissingRepository | None:
+    def _locate_repository(
+        self, github_id: int, token: str | None, stop: StopSignal | None
+    ) -> Repository | MissingRepository | None:
         try:
-            return self._rest.locate_repository(github_id, self._context_for(str(github_id), stop))
+            return self._ask_for_repository(github_id, token, stop)
         except GitHubError as error:
             log.warning("repository check failed", github_id=github_id, error=str(error))
             return None
 
-    def _context_for(self, subject: str, stop: StopSignal | None) -> RequestContext:
-        return RequestContext(self._pool.require(subject), stop=stop)
+    def _ask_for_repository(
+        self, github_id: int, token: str | None, stop: StopSignal | None
+    ) -> Repository | MissingRepository:
+        try:
+            return ask(
+                self._pool,
+                f"repository {github_id}",
+                lambda credential: self._rest.locate_repository(github_id, RequestContext(credential, stop=stop)),
+                pinned=token,
+            )
+        except PermissionDenied as error:
+            return MissingRepository(github_id, error.code, FORBIDDEN)
 
     def _publish_refused_token(self, credential: Credential, reason: str, at: datetime | None) -> None:
         self._cache.publish_refused_token(credential.fingerprint, credential.name, reason, at)

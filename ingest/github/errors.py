@@ -45,6 +45,8 @@ class RateLimited(GitHubError):
         self.resets_at = resets_at
         self.is_exhausted = is_exhausted
         """Only one rate limit is used up, or down to the caller's reserve; else all requests have to wait."""
+        self.is_of_fallback = False
+        """The rate limit is that of a credential that stood in for a denied one; the denied one's may last."""
         super().__init__(f"{reason} until {resets_at:%Y-%m-%d %H:%M:%S} UTC")
 
 
@@ -61,11 +63,16 @@ class BadCredentials(GitHubError):
 
 
 class PermissionDenied(GitHubError):
-    """The token may not see this; waiting does not help."""
+    """The token may not see this; waiting does not help, another token or none may.
+
+    `message` is GitHub's. `may_depend_on_token` is False where every token would get the same.
+    """
 
     code = "permission_denied"
 
-    def __init__(self, what: str, message: str = "") -> None:
+    def __init__(self, what: str, message: str = "", *, may_depend_on_token: bool = True) -> None:
+        self.message = message
+        self.may_depend_on_token = may_depend_on_token
         super().__init__(f"GitHub denies access to {what}" + (f": {message}" if message else ""))
 
 

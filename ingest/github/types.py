@@ -43,6 +43,8 @@ class AccountSnapshot:
     languages_failed: tuple[int, ...] = ()
     """Repositories whose languages were requested and not fetched; request them again at the next refresh."""
     languages_error: GitHubError | None = None
+    extras_error: GitHubError | None = None
+    """Why the extras of some repositories were requested and not fetched."""
 
 
 @dataclass(frozen=True)

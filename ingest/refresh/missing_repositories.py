@@ -39,7 +39,7 @@ def find_missing_repositories(
     if not missing:
         return MissingRepositories()
     try:
-        found = github.locate_repositories(missing, stop=stop)
+        found = github.locate_repositories(missing, token=snapshot.token, stop=stop)
     except GitHubError as error:
         log.warning("missing repositories not checked", login=snapshot.account.login, error=str(error))
         return MissingRepositories()

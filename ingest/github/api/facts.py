@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from ingest.github.api import fact_types
@@ -14,16 +14,18 @@ from ingest.github.api.graphql_responses import FailedNode, LanguagePage
 from ingest.github.api.models import PARSE_ERRORS, Extras, RareCounts
 from ingest.github.api.rest import PAGE_SIZE, FetchedBody, Rest
 from ingest.github.errors import (
-    BadCredentials,
     EndpointNotSupported,
+    GitHubError,
     GraphQLUnavailable,
     InvalidResponse,
+    PermissionDenied,
     RepositoryNameReused,
     RepositoryNotFound,
     StatisticsNotReady,
     UnexpectedStatus,
 )
-from ingest.github.http.credentials import CredentialPool
+from ingest.github.http.credentials import Credential, CredentialPool
+from ingest.github.http.fallback import ask, ask_each
 from ingest.github.http.rate_gate import StopSignal
 from ingest.github.http.transport import RequestContext, Tally
 
@@ -69,7 +71,8 @@ class Facts:
     """Fetches one fact of one subject per call, with conditional requests. Thread-safe.
 
     All methods raise RateLimited as soon as the rate budget is down to the subject's reserve; they do not wait for it
-    to reset. They raise RepositoryNameReused where the response is about another repository.
+    to reset. What the pinned token is denied, others are asked for, then anonymously (see `http.fallback`). They raise
+    RepositoryNameReused where the response is about another repository.
     """
 
     def __init__(self, rest: Rest, graphql: GraphQL, pool: CredentialPool) -> None:
@@ -126,12 +129,18 @@ class Facts:
         Raises PermissionDenied without push access.
         Source: https://docs.github.com/en/rest/metrics/traffic
         """
-        views = self._read(subject, "/traffic/views", "its views", lambda b: fact_types.parse_traffic(b, "views"), stop)
-        clones = self._read(
-            subject, "/traffic/clones", "its clones", lambda b: fact_types.parse_traffic(b, "clones"), stop
-        )
+        views = self._traffic(subject, "views", stop)
+        clones = self._traffic(subject, "clones", stop)
         days = fact_types.merge_traffic(views.value, clones.value)
         return FetchedFact(days, min(views.captured_at, clones.captured_at))
+
+    def _traffic(
+        self, subject: FactSubject, what: Literal["views", "clones"], stop: StopSignal | None
+    ) -> FetchedFact[list[TrafficDay]]:
+        def parse(body: object) -> list[TrafficDay]:
+            return fact_types.parse_traffic(body, what)
+
+        return self._read(subject, f"/traffic/{what}", f"its {what}", parse, stop, is_public=False)
 
     def contributions(
         self, subject: FactSubject, spans: Sequence[tuple[date, date]], *, stop: StopSignal | None = None
@@ -152,32 +161,32 @@ class Facts:
         return FetchedFact(found.days, found.captured_at)
 
     def extras(
-        self, subject: FactSubject, node_ids: Sequence[str], *, stop: StopSignal | None = None
+        self, subjects: Sequence[FactSubject], *, stop: StopSignal | None = None
     ) -> FetchedFact[list[Extras | FailedNode | None]]:
         """Fetch watchers, open issues, open change requests and topics of at most a hundred repositories.
 
         None for one that GitHub does not show, FailedNode for one it failed to report.
         """
-        fetch = self._graphql.extras_with_timestamp
-        return self._by_graphql(subject, "extras", stop, lambda context: FetchedFact(*fetch(node_ids, context)))
+        return self._each_by_graphql(subjects, "extras", stop, self._graphql.extras_with_timestamp)
 
     def languages(
-        self, subject: FactSubject, node_ids: Sequence[str], *, stop: StopSignal | None = None
+        self, subjects: Sequence[FactSubject], *, stop: StopSignal | None = None
     ) -> FetchedFact[list[dict[str, int] | FailedNode | None]]:
         """Fetch the languages of repositories in bytes. Results as for `extras`."""
 
-        def fetch(context: RequestContext) -> FetchedFact[list[dict[str, int] | FailedNode | None]]:
+        def fetch(
+            node_ids: Sequence[str], context: RequestContext
+        ) -> tuple[list[dict[str, int] | FailedNode | None], datetime]:
             pages, at = self._graphql.languages_with_timestamp(node_ids, context)
-            return FetchedFact([_complete_languages(page) for page in pages], at)
+            return [_complete_languages(page) for page in pages], at
 
-        return self._by_graphql(subject, "languages", stop, fetch)
+        return self._each_by_graphql(subjects, "languages", stop, fetch)
 
     def rare_counts(
-        self, subject: FactSubject, node_ids: Sequence[str], *, stop: StopSignal | None = None
+        self, subjects: Sequence[FactSubject], *, stop: StopSignal | None = None
     ) -> FetchedFact[list[RareCounts | FailedNode | None]]:
         """Fetch how many accounts users follow and how many public gists they have. Results as for `extras`."""
-        fetch = self._graphql.rare_counts_with_timestamp
-        return self._by_graphql(subject, "accounts", stop, lambda context: FetchedFact(*fetch(node_ids, context)))
+        return self._each_by_graphql(subjects, "accounts", stop, self._graphql.rare_counts_with_timestamp)
 
     def _by_graphql(
         self, subject: FactSubject, what: str, stop: StopSignal | None, fetch: Callable[[RequestContext], T]
@@ -185,9 +194,50 @@ class Facts:
         if self._graphql.is_missing:
             raise EndpointNotSupported(what)
         try:
-            return self._with_any_credential(subject, stop, fetch)
+            return ask(
+                self._pool,
+                subject.login,
+                lambda credential: fetch(_context(credential, subject, stop)),
+                pinned=subject.token,
+                scope=what,
+                may_be_anonymous=False,
+            )
         except GraphQLUnavailable as error:
             raise EndpointNotSupported(what) from error
+
+    def _each_by_graphql(
+        self,
+        subjects: Sequence[FactSubject],
+        what: str,
+        stop: StopSignal | None,
+        fetch: Callable[[Sequence[str], RequestContext], tuple[list[T | FailedNode | None], datetime]],
+    ) -> FetchedFact[list[T | FailedNode | None]]:
+        """Fetch nodes of one token's accounts together; those that it is denied, with another token."""
+        if self._graphql.is_missing:
+            raise EndpointNotSupported(what)
+        times: list[datetime] = []
+
+        def send(credential: Credential, indexes: Sequence[int]) -> list[T | GitHubError | None]:
+            node_ids = [subjects[index].node_id or "" for index in indexes]
+            nodes, at = fetch(node_ids, _context(credential, subjects[0], stop))
+            times.append(at)
+            return [node.error if isinstance(node, FailedNode) else node for node in nodes]
+
+        try:
+            found = ask_each(
+                self._pool,
+                [subject.login for subject in subjects],
+                send,
+                pinned=subjects[0].token,
+                scope=what,
+                may_be_anonymous=False,
+            )
+        except GraphQLUnavailable as error:
+            raise EndpointNotSupported(what) from error
+        nodes = [FailedNode(node) if isinstance(node, GitHubError) else node for node in found]
+        if not times and isinstance(nodes[0], FailedNode):
+            raise nodes[0].error
+        return FetchedFact(nodes, min(times))
 
     def _read(
         self,
@@ -198,10 +248,20 @@ class Facts:
         stop: StopSignal | None,
         *,
         store: bool = True,
+        is_public: bool = True,
     ) -> FetchedFact[T]:
+        """Fetch and parse one page. *is_public*: what one token is denied, another or anybody may see."""
         url = f"{self._rest.root}/repos/{quote(subject.full_name)}{path}"
         named = f"{subject.full_name}, {what}"
-        found = self._with_any_credential(subject, stop, lambda context: self._get(url, named, context, store=store))
+
+        def send(credential: Credential) -> FetchedBody:
+            try:
+                return self._get(url, named, _context(credential, subject, stop), store=store)
+            except PermissionDenied as error:
+                error.may_depend_on_token &= is_public
+                raise
+
+        found = ask(self._pool, subject.login, send, pinned=subject.token, scope=what, may_be_anonymous=is_public)
         self._check_repository_id(subject, found)
         try:
             value = parse(found.body)
@@ -219,19 +279,6 @@ class Facts:
                 return FetchedBody([], {}, error.captured_at)  # an empty repository
             raise
 
-    def _with_any_credential(
-        self, subject: FactSubject, stop: StopSignal | None, fetch: Callable[[RequestContext], T]
-    ) -> T:
-        """Fetch with the credential the account is pinned to; if GitHub rejects that one now, with another."""
-        while True:
-            credential = self._pool.require(subject.login, subject.token)
-            context = RequestContext(credential, subject.reserve, False, stop, subject.tally)
-            try:
-                return fetch(context)
-            except BadCredentials:
-                if not self._pool.refused(credential):
-                    raise
-
     @staticmethod
     def _check_repository_id(subject: FactSubject, found: FetchedBody) -> None:
         """Check the repository id in the URLs of further pages: names get reused, ids do not."""
@@ -239,6 +286,10 @@ class Facts:
             match = REPOSITORY_ID_IN_URL.search(link)
             if match and int(match[1]) != subject.github_id:
                 raise RepositoryNameReused(subject.full_name)
+
+
+def _context(credential: Credential, subject: FactSubject, stop: StopSignal | None) -> RequestContext:
+    return RequestContext(credential, subject.reserve, False, stop, subject.tally)
 
 
 def _complete_languages(page: LanguagePage | FailedNode | None) -> dict[str, int] | FailedNode | None:

@@ -5,16 +5,28 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+import structlog
+
 from ingest.github.api.graphql import GraphQL
 from ingest.github.api.graphql_responses import GraphQLResponse
 from ingest.github.api.models import PARSE_ERRORS, Account
 from ingest.github.api.rest import PAGE_SIZE, Rest
-from ingest.github.errors import AccountNotFound, GitHubError, InvalidResponse, Stopped
-from ingest.github.http.credentials import CredentialPool
+from ingest.github.errors import (
+    AccountNotFound,
+    BadCredentials,
+    GitHubError,
+    GraphQLUnavailable,
+    InvalidResponse,
+    PermissionDenied,
+    Stopped,
+)
+from ingest.github.http.credentials import ANONYMOUS, Credential, CredentialPool
+from ingest.github.http.fallback import ask, ask_each
 from ingest.github.http.rate_gate import StopSignal
 from ingest.github.http.transport import RequestContext
 from ingest.github.http.urls import resolve_api_url
 
+log = structlog.get_logger()
 LOGINS_PER_QUERY = 100
 """Each is a connection, so a full query costs one point."""
 MAX_MEMBERS = 1_000
@@ -46,10 +58,7 @@ class Profiles:
         """Yield the profile of each login, or the error that prevented it, in the order of *logins*. Raises Stopped."""
         for start in range(0, len(logins), LOGINS_PER_QUERY):
             batch = logins[start : start + LOGINS_PER_QUERY]
-            if self._use_graphql and not self._graphql.is_missing:
-                yield from self._lookup_batch(batch, stop)
-            else:
-                yield from ((login, self._lookup_one(login, stop)) for login in batch)
+            yield from zip(batch, self._lookup_batch(batch, stop), strict=True)
 
     def members(self, organization: str, *, stop: StopSignal | None = None) -> list[str]:
         """List the logins of an organization's public members, at most a thousand.
@@ -57,8 +66,14 @@ class Profiles:
         Raises AccountNotFound where there is no such organization.
         Source: https://docs.github.com/en/rest/orgs/members#list-public-organization-members
         """
+        return ask(
+            self._pool,
+            organization,
+            lambda credential: self._list_members(organization, RequestContext(credential, stop=stop)),
+        )
+
+    def _list_members(self, organization: str, context: RequestContext) -> list[str]:
         what = f"the members of {organization}"
-        context = self._context_for(organization, stop)
         self._rest.organization(organization, context)
         url: str | None = f"{self._rest.root}/orgs/{quote(organization, safe='')}/public_members?per_page={PAGE_SIZE}"
         logins: list[str] = []
@@ -72,31 +87,39 @@ class Profiles:
             url = resolve_api_url(self._rest.root, following, url) if following else None
         return logins[:MAX_MEMBERS]
 
-    def _lookup_batch(
-        self, logins: Sequence[str], stop: StopSignal | None
-    ) -> Iterator[tuple[str, Profile | GitHubError]]:
+    def _lookup_batch(self, logins: Sequence[str], stop: StopSignal | None) -> list[Profile | GitHubError]:
+        def send(credential: Credential, indexes: Sequence[int]) -> list[Profile | GitHubError]:
+            asked, context = [logins[index] for index in indexes], RequestContext(credential, stop=stop)
+            if self._use_graphql and not self._graphql.is_missing and credential.fingerprint != ANONYMOUS:
+                try:
+                    return self._lookup_by_graphql(asked, context)
+                except (GraphQLUnavailable, PermissionDenied):  # the query as a whole: this token may not use GraphQL
+                    log.debug("profiles fetched by REST", credential=credential.name)
+            return [self._lookup_one(login, context) for login in asked]
+
         try:
-            response = self._graphql.profiles(logins, self._context_for(logins[0], stop))
+            return ask_each(self._pool, logins, send)
         except Stopped:
             raise
         except GitHubError as error:
-            yield from ((login, error) for login in logins)
-            return
-        for i, login in enumerate(logins):
-            profile = read_profile(response, f"a{i}", login)
-            # GraphQL does not know a former login, where REST redirects.
-            yield login, self._lookup_one(login, stop) if isinstance(profile, AccountNotFound) else profile
+            return [error] * len(logins)
 
-    def _lookup_one(self, login: str, stop: StopSignal | None) -> Profile | GitHubError:
+    def _lookup_by_graphql(self, logins: Sequence[str], context: RequestContext) -> list[Profile | GitHubError]:
+        response = self._graphql.profiles(logins, context)
+        found = [read_profile(response, f"a{i}", login) for i, login in enumerate(logins)]
+        # GraphQL does not know a former login, where REST redirects.
+        return [
+            self._lookup_one(login, context) if isinstance(profile, AccountNotFound) else profile
+            for login, profile in zip(logins, found, strict=True)
+        ]
+
+    def _lookup_one(self, login: str, context: RequestContext) -> Profile | GitHubError:
         try:
-            return profile_from_account(self._rest.account(login, self._context_for(login, stop))[0])
-        except Stopped:
+            return profile_from_account(self._rest.account(login, context)[0])
+        except (Stopped, BadCredentials):
             raise
         except GitHubError as error:
             return error
-
-    def _context_for(self, login: str, stop: StopSignal | None) -> RequestContext:
-        return RequestContext(self._pool.require(login), stop=stop)
 
 
 def read_profile(response: GraphQLResponse, alias: str, login: str) -> Profile | GitHubError:

@@ -138,6 +138,7 @@ class Rest:
     def locate_repository(self, github_id: int, context: RequestContext) -> Repository | MissingRepository:
         """Find a repository by id, whatever its owner and name are now, or the reason why GitHub does not show it.
 
+        Raises PermissionDenied, which may concern this credential only.
         This endpoint is not documented; links to further pages of a repository use it.
         """
         what = f"repository {github_id}"
@@ -148,8 +149,6 @@ class Rest:
             return MissingRepository(github_id, "not_found", NOT_FOUND)
         except Blocked as error:
             return MissingRepository(github_id, error.reason, error.status, error.url)
-        except PermissionDenied:
-            return MissingRepository(github_id, "permission_denied", FORBIDDEN)
         except PARSE_ERRORS as error:
             raise InvalidResponse(what, "unexpected JSON structure") from error
         return MissingRepository(github_id, "private") if repository.is_private else repository

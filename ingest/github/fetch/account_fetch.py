@@ -12,7 +12,14 @@ from ingest.github.api.graphql import GraphQL, PageRequest
 from ingest.github.api.graphql_responses import AbsentAccount, AccountPage, LanguagePage
 from ingest.github.api.models import Account, Extras, Repository
 from ingest.github.api.rest import RepositoryPage, Rest
-from ingest.github.errors import AccountNotFound, BadCredentials, GitHubError, GraphQLUnavailable, RateLimited
+from ingest.github.errors import (
+    AccountNotFound,
+    BadCredentials,
+    GitHubError,
+    GraphQLUnavailable,
+    PermissionDenied,
+    RateLimited,
+)
 from ingest.github.fetch.repository_list import MAX_PASSES, RepositoryList
 from ingest.github.fetch.requests import (
     ExtrasRequest,
@@ -30,6 +37,8 @@ from ingest.github.http.transport import Tally
 from ingest.github.types import AccountRequest, AccountResult, AccountSnapshot, ShouldFetchLanguages
 
 log = structlog.get_logger()
+FOLLOWERS = "followers of organizations"
+"""The scope of what tokens are denied: their other data may be granted all the same (`CredentialPool.deny`)."""
 
 
 @dataclass(frozen=True)
@@ -75,24 +84,36 @@ class AccountFetch:
         return AccountResult(self.request, snapshot, error, self._requests, self._points, round(self._not_modified))
 
     def steps(self) -> Steps[AccountSnapshot]:
-        """Fetch the account with one credential after another until one is neither rejected nor exhausted.
+        """Fetch the account with one credential after another until one is not rejected, exhausted or denied access.
 
-        Raises the error of the last one, or one that another credential would meet as well.
+        Raises the error after which a retry is most likely to succeed, or one that another credential would meet.
         """
-        error: GitHubError = BadCredentials("every configured token")
-        tried: set[str] = set()
-        while credential := self._services.pool.choose(self.request.login, self.request.token, tried):
+        pool, login = self._services.pool, self.request.login
+        errors: dict[str, GitHubError] = {}
+        while credential := pool.choose(login, self.request.token, errors):
             self.credential = credential
             try:
                 return (yield from self._with_credential(credential))
-            except (RateLimited, BadCredentials) as refusal:
-                error = refusal
-                tried.add(credential.fingerprint)
-        raise error
+            except (RateLimited, BadCredentials) as error:
+                errors[credential.fingerprint] = error
+            except PermissionDenied as error:
+                if not error.may_depend_on_token:
+                    raise
+                pool.deny(credential, login, error.message)
+                errors[credential.fingerprint] = error
+            except AccountNotFound as error:
+                if not any(isinstance(one, PermissionDenied) for one in errors.values()):
+                    raise
+                errors[credential.fingerprint] = error  # who was denied it was told that it exists
+        if not errors:
+            raise pool.unusable_error(login)
+        raise max(
+            errors.values(), key=lambda error: (isinstance(error, RateLimited), isinstance(error, PermissionDenied))
+        )
 
     def _with_credential(self, credential: Credential) -> Steps[AccountSnapshot]:
         graphql = self._services.graphql
-        if graphql is not None and not graphql.is_missing:
+        if graphql is not None and not graphql.is_missing and credential.fingerprint != ANONYMOUS:
             try:
                 return (yield from self._by_graphql(credential))
             except GraphQLUnavailable as error:
@@ -124,22 +145,49 @@ class AccountFetch:
         with_languages = [one for one in repositories if self._services.should_fetch_languages(account, one)]
         with_extras = repositories if self._services.include_extras else []
         # GraphQL has no followers of organizations: a conditional REST request has them.
-        organization_requests = [
-            RestRequest(Priority.ORGANIZATION, partial(self._rest.organization, account.login))
-        ] * (account.kind == "organization")
+        organization_request = RestRequest(Priority.ORGANIZATION, partial(self._rest.organization, account.login))
+        is_organization = account.kind == "organization"
+        is_denied = is_organization and self._services.pool.denial(credential, account.login, FOLLOWERS)
         first_languages, extras, organizations = yield from send_groups(
             [LanguagesRequest(one.node_id or "") for one in with_languages],
             [ExtrasRequest(one.node_id or "") for one in with_extras],
-            organization_requests,
+            [organization_request] * (is_organization and not is_denied),
         )
         languages = yield from self._all_graphql_languages(with_languages, first_languages)
+        if is_organization:
+            account = yield from self._with_followers(account, organization_request, organizations)
         return self._snapshot(
             credential,
-            _with_organization_details(account, organizations),
+            account,
             listing,
             languages,
             _successful_extras(account, with_extras, extras),
+            next((error for error in extras if isinstance(error, GitHubError)), None),
         )
+
+    def _with_followers(
+        self, account: Account, request: RestRequest, responses: Sequence[Account | GitHubError]
+    ) -> Steps[Account]:
+        """Add what REST reports of an organization; where this token is denied it, others and nobody are asked."""
+        pool, tried = self._services.pool, set[str]()
+        while True:
+            assert self.credential is not None
+            tried.add(self.credential.fingerprint)
+            response = responses[0] if responses else None
+            if isinstance(response, Account):
+                is_same = response.github_id == account.github_id
+                return account.with_organization_details(response) if is_same else account
+            if isinstance(response, PermissionDenied) and response.may_depend_on_token:
+                pool.deny(self.credential, account.login, response.message, FOLLOWERS)
+            elif response is not None:
+                break
+            other = pool.choose(account.login, None, tried, scope=FOLLOWERS)
+            if other is None:
+                break
+            self.credential = other
+            responses = yield [request]
+        log.warning("organization followers not available", login=account.login, error=str(response or "denied"))
+        return account
 
     def _first_graphql_page(self) -> Steps[AccountPage]:
         """Fetch by login, or where no account has it, by the login that the account with this id has now.
@@ -209,7 +257,13 @@ class AccountFetch:
         languages = FetchedLanguages()
         for repository, response in zip(wanted, responses, strict=True):
             _collect_languages(languages, repository, response)
-        return self._snapshot(credential, account, listing, languages)
+        without_extras = GraphQLUnavailable(
+            "it needs a token" if credential.fingerprint == ANONYMOUS else "REST does not report them"
+        )
+        is_incomplete = self._services.include_extras and listing.repositories()
+        return self._snapshot(
+            credential, account, listing, languages, extras_error=without_extras if is_incomplete else None
+        )
 
     def _rest_account(self) -> Steps[tuple[Account, datetime]]:
         """Fetch by login, or where no account has it, by id: the account may have another login now."""
@@ -268,6 +322,7 @@ class AccountFetch:
         listing: RepositoryList,
         languages: FetchedLanguages,
         extras: dict[int, Extras] | None = None,
+        extras_error: GitHubError | None = None,
     ) -> AccountSnapshot:
         assert listing.captured_at is not None
         return AccountSnapshot(
@@ -284,13 +339,16 @@ class AccountFetch:
             languages_incomplete=frozenset(languages.incomplete),
             languages_failed=tuple(languages.failed),
             languages_error=next(iter(languages.failed.values()), None),
+            extras_error=extras_error,
         )
 
 
 def _collect_languages(found: FetchedLanguages, repository: Repository, response: Any) -> None:
     """Add one response: a page or all of the languages, a refusal, None for a repository not shown, or an error."""
     github_id = repository.github_id
-    if isinstance(response, GitHubError):
+    if isinstance(response, PermissionDenied):
+        found.refused[github_id] = response.code
+    elif isinstance(response, GitHubError):
         found.failed[github_id] = response
         found.bytes_by_language.pop(github_id, None)  # part of the pages would look like languages that were removed
     elif isinstance(response, CachedRefusal):
@@ -315,12 +373,3 @@ def _successful_extras(
         for repository, response in zip(repositories, responses, strict=True)
         if isinstance(response, Extras)
     }
-
-
-def _with_organization_details(account: Account, responses: Sequence[Account | GitHubError]) -> Account:
-    for response in responses:
-        if isinstance(response, GitHubError):
-            log.warning("organization followers not available", login=account.login, error=str(response))
-        elif response.github_id == account.github_id:
-            return account.with_organization_details(response)
-    return account

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from ingest.github.api.graphql_responses import FailedNode
-from ingest.github.errors import GitHubError, InvalidResponse, ServerError
+from ingest.github.errors import GitHubError, InvalidResponse, PermissionDenied, ServerError
 from ingest.github.fetch.batch_size import AdaptiveBatchSize, split_in_halves
 from ingest.github.fetch.requests import PendingRequest
 from ingest.github.fetch.worker_pool import Task
@@ -62,7 +62,9 @@ class NodeBatcher:
         self._size.record_success()
         failed: list[tuple[PendingRequest, GitHubError]] = []
         for pending, node in zip(batch, nodes, strict=True):
-            if isinstance(node, FailedNode):
+            if isinstance(node, FailedNode) and isinstance(node.error, PermissionDenied):
+                pending.respond(node.error)  # this token would be refused again
+            elif isinstance(node, FailedNode):
                 failed.append((pending, node.error))
             else:
                 pending.respond(node)

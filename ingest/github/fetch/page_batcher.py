@@ -126,9 +126,16 @@ class PageBatcher:
         self._retries.extend((half, delay) for half in split_in_halves(retries))
 
     def _respond_to_part(self, pending: PendingRequest, part: PageResult, *, is_alone: bool) -> bool:
-        """Respond unless the part is worth a retry; a partial page that stays partial is better than none."""
+        """Respond unless the part is worth a retry; a partial page that stays partial is better than none.
+
+        Where the token is denied the account, or all of its repositories, another one is to ask.
+        """
         if not isinstance(part, PartialPage):
             pending.respond(part)
+            return True
+        is_withheld = part.listed is None or (part.listed.total > 0 and not part.listed.repositories)
+        if isinstance(part.error, PermissionDenied) and is_withheld:
+            pending.respond(part.error)
             return True
         if pending.failed_attempts < MAX_ATTEMPTS_WITHOUT_SPLITTING or (
             part.is_request_too_large and pending.failed_attempts < MAX_ATTEMPTS and not is_alone

@@ -1,14 +1,18 @@
 """Credentials: tokens, anonymous, or a GitHub App. A secret leaves its credential only as an Authorization header."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from threading import Lock
 from typing import Protocol
 
-from ingest.github.errors import BadCredentials
+import structlog
 
+from ingest.github.errors import BadCredentials, GitHubError, PermissionDenied
+from ingest.github.http.etag_cache import ResponseCache
+
+log = structlog.get_logger()
 ANONYMOUS = "anonymous"
 
 
@@ -64,6 +68,9 @@ class Anonymous:
         return None
 
 
+ANONYMOUS_CREDENTIAL = Anonymous()
+
+
 def numbered_tokens(secrets: Sequence[str]) -> list[Token]:
     """Create tokens numbered by their position in the setting. Raises BadCredentials for a malformed one."""
     return [Token(secret, position) for position, secret in enumerate(secrets, start=1)]
@@ -78,10 +85,12 @@ class CredentialPool:
 
     def __init__(self, credentials: Iterable[Credential] = ()) -> None:
         unique = {credential.fingerprint: credential for credential in credentials}
-        self._credentials: dict[str, Credential] = unique or {ANONYMOUS: Anonymous()}
+        self._credentials: dict[str, Credential] = unique or {ANONYMOUS: ANONYMOUS_CREDENTIAL}
         self._owners: dict[str, str] = {}
         self._refused: set[str] = set()
         self._lock = Lock()
+        self.denials = ResponseCache(None, "")
+        """Which credentials were denied access to which accounts in the last day."""
         self.on_refusal: Callable[[Credential, str, datetime | None], None] = lambda *_: None
 
     @classmethod
@@ -112,33 +121,62 @@ class CredentialPool:
         """Exclude a credential that GitHub rejected (401) from now on, and report it to `on_refusal`."""
         with self._lock:
             self._refused.add(credential.fingerprint)
-        self.on_refusal(credential, reason, at)
+        if credential.fingerprint in self._credentials:
+            self.on_refusal(credential, reason, at)
 
     def refused(self, credential: Credential) -> bool:
         with self._lock:
             return credential.fingerprint in self._refused
 
-    def choose(self, login: str, pinned: str | None = None, exclude: Iterable[str] = ()) -> Credential | None:
-        """Choose the credential that fetches *login*; None when all are rejected or excluded.
+    def choose(
+        self,
+        login: str,
+        pinned: str | None = None,
+        exclude: Iterable[str] = (),
+        *,
+        scope: str = "",
+        may_be_anonymous: bool = True,
+    ) -> Credential | None:
+        """Choose the credential that fetches *login*; None when all are rejected, excluded or were denied access to it.
 
         It is the one with the fingerprint *pinned*, else one of the same owner each time (rendezvous hashing, so that
-        an added or removed token moves as few accounts as possible).
+        an added or removed token moves as few accounts as possible). Where a token was denied access in the last day,
+        to all of the account or to *scope*, the last resort is an anonymous request.
         """
         excluded = set(exclude)
-        usable = {c.fingerprint: c for c in self.credentials if not self.refused(c) and c.fingerprint not in excluded}
-        if pinned in usable:
-            return usable[pinned]
-        owners: dict[str, list[Credential]] = {}
-        for credential in usable.values():
-            owners.setdefault(self.owner(credential), []).append(credential)
-        if not owners:
-            return None
-        owner = max(owners, key=lambda name: sha256(f"{name}|{login.lower()}".encode()).digest())
-        return min(owners[owner], key=lambda credential: credential.fingerprint)
+        usable = [one for one in self.credentials if one.fingerprint not in excluded and not self.refused(one)]
+        for credential in self._by_preference(usable, login, pinned):
+            if not self.denial(credential, login, scope):
+                return credential
+        is_last_resort = may_be_anonymous and not self.is_anonymous and ANONYMOUS not in excluded
+        if is_last_resort and any(self.denial(one, login, scope) for one in self.credentials):
+            is_usable = not self.refused(ANONYMOUS_CREDENTIAL) and not self.denial(ANONYMOUS_CREDENTIAL, login, scope)
+            return ANONYMOUS_CREDENTIAL if is_usable else None
+        return None
 
-    def require(self, login: str, pinned: str | None = None) -> Credential:
-        """Choose the credential that fetches *login*. Raises BadCredentials when all are rejected."""
-        credential = self.choose(login, pinned)
-        if credential is None:
-            raise BadCredentials("every configured token")
-        return credential
+    def _by_preference(self, usable: Sequence[Credential], login: str, pinned: str | None) -> Iterator[Credential]:
+        yield from (one for one in usable if one.fingerprint == pinned)
+        others = [one for one in usable if one.fingerprint != pinned]
+
+        def weight(credential: Credential) -> bytes:
+            return sha256(f"{self.owner(credential)}|{login.lower()}".encode()).digest()
+
+        # Both sorts are stable: the owner first, then the fingerprint.
+        yield from sorted(sorted(others, key=lambda one: one.fingerprint), key=weight, reverse=True)
+
+    def denial(self, credential: Credential, login: str, scope: str = "") -> str | None:
+        """Return GitHub's reason why it denied *credential* access to *login*, or to its *scope*, in the last day."""
+        found = self.denials.denial(credential.fingerprint, login)
+        return found or (self.denials.denial(credential.fingerprint, login, scope) if scope else None)
+
+    def deny(self, credential: Credential, login: str, reason: str, scope: str = "") -> None:
+        """Pass over a credential for *login*, or for its *scope*, for a day: each denial is charged."""
+        self.denials.store_denial(credential.fingerprint, login, reason, scope)
+        log.warning("GitHub denies a credential access", login=login, credential=credential.name, reason=reason)
+
+    def unusable_error(self, login: str, scope: str = "") -> GitHubError:
+        """Return why `choose` finds no credential for *login*: GitHub denied them access, or rejected them."""
+        reasons = (self.denial(one, login, scope) for one in (*self.credentials, ANONYMOUS_CREDENTIAL))
+        if reason := next((reason for reason in reasons if reason), None):
+            return PermissionDenied(login, f"{reason} (no credential was granted access in the last day)")
+        return BadCredentials("every configured token")

@@ -87,6 +87,19 @@ class ResponseCache:
         """Store a refusal for a day."""
         self._set(self._key("refusal", fingerprint, url), json.dumps(asdict(refusal)).encode(), REFUSAL_TTL_SECONDS)
 
+    def denial(self, fingerprint: str, login: str, scope: str = "") -> str | None:
+        """Return GitHub's reason why a credential was denied access to an account in the last day; None: it was not.
+
+        *scope* is empty for all of the account's public data, or names the part that was denied.
+        """
+        reason = self._get(self._key("denial", fingerprint, f"{login.lower()} {scope}"))
+        return reason.decode() if reason else None
+
+    def store_denial(self, fingerprint: str, login: str, reason: str, scope: str = "") -> None:
+        """Store for a day that a credential was denied access to an account."""
+        key = self._key("denial", fingerprint, f"{login.lower()} {scope}")
+        self._set(key, (reason or "no reason was given").encode(), REFUSAL_TTL_SECONDS)
+
     def count_mismatch(self, github_id: int) -> int | None:
         """Return by how many repositories GitHub's count exceeded its list in the last day, after a second pass."""
         stored = self._get(self._key("count_mismatch", "", str(github_id)))

@@ -33,6 +33,8 @@ SECONDARY_LIMIT_PATTERN = re.compile(
     r"secondary rate limit|abuse detection|abuse-rate-limits|secondary-rate-limits", re.IGNORECASE
 )
 RATE_LIMIT_PATTERN = re.compile(r"rate limit|rate-limit|too many requests", re.IGNORECASE)
+# Of lists that GitHub gives to nobody, such as the contributors of a very long history.
+TOO_LARGE_PATTERN = re.compile(r"too large", re.IGNORECASE)
 LINK_PATTERN = re.compile(r'<([^>]*)>((?:\s*;\s*[\w*-]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)')
 REL_PATTERN = re.compile(r'rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
 RATE_LIMIT_ERROR_TYPES = frozenset(
@@ -139,7 +141,9 @@ def response_error(response: Response, what: str) -> GitHubError | None:
     if status in MISSING_STATUSES:
         return RepositoryNotFound(what)
     if status == FORBIDDEN:
-        return PermissionDenied(what, message)
+        # Without JSON a proxy or a firewall refused.
+        may_depend_on_token = bool(body) and not TOO_LARGE_PATTERN.search(message)
+        return PermissionDenied(what, message, may_depend_on_token=may_depend_on_token)
     if status >= 500:
         return ServerError(status)
     return UnexpectedStatus(status, what, message)

@@ -9,9 +9,11 @@ from sqlalchemy.exc import DBAPIError
 
 from core.queue.jobs import JobOrigin
 from core.tracking import accounts
+from ingest.github.http.credentials import Token
 from ingest.history_import.importer import import_history
 from ingest.refresh import run_log
 from ingest.refresh.batch import RefreshRequest
+from tests.ingest.conftest import Ingestor, github_client
 
 COMMON_FIELDS = ("id", "name", "stars", "forks", "size_kb", "primary_language", "is_fork", "is_archived", "license",
                "languages", "default_branch", "description", "is_template")  # fmt: skip
@@ -367,3 +369,24 @@ def test_a_database_that_cannot_serve_fails_the_job_and_not_an_account(still, sq
     with pytest.raises(DBAPIError):
         still.refresh(login)
     assert still.rows("SELECT login, state FROM ingest_item") == []
+
+
+def test_an_account_moves_to_the_token_that_its_policy_admits_and_stays(sandbox, redis, committing_database):
+    """The second refresh asks the admitted token alone; one that all are denied fails without a request."""
+    login = next(login for login in sandbox.world.logins() if sandbox.world.account(login).kind == "Organization")
+    sandbox.faults.deny("sandbox-token-1", login)
+    with github_client(sandbox, redis, "sandbox-token-1", "sandbox-token-2") as github:
+        ingestor = Ingestor(sandbox, github, committing_database)
+        for _ in range(2):
+            sandbox.log.clear()
+            assert ingestor.one(login).is_stored
+            ((stored,),) = ingestor.rows("SELECT token_fingerprint FROM account WHERE login = :login", login=login)
+            assert stored == Token("sandbox-token-2").fingerprint
+        assert {entry.owner for entry in sandbox.log} == {"sandbox-owner-2"}
+        for token in ("sandbox-token-2", ""):
+            sandbox.faults.deny(token, login)
+        assert ingestor.one(login).error_code == "permission_denied"
+        sandbox.log.clear()
+        item = ingestor.one(login)
+        assert (item.error_code, item.requests, len(sandbox.log)) == ("permission_denied", 0, 0)
+        assert "forbids access" in item.error

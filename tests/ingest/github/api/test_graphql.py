@@ -165,9 +165,12 @@ def test_a_withheld_repository_makes_its_account_incomplete(client, time):
 
 def test_a_forbidden_account_raises_permission_denied(client):
     error = {"type": "FORBIDDEN", "message": "Not for you", "path": ["a0"]}
-    with fake_server(lambda _: CannedResponse(200, {"data": {"a0": None}, "errors": [error]}, DATE)) as server:
+    refused = CannedResponse(403, {"message": "Not for you either"}, DATE)
+    denied = CannedResponse(200, {"data": {"a0": None}, "errors": [error]}, DATE)
+    with fake_server(lambda asked: denied if asked.path == "/graphql" else refused) as server:
         result = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"]
     assert isinstance(result.error, PermissionDenied)
+    assert result.requests == 2  # with the token, and without
 
 
 def test_a_malformed_account_does_not_fail_the_others(client):
