@@ -104,7 +104,7 @@ class AccountFetch:
             except AccountNotFound as error:
                 if not any(isinstance(one, PermissionDenied) for one in errors.values()):
                     raise
-                errors[credential.fingerprint] = error  # who was denied it was told that it exists
+                errors[credential.fingerprint] = error  # the denial shows that it exists
         if not errors:
             raise pool.unusable_error(login)
         raise max(

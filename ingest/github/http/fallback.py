@@ -52,7 +52,7 @@ def ask(
                 raise
             denials.add(credential, error)
         except NOT_FOUND_ERRORS:
-            if denials.first_error is None:  # who was denied it was told that it exists
+            if denials.first_error is None:  # the denial shows that it exists
                 raise
         except RateLimited as error:
             error.is_of_fallback = _is_fallback(pool, credential, pinned)

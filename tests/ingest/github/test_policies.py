@@ -253,7 +253,7 @@ def test_a_missing_repository_is_located_by_those_who_may(sandbox):
 
 
 def test_an_unknown_account_after_a_denial_counts_as_denied():
-    """Whoever was denied it was told that it exists, so it must not be taken for deleted."""
+    """A denial shows that the account exists, so it must not be taken for deleted."""
 
     def respond(asked):
         with_token = "authorization" in {name.lower() for name in asked.headers}
