@@ -51,6 +51,17 @@ def signed_in_identity(request: Request) -> Identity:
     return require_role(getattr(request.state, "identity", None))
 
 
+def may_start_work(request: Request) -> bool:
+    """Return whether a GET may change anything: it has a bearer token, or a script of our own pages sent it.
+
+    A browser adds the session's cookies to links and images of other sites too; over plain http it does not say so.
+    """
+    if request.headers.get("authorization", "").lower().startswith("bearer "):
+        return True
+    sent_by = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-mode")
+    return sent_by in {("same-origin", "cors"), ("same-origin", "same-origin")}
+
+
 def admin_identity(request: Request) -> Identity:
     return require_role(getattr(request.state, "identity", None), "admin")
 

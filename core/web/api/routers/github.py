@@ -19,7 +19,14 @@ from core.ratelimit import limiter
 from core.tracking import commands as tracking_commands
 from core.tracking import first_lookup
 from core.tracking.login import parse_login
-from core.web.api.conditional import ReadRequest, SignedInIdentity, UncheckedReadRequest, json_response, records
+from core.web.api.conditional import (
+    ReadRequest,
+    SignedInIdentity,
+    UncheckedReadRequest,
+    json_response,
+    may_start_work,
+    records,
+)
 from core.web.api.errors import STATUS_DESCRIPTIONS, Error, error_responses
 from core.web.api.moved import Moved, find_account
 from core.web.api.routers.accounts import Login, get_account, with_counts
@@ -28,6 +35,7 @@ from core.web.middleware.error_responses import error_response
 
 router = APIRouter(tags=["github"])
 MAX_TOP_LANGUAGES = 10
+MAX_TOP_REPOSITORIES = 10
 ACCOUNT_NOT_FOUND = "account_not_found"
 RETRY_SECONDS = 5
 ACCEPTED = 202
@@ -59,7 +67,10 @@ class Stats(BaseModel):
     )
     top_languages: list[TopLanguage] = Field(description="By bytes, forks excluded; at most ten.")
     why_no_languages: EmptyReason | None = Field(description="Why top_languages is empty; null if it is not.")
-    repos: list[Repository] = Field(description="By stars, descending, without deleted or private ones.")
+    repos: list[Repository] = Field(
+        description="By stars, descending, without deleted or private ones; at most ten. All of them:"
+        " `/api/v1/accounts/{login}/repositories`."
+    )
     why_no_repos: EmptyReason | None = Field(description="Why repos is empty; null if it is not.")
     source: str | None = Field(description="Name of the source of the counts, `GitHub` for this installation.")
     captured_at: datetime | None
@@ -141,7 +152,7 @@ def _stats(stored: AccountSummary, read_request: ReadRequest) -> Stats:
             "why_no_languages": reasons.why_no_languages if top_languages.empty else None,
             "why_no_repos": reasons.why_no_repositories if shown.empty else None,
             "top_languages": records(top_languages),
-            "repos": records(shown),
+            "repos": records(shown.head(MAX_TOP_REPOSITORIES)),
             "as_of": read_request.as_of,
             "data_version": read_request.version,
         }
@@ -151,8 +162,13 @@ def _stats(stored: AccountSummary, read_request: ReadRequest) -> Stats:
 def _start_or_report_progress(
     name: str, stored: AccountSummary | None, identity: Identity, request: Request
 ) -> Response:
-    """Queue the collection of *name* if needed, and return its progress."""
+    """Queue the collection of *name* if needed, and return its progress. Raises NotFound where this may not queue."""
     if not stored or not stored.is_tracked:
+        if not may_start_work(request):
+            raise NotFound(
+                f"No data is stored about {name}. Opening this URL in a browser tracks nothing: send an API key or an"
+                " access token, or use the account page"
+            )
         with transaction() as connection:
             lookup = first_lookup.answer(connection, name)
         if lookup is None:

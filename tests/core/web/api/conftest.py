@@ -41,7 +41,8 @@ def api_routes() -> list[BaseRoute]:
 
 def api_client(identity: Identity | None) -> TestClient:
     app = Starlette(routes=api_routes(), middleware=[Middleware(SignedInAs, identity=identity)])
-    return TestClient(app, raise_server_exceptions=False, follow_redirects=False)
+    headers = {"authorization": "Bearer of the identity above"} if identity else None
+    return TestClient(app, raise_server_exceptions=False, follow_redirects=False, headers=headers)
 
 
 @pytest.fixture(autouse=True)

@@ -144,6 +144,52 @@ def test_a_request_for_an_unknown_account_starts_its_collection(database, analys
     assert tuple(audited) == ("ann", "account_tracked", "newcomer", "192.0.2.7")
 
 
+BY_COOKIE = {"authorization": ""}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},  # a browser over plain http says nothing
+        {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+        {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"},
+        {"sec-fetch-site": "same-site", "sec-fetch-mode": "cors"},
+        {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate"},
+        {"sec-fetch-site": "none", "sec-fetch-mode": "navigate"},
+        {"authorization": "Basic cHJveHk6MQ=="},
+    ],
+)
+def test_a_navigation_with_the_session_cookie_tracks_nothing(database, analyst, headers):
+    response = analyst.get(f"{STATS}/newcomer", headers=BY_COOKIE | headers)
+    assert (response.status_code, response.json()["error"]) == (404, "not_found")
+    assert "tracks nothing" in response.json()["message"]
+    for table in ("account", "tracked_account", "tracking_request", "audit_event", "ingestion", "procrastinate_jobs"):
+        assert database.scalar(text(f"SELECT count(*) FROM {table}")) == 0
+
+
+def test_a_script_of_our_own_pages_may_ask_for_an_account(database, analyst):
+    headers = BY_COOKIE | {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}
+    assert analyst.get(f"{STATS}/newcomer", headers=headers).status_code == 202
+
+
+def test_a_navigation_reads_what_is_stored(octo, analyst):
+    response = analyst.get(f"{STATS}/octo", headers=BY_COOKIE | {"sec-fetch-site": "cross-site"})
+    assert response.status_code == 200
+
+
+def test_the_ten_repositories_with_the_most_stars_are_shown(octo, analyst):
+    """Of 12 more with 200 to 211 stars, ten; cat (100), dog and fork are among all of them."""
+    account = octo.scalar(text("SELECT id FROM account"))
+    for n in range(12):
+        seed_data.add_repository(
+            octo, f"octo/star{n:02}", {"2026-03-01": 200 + n}, github_id=200 + n, account_id=account
+        )
+    publish_data_version(octo)
+    shown = analyst.get(f"{STATS}/octo").json()["repos"]
+    assert [repository["stars"] for repository in shown] == list(range(211, 201, -1))
+    assert len(analyst.get("/api/v1/accounts/octo/repositories").json()["data"]) == 15
+
+
 @pytest.fixture
 def answer(redis):
     """Return a function that stores what a worker found about a login."""
