@@ -1,5 +1,5 @@
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import streamlit as st
@@ -21,13 +21,12 @@ from pages.components import as_of as components_as_of
 from pages.components import error_display, navigation, remaining_quota
 from pages.components.format import day, percent
 from pages.components.markdown import escape_markdown
-from pages.session import browser, current
+from pages.session import browser, current, guard
 
 PAGES_DIR = Path(__file__).parent
-SESSION_CHECK_SECONDS = 8
+# Plus the seconds that a session may be cached: a page shows the sign-in within 5 s after its session ended.
+SESSION_CHECK_SECONDS = 3
 DATABASE_CHECK_SECONDS = 5
-# The browser refreshes its cookies itself; do not sign out within 20 s after the access token expired.
-RENEWAL_GRACE = timedelta(seconds=20)
 
 structlog.contextvars.clear_contextvars()
 # A websocket has one request id for many script runs, so each run gets an id of its own as well.
@@ -39,7 +38,7 @@ st.set_page_config(page_icon=str(PAGES_DIR / "static" / "favicon.svg"), layout="
 st.html(PAGES_DIR / "static" / "page.css")
 
 
-@st.fragment(run_every=DATABASE_CHECK_SECONDS)
+@guard.sessionless_fragment(run_every=DATABASE_CHECK_SECONDS)
 def wait_for_database(since: float) -> None:
     """Show that the database is unavailable and reload the page once it is back.
 
@@ -57,17 +56,9 @@ def wait_for_database(since: float) -> None:
         st.rerun()
 
 
-@st.fragment(run_every=SESSION_CHECK_SECONDS)
+@guard.fragment(run_every=SESSION_CHECK_SECONDS, runs_unverified=True)
 def watch_session() -> None:
-    """Rerun the page soon after its session has ended or expired, also without any interaction."""
-    try:
-        live = current.current_session()
-    except Exception as error:
-        if not is_server_unavailable(error):
-            raise
-        return
-    if live is None or live.access_expires_at + RENEWAL_GRACE < datetime.now(UTC):
-        st.rerun()
+    """Do nothing: the guard of each fragment reruns the page once its session has ended, also without any interaction."""
 
 
 def show_data_version(version: int) -> None:

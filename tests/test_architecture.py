@@ -115,6 +115,65 @@ def test_cached_queries_do_not_use_the_current_time(path):
     assert not [text for text in queries if "now()" in text or "current_date" in text or "current_time" in text]
 
 
+def streamlit_calls(path: Path, names: set[str]) -> Iterator[str]:
+    """The module's uses of `st.fragment` and the like, however they are imported."""
+    for node in ast.walk(parse_module(path)):
+        if isinstance(node, ast.Attribute) and node.attr in names and root_name(node) in {"st", "streamlit"}:
+            yield node.attr
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "streamlit":
+            yield from (alias.name for alias in node.names if alias.name in names)
+
+
+def test_fragments_and_dialogs_are_made_by_the_guard_which_checks_the_session():
+    """Streamlit runs them without the main script, so each would have to think of the check itself."""
+    makers = {
+        relative_path(path): sorted(used)
+        for path in [*MODULES, ROOT / "app.py"]
+        if (used := set(streamlit_calls(path, {"fragment", "dialog", "experimental_fragment", "experimental_dialog"})))
+    }
+    assert makers == {"pages/session/guard.py": ["dialog", "fragment"]}
+
+
+def test_only_the_wait_for_the_database_is_shown_without_a_session():
+    users = [path for path in (ROOT / "pages").rglob("*.py") if "sessionless_fragment" in path.read_text("utf-8")]
+    assert sorted(map(relative_path, users)) == ["pages/main.py", "pages/session/guard.py"]
+
+
+def unguarded_callbacks(path: Path) -> Iterator[str]:
+    """Functions of ours that the module passes to a widget as a callback without the guard's check."""
+    tree = parse_module(path)
+    guarded = {
+        function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        and any(ast.unparse(decorator).startswith("guard.callback(") for decorator in function.decorator_list)
+    }
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call):
+            continue
+        for keyword in call.keywords:
+            if not re.fullmatch(r"on_(click|change|select|submit|dismiss|\w+_change)", keyword.arg or ""):
+                continue
+            given = ast.unparse(keyword.value)
+            # Streamlit's own functions, its names of a behaviour, and one that does nothing.
+            is_harmless = given.startswith(("st.", "'")) or given == "lambda: None"
+            # Guarded where it is defined: see GUARDED_ELSEWHERE.
+            if not is_harmless and given not in guarded and given not in GUARDED_ELSEWHERE:
+                yield given
+
+
+GUARDED_ELSEWHERE = {"export.check_export_limit"}
+# Scripts of the sign-in itself, whose callbacks note what the browser reported.
+CALLBACKS_BEFORE_A_SESSION = {"pages/session/browser.py"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pages").rglob("*.py")), ids=relative_path)
+def test_callbacks_of_widgets_check_the_session(path):
+    """A callback runs before the main script and before the fragment of its widget."""
+    if relative_path(path) not in CALLBACKS_BEFORE_A_SESSION:
+        assert not list(unguarded_callbacks(path))
+
+
 def test_pages_write_no_sql():
     for path in (ROOT / "pages").rglob("*.py"):
         assert "SELECT " not in path.read_text(encoding="utf-8"), relative_path(path)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 log = structlog.get_logger()
-CACHE_SECONDS = 10
+CACHE_SECONDS = 2
 INVALIDATED_SECONDS = 3
 TIMEOUT_SECONDS = 0.25
 INVALIDATED = b"changed"

@@ -15,6 +15,7 @@ from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import number
 from pages.components.markdown import escape_markdown
 from pages.components.table import show_table, without_attrs
+from pages.session import guard
 
 RERUN_EVERY = "15s"
 MAX_ROWS = 200
@@ -33,7 +34,7 @@ def kind_title(kind: str) -> str:
     return RULE_KINDS[kind].title if kind in RULE_KINDS else kind
 
 
-@st.fragment(run_every=RERUN_EVERY)
+@guard.fragment(run_every=RERUN_EVERY)
 def show_active_alerts() -> None:
     """Show the active alerts, oldest first."""
     found, now = alerts.active_alerts(), datetime.now(UTC)

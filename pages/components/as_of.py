@@ -8,6 +8,7 @@ from pandas import DataFrame
 from core.as_of import EARLIEST, as_of_text, end_of_day, parse_as_of
 from core.errors import BadInput
 from core.wording import quantity
+from pages.session import guard
 
 AS_OF_PARAM = "as_of"
 DAY_KEY = "as_of_day"
@@ -82,6 +83,7 @@ def _text_in_url(page: str) -> str | None:
     return st.query_params[AS_OF_PARAM]
 
 
+@guard.callback()
 def _write_selected_day() -> None:
     day = st.session_state[DAY_KEY]
     if isinstance(day, date):

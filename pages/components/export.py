@@ -10,10 +10,10 @@ from queue import Empty, SimpleQueue
 import streamlit as st
 from pandas import DataFrame
 
-from core.errors import Forbidden, NotSignedIn, RateLimitExceeded
+from core.errors import Forbidden, RateLimitExceeded
 from core.ratelimit import limiter
 from core.wording import quantity
-from pages.session import current
+from pages.session import current, guard
 
 PERMIT_TIMEOUT_SECONDS = 10.0
 
@@ -63,6 +63,11 @@ def export_button(
     )
 
 
+def refuse_export(permit: ExportPermit) -> None:
+    permit.resolve(False)
+
+
+@guard.callback(when_ended=refuse_export)
 def check_export_limit(permit: ExportPermit) -> None:
     """Count one export for the reader and resolve *permit*; over the limit, show when the next is possible."""
     try:
@@ -70,7 +75,5 @@ def check_export_limit(permit: ExportPermit) -> None:
     except RateLimitExceeded as exceeded:
         permit.resolve(False)
         st.toast(f"{exceeded}.", icon=":material/hourglass_top:", duration="long")
-    except NotSignedIn:
-        permit.resolve(False)  # the script run that follows shows the sign-in form
     else:
         permit.resolve(True)

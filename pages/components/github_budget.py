@@ -15,9 +15,9 @@ from core.settings import settings
 from core.wording import duration, quantity, time_ago
 from pages.components.format import number
 from pages.components.markdown import escape_markdown
-from pages.components.notices import is_admin_verified
 from pages.components.status_cards import query_or_reason
 from pages.components.table import show_table
+from pages.session import guard
 
 RERUN_EVERY = "5s"
 RESOURCE_LABELS = {"core": "REST", "graphql": "GraphQL", "search": "Search"}
@@ -31,13 +31,13 @@ COLUMNS = {
 }
 
 
-@st.fragment(run_every=RERUN_EVERY)
+@guard.fragment(role="admin", run_every=RERUN_EVERY)
 def show_gauges() -> None:
     """Draw one gauge per token owner and resource."""
     _show(_draw_gauges)
 
 
-@st.fragment(run_every=RERUN_EVERY)
+@guard.fragment(role="admin", run_every=RERUN_EVERY)
 def show_budget_table() -> None:
     """Draw one table row per token owner and resource."""
     _show(_draw_table)
@@ -72,8 +72,6 @@ def show_refused_tokens(now: datetime) -> None:
 
 
 def _show(draw: Callable[[RateBudgetSummary, datetime], None]) -> None:
-    if not is_admin_verified():
-        return
     now = datetime.now(UTC)
     budget, reason = load_budget(now)
     if budget is None:

@@ -1,4 +1,4 @@
-"""Sentences for the reader as notices: errors that a person caused, and rights that cannot be verified."""
+"""Sentences for the reader as notices: errors that a person caused."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +8,6 @@ import streamlit as st
 from core.errors import AlmanacError, RateLimitExceeded, ServerUnavailable
 from pages.components import remaining_quota
 from pages.components.markdown import escape_markdown
-from pages.session import current
-
-ADMIN_UNVERIFIED_MESSAGE = (
-    "Cannot verify your admin rights: the database is unavailable. This section reloads automatically."
-)
 
 
 def show_notice(sentence: str) -> None:
@@ -35,16 +30,3 @@ def errors_as_notices() -> Iterator[None]:
         raise
     except AlmanacError as error:
         show_notice(escape_markdown(str(error)))
-
-
-def is_admin_verified() -> bool:
-    """Check that the reader is an admin; shows a notice and returns False while the database cannot tell.
-
-    Raises NotSignedIn, or Forbidden for who is no admin.
-    """
-    try:
-        current.require_identity("admin")
-    except ServerUnavailable:
-        st.info(ADMIN_UNVERIFIED_MESSAGE, icon=":material/cloud_off:")
-        return False
-    return True

@@ -6,6 +6,8 @@ from typing import Any
 import streamlit as st
 from pandas import DataFrame
 
+from pages.session import guard
+
 ROW_HEIGHT_PX = 35  # what Streamlit gives the header and each row
 BORDER_PX = 3
 DEFAULT_MAX_HEIGHT_PX = 430
@@ -68,6 +70,7 @@ def choose_row(
     selected = st.query_params.get(param, "").lower()
     positions = [position for position, row_id in enumerate(row_ids) if row_id.lower() == selected]
 
+    @guard.callback()
     def store_selection_in_url() -> None:
         rows = st.session_state[key]["selection"]["rows"]
         if rows and rows[0] < len(row_ids):

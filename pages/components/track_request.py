@@ -19,7 +19,7 @@ from core.wording import time_ago
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
 from pages.components.status_cards import query_or_reason
-from pages.session import current
+from pages.session import current, guard
 
 RERUN_EVERY = "1s"
 
@@ -94,6 +94,7 @@ def show_track_button(login: str) -> None:
     )
 
 
+@guard.callback()
 def track_on_click(login: str) -> None:
     request_tracking(login)
 
@@ -128,7 +129,7 @@ def show_track_form() -> None:
             st.switch_page("account.py", query_params={"login": parse_login(login)})
 
 
-@st.fragment(run_every=RERUN_EVERY)
+@guard.fragment(run_every=RERUN_EVERY)
 def show_first_refresh_progress(login: str, version: int) -> None:
     """Show how far the first refresh is; runs the page again once a data version after *version* has its result."""
     current.current_identity()

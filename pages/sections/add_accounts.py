@@ -33,7 +33,7 @@ from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices, show_notice
 from pages.components.status_cards import query_or_reason
 from pages.components.table import table_height
-from pages.session import current
+from pages.session import current, guard
 
 log = structlog.get_logger()
 LOOKUP_KEY, PASTED_KEY, NOTICE_KEY = "lookup", "lookup-pasted", "add-notice"
@@ -141,7 +141,7 @@ def show_lookup_result() -> None:
         show_preview(lookup)
 
 
-@st.fragment(run_every=RERUN_EVERY)
+@guard.fragment(role="admin", run_every=RERUN_EVERY)
 def show_lookup_progress() -> None:
     """Show the progress; runs the whole page again once the lookup has finished."""
     current.require_identity("admin")

@@ -23,7 +23,7 @@ from pages.components.format import byte_size, percent
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
 from pages.components.table import choose_row, show_table
-from pages.session import current
+from pages.session import current, guard
 
 SELECTED_PARAM, NOTICE_KEY = "rule", "rules-notice"
 COLUMNS = {
@@ -181,7 +181,7 @@ def create_rule(kind: str, values: Mapping[str, Any], login: str) -> None:
         rerun_with_notice(f"Rule {kind_title(kind)} added.")
 
 
-@st.dialog("Delete this rule")
+@guard.dialog("Delete this rule", role="admin")
 def confirm_removal(rule_id: int, title: str, raised: int) -> None:
     st.markdown(
         f"Delete **{title}**? The {quantity(raised, 'alert')} it raised {'is' if raised == 1 else 'are'} deleted too."

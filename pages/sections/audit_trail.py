@@ -17,6 +17,7 @@ from core.queries.audit import EventFilter, PageCursor
 from pages.components import export, query_params
 from pages.components.format import number
 from pages.components.table import show_table
+from pages.session import guard
 
 ACTION_LABELS = {
     "sign_in": "signed in",
@@ -129,9 +130,11 @@ def show_page_buttons(found: DataFrame, total: int, cursors: list[PageCursor]) -
     last = found.iloc[-1]
     next_page = PageCursor(Timestamp(last["at"]).to_pydatetime(), int(last["id"]))
 
+    @guard.callback(role="admin")
     def show_newer() -> None:
         cursors.pop()
 
+    @guard.callback(role="admin")
     def show_older() -> None:
         cursors.append(next_page)
 

@@ -14,7 +14,7 @@ from pages.components.format import UNKNOWN, day
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
 from pages.components.one_time_link import show_one_time_link
-from pages.session import current
+from pages.session import current, guard
 
 ROLES = ("analyst", "admin")
 REGISTRATION_CLOSED_HELP = (
@@ -40,7 +40,7 @@ def show_buttons(admin: Identity, invitations: int) -> None:
         show_pending_invitations(admin)
 
 
-@st.dialog("Add a person")
+@guard.dialog("Add a person", role="admin")
 def add_person(_admin: Identity) -> None:
     with st.form("add-form", border=False):
         username = st.text_input(
@@ -72,7 +72,7 @@ def add_person(_admin: Identity) -> None:
         show_one_time_link("reset", tickets.issue_reset(admin, person.id, current.origin()), tickets.RESET_LIFETIME)
 
 
-@st.dialog("Invite")
+@guard.dialog("Invite", role="admin")
 def invite_person(_admin: Identity) -> None:
     with st.form("invite-form", border=False):
         role = st.selectbox("Role", ROLES)
@@ -93,7 +93,7 @@ def invite_person(_admin: Identity) -> None:
         show_one_time_link("register", token, timedelta(days=int(days)))
 
 
-@st.dialog("Pending invitations")
+@guard.dialog("Pending invitations", role="admin")
 def show_pending_invitations(_admin: Identity) -> None:
     """List the invitations that can still be used, each with a button to revoke it."""
     found = people.invitations(datetime.now(UTC))
@@ -118,6 +118,7 @@ def show_pending_invitations(_admin: Identity) -> None:
             )
 
 
+@guard.callback(role="admin")
 def revoke_invitation(invite_id: str) -> None:
     with errors_as_notices():
         tickets.revoke_invite(current.require_identity("admin"), invite_id, current.origin())

@@ -13,7 +13,7 @@ from core.wording import quantity
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.notices import errors_as_notices
 from pages.components.table import show_table
-from pages.session import current
+from pages.session import current, guard
 
 COLUMNS = {
     "login": column.TextColumn("Account", width=160),
@@ -57,6 +57,7 @@ def show(_admin: Identity) -> None:
             )
 
 
+@guard.callback(role="admin")
 def decide_requests(ids: list[int], approved: bool) -> None:
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:

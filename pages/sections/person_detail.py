@@ -18,7 +18,7 @@ from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices, show_notice
 from pages.components.one_time_link import show_one_time_link
 from pages.components.table import show_table
-from pages.session import current
+from pages.session import current, guard
 
 ROLE_NOUNS: dict[Role, str] = {"admin": "an admin", "analyst": "an analyst"}
 ROLE_RIGHTS: dict[Role, str] = {
@@ -122,7 +122,7 @@ def show_sessions_and_keys(person: Person, now: datetime) -> None:
         )
 
 
-@st.dialog("Change the role")
+@guard.dialog("Change the role", role="admin")
 def confirm_role_change(admin: Identity, person: Person, role: Role) -> None:
     st.markdown(
         f"**{escape_markdown(person.username)}** becomes {ROLE_NOUNS[role]}. {ROLE_RIGHTS[role]} "
@@ -136,7 +136,7 @@ def confirm_role_change(admin: Identity, person: Person, role: Role) -> None:
             st.rerun()
 
 
-@st.dialog("Deactivate")
+@guard.dialog("Deactivate", role="admin")
 def confirm_deactivation(admin: Identity, person: Person) -> None:
     st.markdown(
         f"**{escape_markdown(person.username)}** can no longer sign in: their sessions and links end now, and their API keys "
@@ -150,7 +150,7 @@ def confirm_deactivation(admin: Identity, person: Person) -> None:
             st.rerun()
 
 
-@st.dialog("End all sessions")
+@guard.dialog("End all sessions", role="admin")
 def confirm_end_sessions(admin: Identity, person: Person) -> None:
     st.markdown(
         f"**{escape_markdown(person.username)}** is signed out everywhere and can sign in again. API keys stay valid."
@@ -163,7 +163,7 @@ def confirm_end_sessions(admin: Identity, person: Person) -> None:
             st.rerun()
 
 
-@st.dialog("Reset link")
+@guard.dialog("Reset link", role="admin")
 def confirm_reset_link(_admin: Identity, person: Person) -> None:
     hours = tickets.RESET_LIFETIME // timedelta(hours=1)
     st.markdown(

@@ -8,9 +8,9 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.queries import system
-from pages.components.notices import is_admin_verified
 from pages.components.status_cards import query_or_reason
 from pages.components.table import show_table
+from pages.session import guard
 
 RERUN_EVERY = "5s"
 PERIOD = timedelta(days=7)
@@ -22,10 +22,8 @@ COLUMNS = {
 }
 
 
-@st.fragment(run_every=RERUN_EVERY)
+@guard.fragment(role="admin", run_every=RERUN_EVERY)
 def show() -> None:
-    if not is_admin_verified():
-        return
     failures, reason = query_or_reason(lambda: system.recent_failures(datetime.now(UTC) - PERIOD))
     if failures is None:
         st.info(f"{reason} Recent failures are shown again once it responds.", icon=":material/cloud_off:")

@@ -23,7 +23,7 @@ from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
 from pages.components.status_cards import query_or_reason
 from pages.sections.account_outcome import outcome_sentence
-from pages.session import current
+from pages.session import current, guard
 
 RERUN_EVERY = "1s"
 DUE_RERUN_EVERY = "5s"
@@ -57,7 +57,7 @@ def show_start_buttons(_admin: Identity) -> None:
         st.caption("Select several on the Tracking page. Accounts already in the queue move to the front.")
 
 
-@st.fragment(run_every=DUE_RERUN_EVERY)
+@guard.fragment(role="admin", run_every=DUE_RERUN_EVERY)
 def show_refresh_due_button() -> None:
     """Draw the button that refreshes all due accounts, with its expected cost."""
     current.require_identity("admin")
@@ -107,7 +107,7 @@ def start_for_login(login: str) -> None:
         start_ingestion([account_id])
 
 
-@st.fragment(run_every=RERUN_EVERY)
+@guard.fragment(role="admin", run_every=RERUN_EVERY)
 def show_running() -> None:
     """Show each queued or running ingestion with progress, usage and reason for waiting, and the latest results."""
     current.require_identity("admin")
@@ -260,6 +260,7 @@ def show_latest_items(found: DataFrame) -> None:
     st.markdown("  \n".join(lines))
 
 
+@guard.callback(role="admin")
 def cancel_ingestion(ingestion_id: int) -> None:
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:

@@ -12,6 +12,7 @@ from pages.components import page_width
 from pages.components.cell import theme
 from pages.components.format import UNKNOWN, day, signed_number
 from pages.components.markdown import escape_markdown
+from pages.session import guard
 
 CELL_PADDING = 34
 SELECTED_PARAM = "repository"
@@ -26,7 +27,7 @@ def left_out_sentence(layout: City, repositories: int, owners: int) -> str:
     return f"{left_out}, with {quantity(owners_left, 'more owner')}, are left out."
 
 
-@st.fragment
+@guard.fragment()
 def show_city(layout: City, data_urls: dict[str, str], left_out: str) -> None:
     """Draw the selected tower's line, the city and its legend.
 
@@ -73,6 +74,7 @@ def show_selected_tower(layout: City, name: str | None, left_out: str) -> None:
         )
 
 
+@guard.callback()
 def store_selection_in_url() -> None:
     """Keep the clicked tower in the URL; a click beside all towers removes it."""
     towers = st.session_state["city"]["selection"]["objects"].get("towers")

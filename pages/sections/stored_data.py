@@ -11,9 +11,9 @@ from core.queries import system
 from core.queries.system import DataStatus
 from core.wording import time_ago
 from pages.components.format import byte_size, number
-from pages.components.notices import is_admin_verified
 from pages.components.status_cards import query_or_reason
 from pages.components.table import show_table
+from pages.session import guard
 
 COLUMNS = {
     "name": column.TextColumn("Table"),
@@ -23,10 +23,8 @@ COLUMNS = {
 }
 
 
-@st.fragment(run_every="30s")
+@guard.fragment(role="admin", run_every="30s")
 def show() -> None:
-    if not is_admin_verified():
-        return
     result, reason = query_or_reason(lambda: (system.data_status(), system.table_sizes()))
     if result is None:
         st.info(f"{reason} The sizes are shown again once it responds.", icon=":material/cloud_off:")

@@ -25,13 +25,13 @@ from pages.components.status_cards import (
     show_status_cards,
     warning,
 )
-from pages.session import current
+from pages.session import current, guard
 
 RERUN_SECONDS = 5
 LONG_WAIT = timedelta(minutes=10)
 
 
-@st.fragment(run_every=RERUN_SECONDS)
+@guard.fragment(role="admin", run_every=RERUN_SECONDS, runs_unverified=True)
 def show() -> None:
     """Show each component independently: one that is unavailable says so, and the others still show."""
     admin, now = verified_admin(), datetime.now(UTC)

@@ -23,7 +23,7 @@ from pages.components.format import UNKNOWN, duration, number
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
 from pages.components.table import table_height
-from pages.session import current
+from pages.session import current, guard
 
 MAX_ROWS = 1_000
 MAX_EXPLAINED = 3
@@ -118,6 +118,7 @@ def choose_state(counts: dict[str, int]) -> str:
     return chosen or "all"
 
 
+@guard.callback(role="admin")
 def store_state_in_url() -> None:
     """Store the chosen state in the URL."""
     chosen = st.session_state["board-state"]
@@ -227,6 +228,7 @@ def show_action_buttons(found: DataFrame, changes: dict[str, dict[str, Any]], se
         )  # fmt: skip
 
 
+@guard.callback(role="admin")
 def save_changes(changes: dict[str, dict[str, Any]]) -> None:
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:
@@ -234,6 +236,7 @@ def save_changes(changes: dict[str, dict[str, Any]]) -> None:
         _set_notice(f"{quantity(changed, 'account')} changed.")
 
 
+@guard.callback(role="admin")
 def refresh_now(account_ids: list[int]) -> None:
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:
@@ -247,7 +250,7 @@ def refresh_now(account_ids: list[int]) -> None:
             _set_notice(f"Ingestion {started.id}: {number(started.accounts)} queued.{waiting}")
 
 
-@st.dialog("Remove from tracking")
+@guard.dialog("Remove from tracking", role="admin")
 def confirm_removal(logins: list[str]) -> None:
     names = ", ".join(escape_markdown(login) for login in logins[:MAX_NAMED])
     st.markdown(

@@ -20,7 +20,7 @@ from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
 from pages.components.table import choose_row, show_table
-from pages.session import current
+from pages.session import current, guard
 
 SELECTED_PARAM, NOTICE_KEY, LAST_TEST_KEY = "webhook", "webhooks-notice", "webhook-last-test"
 RERUN_EVERY = "1s"
@@ -89,6 +89,7 @@ def show_new_key() -> None:
         st.button("I have copied it", icon=":material/check:", on_click=forget_key, key="webhook-key-copied")
 
 
+@guard.callback(role="admin")
 def forget_key() -> None:
     st.session_state.pop(current.WEBHOOK_KEY_SHOWN_ONCE, None)
 
@@ -154,7 +155,7 @@ def show_test_result(delivery_id: int) -> None:
             st.warning(f"Not delivered. {escape_markdown(found.error or 'see the log')}.", icon=":material/error:")
 
 
-@st.fragment(run_every=RERUN_EVERY)
+@guard.fragment(role="admin", run_every=RERUN_EVERY)
 def show_test_progress(delivery_id: int) -> None:
     """Show the test delivery while it is pending; then run the page again."""
     current.require_identity("admin")
@@ -215,6 +216,7 @@ def create_webhook(name: str, url: str, payload_format: WebhookFormat, kinds: Se
         st.rerun()
 
 
+@guard.callback(role="admin")
 def send_test(webhook_id: int) -> None:
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:
@@ -224,6 +226,7 @@ def send_test(webhook_id: int) -> None:
         )
 
 
+@guard.callback(role="admin")
 def set_enabled(webhook_id: int, enabled: bool) -> None:
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:
@@ -235,7 +238,7 @@ def set_enabled(webhook_id: int, enabled: bool) -> None:
         )
 
 
-@st.dialog("Delete this webhook")
+@guard.dialog("Delete this webhook", role="admin")
 def confirm_removal(webhook_id: int, name: str) -> None:
     st.markdown(f"Delete **{escape_markdown(name)}**? It gets no more alerts and its signing key is deleted.")
     if st.button("Delete", type="primary", key="webhook-remove-sure"):

@@ -90,9 +90,9 @@ def is_renewal_needed(live: LiveSession | None) -> bool:
 
 
 def current_identity() -> Identity:
-    """Return the signed-in person. Raises NotSignedIn once their session has ended."""
+    """Return the signed-in person. Raises NotSignedIn once their session has ended or its access token expired."""
     live = current_session()
-    if live is None:
+    if live is None or is_renewal_needed(live):
         raise NotSignedIn(SESSION_ENDED_MESSAGE)
     return live.identity
 

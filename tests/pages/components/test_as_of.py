@@ -68,6 +68,7 @@ def test_any_text_like_a_date_is_read_or_refused_as_by_the_api(text):
     assert_read_as_by_the_api(text)
 
 
+@pytest.mark.usefixtures("reader")
 def test_choosing_a_day_writes_it_to_the_url_and_clearing_removes_it():
     shown = run_with("2026-10-31T06:00:00Z")
     assert shown.date_input[0].value == date(2026, 10, 31)
