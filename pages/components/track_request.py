@@ -68,7 +68,7 @@ def open_account(login: str) -> None:
     st.session_state["login"] = login
 
 
-@st.fragment(run_every=RERUN_EVERY)
+@guard.fragment(run_every=RERUN_EVERY)
 def show_lookup_progress(login: str) -> None:
     """Say that GitHub is being asked; runs the page again once it has answered."""
     current.current_identity()
