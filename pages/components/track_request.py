@@ -64,6 +64,7 @@ def show_lookup(login: str, lookup: Lookup) -> None:
         st.warning(f"GitHub has no account called {name}.", icon=":material/person_off:")
 
 
+@guard.callback()
 def open_account(login: str) -> None:
     st.session_state["login"] = login
 
