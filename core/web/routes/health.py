@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from functools import lru_cache
 
 import psycopg
 import structlog
@@ -26,10 +26,22 @@ log = structlog.get_logger()
 
 def check_postgres() -> None:
     """Connect and run a query, by psycopg alone: a process that just started responds before SQLAlchemy loads."""
-    given = settings()
-    url = given.database_url or embedded.lease(Path(given.data_dir), pg_bin_dir=given.pg_bin_dir).database_url
+    url = settings().database_url or embedded_database_url()
     with psycopg.connect(DATABASE_URL_SCHEME.sub("postgresql://", url), connect_timeout=2) as connection:
         connection.execute("SELECT 1")
+
+
+def embedded_database_url() -> str:
+    """Return the URL of the embedded Postgres, started again if it was killed. Valkey is not waited for."""
+    servers = embedded_postgres()
+    servers.acquire()
+    return servers.database_url
+
+
+@lru_cache(maxsize=1)
+def embedded_postgres() -> embedded.Servers:
+    given = settings()
+    return embedded.lease(given.data_dir, pg_bin_dir=given.pg_bin_dir, redis=False)
 
 
 def check_redis() -> None:
