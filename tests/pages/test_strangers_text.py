@@ -265,7 +265,8 @@ def foreign_text(module: ast.Module) -> Iterator[tuple[int, str]]:
 # that goes into tables, URLs and scripts.
 REVIEWED = {
     "account.py": {"sentence(…)"},  # of `empty_reasons`: gets the login escaped
-    "languages.py": {"_sentence(…)", "definitions.LANGUAGE_MEASURES[measure]", "options[selected or default_label]"},
+    "languages.py": {"_sentence(…)", "definitions.LANGUAGE_MEASURES[measure]", "measure"}
+    | {"options[selected or default_label]"},
     "main.py": {"page.title"},
     "overview.py": {"labels.PERIODS[days]", "period", "counts.due", "counts.failing", "counts.paused", "counts.queued"},
     "profile_page.py": {"_first_match(…)"},
