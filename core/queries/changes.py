@@ -15,6 +15,13 @@ KINDS = (
     *("primary_language", "default_branch"),
 )
 MAX_ID = 2**62
+# Languages have their present names; a language that Linguist only renamed is no change.
+SHOWN_CHANGES = """shown_change AS (
+            SELECT id, account_id, repository_id, detected_at, kind,
+                   CASE WHEN kind = 'primary_language' THEN present_language(before) ELSE before END AS before,
+                   CASE WHEN kind = 'primary_language' THEN present_language(after) ELSE after END AS after
+              FROM change
+             WHERE kind <> 'primary_language' OR present_language(before) IS DISTINCT FROM present_language(after))"""
 
 
 def ledger(
@@ -33,15 +40,15 @@ def ledger(
     kind                          one of KINDS
     account, account_id           the account's login at that time; GitHub's id
     repository, repository_id     the repository's name at that time, null for the account itself; GitHub's id
-    before, after                 text; null where the kind needs none
+    before, after                 text; null where the kind needs none; languages by their present names
 
     *before* is the (detected_at, entry) of the last row of the previous page.
     """
     sql = f"""
-        WITH {repository_attributes(as_of)}, {account_attributes(as_of)}
+        WITH {repository_attributes(as_of)}, {account_attributes(as_of)}, {SHOWN_CHANGES}
         SELECT change.id AS entry, detected_at, change.kind, login AS account, account.github_id AS account_id,
                full_name AS repository, repository.github_id AS repository_id, before, after
-          FROM change
+          FROM shown_change AS change
           JOIN account_attributes AS account ON account.account_id = change.account_id
           LEFT JOIN attributes AS repository ON repository.repository_id = change.repository_id
          WHERE detected_at <= :until AND (detected_at, change.id) < (:cursor_at, :cursor_id)

@@ -9,6 +9,7 @@ from pandas import DataFrame
 from core.db.frames import derived, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes, as_of_values, repository_attributes
+from core.queries.changes import SHOWN_CHANGES
 
 AGE_BINS = {
     "under an hour": 1,
@@ -144,12 +145,12 @@ def latest_changes(as_of: datetime | None, limit: int = 50) -> DataFrame:
     kind           renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, …
     subject        the repository's full name, or the account's login
     login          the account's login at that time
-    before, after  text; null where the kind needs none
+    before, after  text; null where the kind needs none; languages by their present names
     """
     sql = f"""
-        WITH {repository_attributes(as_of)}, {account_attributes(as_of)}
+        WITH {repository_attributes(as_of)}, {account_attributes(as_of)}, {SHOWN_CHANGES}
         SELECT detected_at, change.kind, coalesce(full_name, login) AS subject, login, before, after
-          FROM change
+          FROM shown_change AS change
           JOIN account_attributes AS account ON account.account_id = change.account_id
           LEFT JOIN attributes AS repository ON repository.repository_id = change.repository_id
          WHERE detected_at <= :until

@@ -46,7 +46,7 @@ def stored_account(connection: Connection, login: str) -> dict[str, Any]:
     """Load the stored data of the account *login*; `id` is GitHub's, values that were never reported are None.
 
     Repositories are ordered by stars, without those deleted or private. `captured_at` is when the counts last changed,
-    `checked_at` the last refresh. Raises AccountNotStored.
+    `checked_at` the last refresh. Languages have their present names. Raises AccountNotStored.
     """
     account_id = accounts.find_account_id(connection, login)
     account = account_id and connection.execute(text(SELECT_ACCOUNT), {"id": account_id}).one_or_none()
@@ -67,14 +67,16 @@ SELECT_ACCOUNT = """
 SELECT_REPOSITORIES = """
     SELECT github_id AS id, name, full_name, description, latest.stars, latest.forks, latest.watchers,
            latest.open_issues, latest.open_change_requests, latest.open_issues_and_change_requests, latest.size_kb,
-           primary_language,
+           present_language(primary_language) AS primary_language,
            CASE WHEN languages_checked_at IS NOT NULL OR (github_id IS NOT NULL AND pushed_at IS NULL)
                 THEN coalesce(languages, '{}') END AS languages, default_branch, is_fork, is_archived, is_template,
            license, topics, homepage, pushed_at, created_at, latest.captured_at, latest.checked_at
       FROM repository JOIN repository_latest AS latest ON latest.repository_id = repository.id
-      LEFT JOIN LATERAL (SELECT jsonb_object_agg(language, bytes) FILTER (WHERE language <> '') AS languages
-           FROM repository_language WHERE repository_id = repository.id AND captured_at = (
-                SELECT max(captured_at) FROM repository_language WHERE repository_id = repository.id)) AS mix ON true
+      LEFT JOIN LATERAL (SELECT jsonb_object_agg(language, bytes) AS languages
+           FROM (SELECT present_language(language) AS language, sum(bytes) AS bytes
+                   FROM repository_language WHERE repository_id = repository.id AND language <> '' AND captured_at = (
+                        SELECT max(captured_at) FROM repository_language WHERE repository_id = repository.id)
+                  GROUP BY 1) AS by_language) AS mix ON true
      WHERE repository.account_id = :id AND gone_at IS NULL
      ORDER BY latest.stars DESC NULLS LAST, full_name
 """

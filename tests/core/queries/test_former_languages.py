@@ -6,7 +6,16 @@ import pytest
 from sqlalchemy import insert, text
 
 from core.db import schema
-from core.queries import account_repositories, languages, movers, overview, repository_detail, repository_list, scene
+from core.queries import (
+    account_repositories,
+    changes,
+    languages,
+    movers,
+    overview,
+    repository_detail,
+    repository_list,
+    scene,
+)
 from core.queries.repository_list import Filters
 from core.queries.scene import CityFilters
 from tests import seed_data
@@ -90,3 +99,37 @@ def test_rollups_from_before_a_rename_continue_under_the_present_name(database):
     trend = languages.language_trend("GitHub", utc("2026-03-02"))
     assert trend[["language", "stars"]].to_numpy().tolist() == [["Raku", 30], ["Raku", 35]]
     assert overview.source_trend(utc("2026-03-02"))["languages"].tolist() == [1, 1]
+
+
+def test_a_language_that_was_only_renamed_is_no_change(two_raku_repositories, database):
+    """Perl 6 became Raku in Linguist; C to Perl 6 is a change of the primary language to Raku."""
+    entries = [("Perl 6", "Raku"), ("C", "Perl 6"), ("Raku", "Perl 6"), (None, "Perl 6")]
+    database.execute(
+        insert(schema.change),
+        [
+            {"account_id": two_raku_repositories, "kind": "primary_language", "detected_at": utc(f"2026-02-0{day}")}
+            | {"before": before, "after": after}
+            for day, (before, after) in enumerate(entries, start=1)
+        ]
+        # A name of something else that was a language's once stays as it is.
+        + [
+            {"account_id": two_raku_repositories, "kind": "renamed", "detected_at": utc("2026-02-09")}
+            | {"before": "Perl 6", "after": "octo"}
+        ],
+    )
+    expected = [("Perl 6", "octo"), (None, "Raku"), ("C", "Raku")]
+    for found in (
+        changes.ledger(None, limit=9),
+        overview.latest_changes(None),
+        overview.latest_changes(utc("2026-03-02")),
+    ):
+        shown = found[["before", "after"]].astype(object).where(found[["before", "after"]].notna(), None)
+        assert list(shown.itertuples(index=False, name=None)) == expected
+
+
+def test_the_command_line_shows_present_names(two_raku_repositories, database):
+    from ingest.cli.show import stored_account
+
+    database.execute(text("UPDATE account SET github_id = 1"))
+    old = next(one for one in stored_account(database, "octo")["repositories"] if one["name"] == "old")
+    assert (old["primary_language"], old["languages"]) == ("Raku", {"C": 50, "Raku": 300})
