@@ -46,7 +46,7 @@ def store_account(
     at = diff.capture_timestamp(stored, snapshot.captured_at)
     if at is None:
         log.info("older response ignored", login=account.login)
-        return IngestItem(login, "unchanged", account_id, len(repositories))
+        return _noting_missing_extras(IngestItem(login, "unchanged", account_id, len(repositories)), snapshot)
     snapshot = replace(snapshot, captured_at=at)
     changes = diff.diff_account(stored, account, repositories)
     ids = _write_changes(connection, run_id, stored, changes, snapshot, missing)
@@ -64,7 +64,7 @@ def store_account(
     if stored.checked_at is None and login.lower() != account.login.lower():
         item = replace(item, error=f"{login} is now called {account.login}")
     is_complete = snapshot.is_complete or len(repositories) >= (account.public_repositories or 0)
-    return item if is_complete else _incomplete_item(item, account)
+    return _noting_missing_extras(item if is_complete else _incomplete_item(item, account), snapshot)
 
 
 def _write_changes(
@@ -139,6 +139,15 @@ def _incomplete_item(item: IngestItem, account: Account) -> IngestItem:
         " the list changed while paging; the next refresh will correct it"
     )
     return replace(item, error_code="incomplete", error=error)
+
+
+def _noting_missing_extras(item: IngestItem, snapshot: AccountSnapshot) -> IngestItem:
+    """Say it where extras were requested and not all of them fetched."""
+    if snapshot.extras_error is None:
+        return item
+    error = f"Watchers, open issues, open pull requests and topics were not fetched: {snapshot.extras_error}"
+    sentences = f"{item.error}. {error}" if item.error else error
+    return replace(item, error_code=item.error_code or "without_extras", error=sentences)
 
 
 def _github_ids(repositories: Sequence[Repository]) -> list[int]:

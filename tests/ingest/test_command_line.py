@@ -74,6 +74,30 @@ def test_an_unknown_account_is_named_and_exits_with_1(almanac, sandbox):
     }
 
 
+@pytest.mark.parametrize(("token", "reason"), [("sandbox-token-1", "denies access"), ("", "it needs a token")])
+def test_refused_extras_are_reported_and_exit_with_1(almanac, sandbox, token, reason):
+    """The rest of the account is stored."""
+    sandbox.world.freeze()
+    sandbox.limits.anonymous = 5000
+    login = next(name for name in sandbox.world.logins() if sandbox.world.account(name).kind == "User")
+    assert almanac("refresh", login, "--extras")[0] == 0
+    # The accounts are asked for by the first query, their extras by the second.
+    sandbox.faults.forbidden(path="/graphql", after=1, times=None)
+    code, out, _ = almanac("refresh", login, "--extras", GITHUB_TOKENS=token)
+    assert code == 1
+    out = " ".join(out.split())  # the table wraps
+    assert "Watchers, open issues, open pull requests and topics were not fetched" in out
+    assert reason in out
+    sandbox.faults.clear()
+    sandbox.faults.forbidden(path="/graphql", after=1, times=None)
+    code, out, _ = almanac("refresh", login, "--extras", "--json", GITHUB_TOKENS=token)
+    ((account, output),) = [(one, output) for output in [json.loads(out)] for one in output["accounts"]]
+    assert (code, output["failed"], account["error_code"]) == (1, 1, "without_extras")
+    assert reason in account["error"]
+    assert account["repositories"] == len(sandbox.ground_truth(login)["repositories"])
+    assert almanac("refresh", login, GITHUB_TOKENS=token)[0] == 0
+
+
 def test_an_invalid_token_is_reported_without_the_token(almanac, sandbox):
     code, out, err = almanac("refresh", sandbox.world.logins()[0], GITHUB_TOKENS="ghp_notarealtoken123456")
     assert code == 1
