@@ -1,9 +1,11 @@
 """The moment that all pages are read as of, kept in the URL as `as_of`."""
 
 from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from core.as_of import EARLIEST, as_of_text, end_of_day, parse_as_of
 from core.errors import BadInput
@@ -29,6 +31,13 @@ def as_of_label() -> str:
         return "as of now"
     is_end = selected == end_of_day(selected.date())
     return f"as of {selected:%Y-%m-%d}" if is_end else f"as of {selected:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def page_links(path: str, param: str, values: "Series[Any]") -> "Series[Any]":
+    """Return URLs of our page *path* with *param* set to each of *values*, as of the selected moment."""
+    selected = selected_as_of()
+    kept = "" if selected is None else "&" + urlencode({AS_OF_PARAM: as_of_text(selected)})
+    return f"/{path}?{param}=" + values + kept
 
 
 def unknown_sentence(repositories: DataFrame) -> str:

@@ -55,7 +55,7 @@ OVERDUE_ACCOUNTS = {
 }
 REPOSITORIES = {
     "repository": column.LinkColumn("Repository", display_text=r"/[^/]+/([^/]+)$", width=200, pinned=True),
-    "account": column.LinkColumn("Owner", display_text=r"login=(.+)$", width=105, help="Opens the account page"),
+    "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=105, help="Opens the account page"),
     "language": column.TextColumn("Language", width=90),
     "stars": column.NumberColumn("Stars", format="localized", width=75),
     "stars_7d": column.NumberColumn(

@@ -7,6 +7,7 @@ from pandas import ArrowDtype, DataFrame, Series
 
 from core.emoji import render_shortcodes
 from core.github_site import page_url
+from pages.components.as_of import page_links
 
 # Indexed by 1 for archived + 2 for fork + 4 for deleted or private.
 STATE_COMBINATIONS = [[], ["archived"], ["fork"], ["archived", "fork"]]
@@ -21,7 +22,7 @@ def display_rows(frame: DataFrame) -> DataFrame:
     states = pa.array(STATE_COMBINATIONS, pa.list_(pa.string())).take(pa.array(flags.to_numpy()))
     return frame.assign(
         repository=frame["full_name"].map(page_url),
-        account="/account?login=" + frame["owner"],
+        account=page_links("account", "login", frame["owner"]),
         size=frame["size_kb"] * 1024,
         description=descriptions_with_emoji(frame["description"]),
         state=Series(states, dtype=ArrowDtype(states.type), index=frame.index),
