@@ -6,6 +6,7 @@ from typing import Literal
 
 from core.db.frames import read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
+from core.queries.attributes import as_of_values, owned_repository_ids, repository_attributes
 
 EmptyReason = Literal[
     "not collected yet", "no repositories", "only forks, which are left out", "no code that GitHub counts"
@@ -58,19 +59,22 @@ def sentence(reason: EmptyReason, subject: str) -> str:
 
 def stored_repositories(account_id: int | None, as_of: datetime | None) -> StoredRepositories:
     """Count what is stored by *as_of* of one account, or of all (None). For frames that turned out empty."""
-    sql = """
-        WITH counted AS (
-            SELECT is_fork,
+    of_account = "" if account_id is None else "AND repository.id = ANY(CAST(:ids AS bigint[]))"
+    sql = f"""
+        WITH {repository_attributes(as_of)}, counted AS (
+            -- A flag that is unknown then does not make a fork.
+            SELECT coalesce(past.is_fork, false) AS is_fork,
                    -- GraphQL reports no push of a repository without a commit; nobody asks for its languages.
-                   coalesce(github_id IS NOT NULL AND pushed_at IS NULL, false)
+                   coalesce(repository.github_id IS NOT NULL AND past.is_fork IS NOT NULL AND past.pushed_at IS NULL,
+                            false)
                    OR EXISTS (SELECT FROM repository_language
                                WHERE repository_id = repository.id AND captured_at <= :until)
                    -- Without a row GitHub has reported no language each time.
                    OR languages_checked_at IS NOT NULL AND NOT EXISTS (
                       SELECT FROM repository_language WHERE repository_id = repository.id) AS has_languages
-              FROM repository
-             WHERE (CAST(:account_id AS bigint) IS NULL OR account_id = :account_id)
-               AND (gone_at IS NULL OR gone_at > :until)
+              FROM attributes AS past
+              JOIN repository ON repository.id = past.repository_id
+             WHERE NOT past.is_gone {of_account}
                AND EXISTS (SELECT FROM repository_snapshot
                             WHERE repository_id = repository.id AND captured_at <= :until)
         )
@@ -84,5 +88,8 @@ def stored_repositories(account_id: int | None, as_of: datetime | None) -> Store
                count(*) AS repositories, count(*) FILTER (WHERE NOT is_fork) AS not_forks,
                count(*) FILTER (WHERE NOT is_fork AND NOT has_languages) AS without_languages
           FROM counted
-    """
-    return single_record(read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of)), StoredRepositories)
+    """  # noqa: S608
+    values = {"account_id": account_id, "until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
+    if account_id is not None:
+        values["ids"] = owned_repository_ids(account_id, as_of)
+    return single_record(read_frame(sql, **values), StoredRepositories)

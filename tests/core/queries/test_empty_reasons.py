@@ -99,3 +99,28 @@ def test_the_whole_installation_has_a_reason_too(database):
 def test_a_reason_is_a_sentence():
     assert empty_reasons.sentence(ONLY_FORKS, "octo") == "octo has only forks, which are left out."
     assert empty_reasons.sentence(NOT_COLLECTED, "octo") == "Nothing has been collected for this yet."
+
+
+def test_a_fork_flag_counts_as_it_was_then(database):
+    """Detached from its network in April: a fork until then."""
+    account = refreshed_account(database, "octo")
+    copy = add_repository(database, "octo/copy", github_id=5)
+    seed_data.add_version(database, copy, "2026-04-01", is_fork=True)
+    assert reasons(account, utc("2026-03-15"))[2] == ONLY_FORKS
+    assert reasons(account, utc("2026-04-15"))[2] == NO_CODE
+    assert reasons(account)[2] == NO_CODE
+
+
+def test_repositories_count_for_who_owned_them_then(database):
+    """Its only repository moved away in April: as of before, it is not an account without repositories."""
+    octo, hooli = refreshed_account(database, "octo"), seed_data.add_account(database, "hooli", github_id=2)
+    cat = add_repository(database, "hooli/cat", github_id=5)
+    seed_data.add_version(database, cat, "2026-04-01", account_id=octo, full_name="octo/cat")
+    counts = {
+        (login, as_of): empty_reasons.stored_repositories(account, as_of).repositories
+        for login, account in (("octo", octo), ("hooli", hooli))
+        for as_of in (utc("2026-03-15"), None)
+    }
+    assert counts == {
+        ("octo", utc("2026-03-15")): 1, ("octo", None): 0, ("hooli", utc("2026-03-15")): 0, ("hooli", None): 1,
+    }  # fmt: skip
