@@ -41,7 +41,7 @@ class Laptop:
     def __init__(self, database, monkeypatch):
         self.now, self.days = MIDNIGHT, []
         self.scheduled = ScheduledJobs(database, clock=lambda: self.now)
-        monkeypatch.setattr("ingest.scheduler.growth.update_growth", lambda _c, _ids, now: self.days.append(now))
+        monkeypatch.setattr("ingest.scheduler.growth.update_growth", lambda _c, _ids: self.days.append(self.now))
 
     def wake(self, now):
         self.now = now
