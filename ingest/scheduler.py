@@ -55,7 +55,7 @@ class ScheduledJobs:
     fact_backoff_until: dict[str, datetime] = field(default_factory=dict)
     """Fact kinds without anything due, and until when they are not queried again."""
     last_rollup_run_id: int = 0
-    """The newest run with written rows at the last update of the language rollup."""
+    """The newest run that stored an account at the last update of the language rollup."""
 
     def enqueue_due_accounts(self) -> int:
         """Queue due accounts, as many as the rate budget pays for; returns how many."""
@@ -124,13 +124,11 @@ class ScheduledJobs:
             log.warning("state alerts changed", started=started, ended=ended)
 
     def update_language_rollup(self) -> None:
-        """Update today's language rollup if runs have written rows since; runs skip it while it is expensive."""
+        """Update the language rollup if runs have stored accounts since; runs skip it while it is expensive."""
         with self.engine.begin() as connection:
-            newest = connection.scalar(text("SELECT max(id) FROM ingest_run WHERE rows_written > 0")) or 0
+            newest = connection.scalar(text("SELECT max(id) FROM ingest_run WHERE stored > 0")) or 0
             is_running = connection.scalar(text("SELECT EXISTS (SELECT FROM ingest_run WHERE state = 'running')"))
-            if newest == self.last_rollup_run_id or not language_rollups.update_language_day(
-                connection, self.clock().date()
-            ):
+            if newest == self.last_rollup_run_id or not language_rollups.update_language_day(connection):
                 return
             publish_data_version(connection)
         self.last_rollup_run_id = 0 if is_running else newest
@@ -146,7 +144,7 @@ class ScheduledJobs:
                 return
             adopt.adopt_all_imported_history(connection)
             growth.update_growth(connection, None)
-            language_rollups.update_language_day(connection, now.date())
+            language_rollups.update_language_day(connection)
             misplaced = partitions.count_default_rows(connection)
             enrichment_run_log.delete_old_runs(connection, now)
             page_opens.delete_old_opens(connection, now)

@@ -19,6 +19,15 @@ OWN_MAX_GAP = f"{MAX_INTERVALS} * greatest({INTERVAL_SQL}, interval '1 day')"
 """SQL: the longest time between two of our captures that is not a gap; needs `tracked_account` and `:every`."""
 IMPORT_MAX_GAP = f"{MAX_INTERVALS} * coalesce(source.cadence, interval '7 days')"
 """SQL: the longest time between two captures of an imported source that is not a gap; needs `source`."""
+ROLLUP_MAX_GAP = f"""CASE source.id WHEN 1 THEN (
+                   SELECT {MAX_INTERVALS} * greatest(coalesce(min({INTERVAL_SQL}), CAST(:every AS interval)),
+                                                     interval '1 day')
+                     FROM tracked_account WHERE NOT paused) ELSE {IMPORT_MAX_GAP} END"""  # noqa: S608
+"""SQL: the same for the totals of a `source`; of all tracked accounts the most frequently refreshed one counts."""
+IS_ROLLUP_BY_UNTIL = """(day::timestamptz + interval '1 day' <= CAST(:until AS timestamptz) + interval '1 microsecond'
+                OR day = (CAST(:until AS timestamptz) AT TIME ZONE 'UTC')::date
+                   AND NOT EXISTS (SELECT FROM account WHERE checked_at > :until))"""
+"""SQL: whether the totals of a `day` in `language_day` hold what was captured by `:until`, and nothing later."""
 PRESENCE_EXISTS = """(repository.gone_at IS NOT NULL OR EXISTS (
                    SELECT FROM change WHERE change.repository_id = repository.id
                       AND change.kind IN ('gone', 'back', 'transferred')))"""

@@ -10,8 +10,9 @@ from core.db.frames import derived, read_frame
 from core.linguist import UnknownLanguage, find_language
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import as_of_values, owned_repository_ids, repository_attributes
-from core.queries.captures import PRESENCE_EXISTS
+from core.queries.captures import IS_ROLLUP_BY_UNTIL, PRESENCE_EXISTS, ROLLUP_MAX_GAP
 from core.queries.repository_list import language_counts
+from core.settings import settings
 
 
 def find(name: str) -> str:
@@ -144,15 +145,15 @@ def latest_mix(history: DataFrame) -> DataFrame:
 
 def rollup_sources(as_of: datetime | None) -> DataFrame:
     """List sources with language rollups by *as_of*: source, newest (midnight, UTC, of the last rollup); ours first."""
-    sql = """
+    sql = f"""
         SELECT CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, max(day)::timestamptz AS newest
           FROM language_day
           JOIN source ON source.id = source_id
-         WHERE day <= :day
+         WHERE {IS_ROLLUP_BY_UNTIL}
          GROUP BY source_id, source.name
          ORDER BY source_id = 1 DESC, newest DESC
-    """
-    return read_frame(sql, day=as_of_or_end_of_today(as_of).date())
+    """  # noqa: S608
+    return read_frame(sql, until=as_of_or_end_of_today(as_of))
 
 
 def ranking(source: str, as_of: datetime | None) -> DataFrame:
@@ -162,20 +163,26 @@ def ranking(source: str, as_of: datetime | None) -> DataFrame:
     repositories  int, with it as primary language; forks left out
     stars         int, of these
     bytes         int, of code in it over all repositories; null where not collected
-    stars_4w      int, growth in the four weeks before; null without a rollup then
+    stars_4w      int, growth in the four weeks before; null without a rollup then, or in a gap
     day           the rollup's day (midnight, UTC)
     """
-    sql = """
-        WITH rollups AS (
+    sql = f"""
+        WITH chosen AS (
+            SELECT id AS source_id, {ROLLUP_MAX_GAP} AS max_gap
+              FROM source WHERE CASE id WHEN 1 THEN 'GitHub' ELSE name END = :source
+        ), rollups AS (
             SELECT day, present_language(language) AS language, sum(repositories)::bigint AS repositories,
                    sum(stars)::bigint AS stars, sum(bytes)::bigint AS bytes
               FROM language_day
-              JOIN source ON source.id = source_id
-             WHERE CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END = :source AND day <= :day
+              JOIN chosen USING (source_id)
+             WHERE {IS_ROLLUP_BY_UNTIL}
              GROUP BY 1, 2
         ), days AS (
-            SELECT newest, (SELECT max(day) FROM rollups WHERE day BETWEEN newest - 42 AND newest - 28) AS before
+            SELECT newest, (SELECT max(day) FROM rollups
+                             WHERE day <= newest - 28
+                               AND day >= newest - 28 - least(max_gap, interval '28 days')) AS before
               FROM (SELECT max(day) AS newest FROM rollups) AS last
+             CROSS JOIN chosen
         )
         SELECT coalesce(nullif(stored.language, ''), 'No language') AS language, stored.repositories, stored.stars,
                stored.bytes, stored.stars - earlier.stars AS stars_4w, stored.day::timestamptz AS day
@@ -183,8 +190,8 @@ def ranking(source: str, as_of: datetime | None) -> DataFrame:
           JOIN rollups AS stored ON stored.day = newest
           LEFT JOIN rollups AS earlier ON earlier.day = before AND earlier.language = stored.language
          ORDER BY stored.stars DESC, 1
-    """
-    return read_frame(sql, source=source, day=as_of_or_end_of_today(as_of).date())
+    """  # noqa: S608
+    return read_frame(sql, source=source, until=as_of_or_end_of_today(as_of), every=settings().refresh_every)
 
 
 def language_trend(source: str, as_of: datetime | None) -> DataFrame:
@@ -194,11 +201,11 @@ def language_trend(source: str, as_of: datetime | None) -> DataFrame:
     language                      text
     repositories, stars, bytes    as in `ranking`
     """
-    sql = """
+    sql = f"""
         WITH months AS (
             SELECT source_id, max(day) AS day FROM language_day
               JOIN source ON source.id = source_id
-             WHERE CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END = :source AND day <= :day
+             WHERE CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END = :source AND {IS_ROLLUP_BY_UNTIL}
              GROUP BY source_id, date_trunc('month', day)
         )
         SELECT day::timestamptz AS at, coalesce(nullif(present_language(language), ''), 'No language') AS language,
@@ -207,8 +214,8 @@ def language_trend(source: str, as_of: datetime | None) -> DataFrame:
           JOIN language_day USING (source_id, day)
          GROUP BY 1, 2
          ORDER BY at, stars DESC
-    """
-    return read_frame(sql, source=source, day=as_of_or_end_of_today(as_of).date())
+    """  # noqa: S608
+    return read_frame(sql, source=source, until=as_of_or_end_of_today(as_of))
 
 
 def top_languages(ranking: DataFrame, measure: str, limit: int) -> DataFrame:

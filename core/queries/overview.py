@@ -1,15 +1,20 @@
 """The whole installation: tracking, totals, freshness and latest changes."""
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 from pandas import DataFrame
 
+from core.as_of import end_of_day
 from core.db.frames import derived, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes, as_of_values, repository_attributes
+from core.queries.captures import IS_ROLLUP_BY_UNTIL, ROLLUP_MAX_GAP
 from core.queries.changes import SHOWN_CHANGES
+from core.settings import settings
 
 AGE_BINS = {
     "under an hour": 1,
@@ -75,23 +80,32 @@ def stored_totals() -> StoredTotals:
 def source_trend(as_of: datetime | None) -> DataFrame:
     """Return the totals of each source's rollups in the two years before *as_of*, oldest first.
 
-    at                            midnight (UTC) of the rollup's day
+    at                            midnight (UTC) of the rollup's day, a day with a capture
+    overdue_at                    the rollup's totals hold until the source's next capture was overdue
     source_id, source             1 is this installation, others are imports
     repositories, stars           forks left out; imported: repositories the source reported that week
     languages                     number of primary languages
     """
-    sql = """
-        SELECT day::timestamptz AS at, source_id, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
+    sql = f"""
+        SELECT day::timestamptz AS at, day::timestamptz + interval '1 day' + {ROLLUP_MAX_GAP} AS overdue_at, source_id,
+               CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
                sum(repositories)::bigint AS repositories, sum(stars)::bigint AS stars,
                count(DISTINCT present_language(language))
                    FILTER (WHERE language <> '' AND repositories > 0) AS languages
           FROM language_day
           JOIN source ON source.id = source_id
-         WHERE day <= :day AND day > CAST(:day AS date) - 730
-         GROUP BY day, source_id, source.name
+         WHERE {IS_ROLLUP_BY_UNTIL} AND day > CAST(:until AS timestamptz) - interval '730 days'
+         GROUP BY day, source_id, source.id
+        HAVING source_id <> 1 OR EXISTS (
+               SELECT FROM account
+                CROSS JOIN LATERAL (
+                      SELECT FROM capture
+                       WHERE capture.account_id = account.id AND capture.source_id = 1
+                         AND captured_at >= day::timestamptz AND captured_at < day::timestamptz + interval '1 day'
+                       LIMIT 1) AS captured)
          ORDER BY day, source_id
-    """
-    return read_frame(sql, day=as_of_or_end_of_today(as_of).date())
+    """  # noqa: S608
+    return read_frame(sql, until=as_of_or_end_of_today(as_of), every=settings().refresh_every)
 
 
 def largest_source(trend: DataFrame) -> DataFrame:
@@ -100,6 +114,22 @@ def largest_source(trend: DataFrame) -> DataFrame:
         return trend
     source_id = trend.groupby("source_id")["repositories"].last().idxmax()
     return derived(trend[trend["source_id"] == source_id], trend)
+
+
+def daily_trend(rollups: DataFrame, column: str, until: datetime) -> list[float]:
+    """Return *column* of one source's *rollups* on each day (UTC) of the year up to that of *until*, oldest first.
+
+    NaN where nobody captured for too long. Days before the first rollup are left out.
+    """
+    times, overdue_at, values = (list(rollups[name]) for name in ("at", "overdue_at", column))
+    trend: list[float] = []
+    for days_ago in range(364, -1, -1):
+        ends_at = end_of_day(until.astimezone(UTC).date() - timedelta(days=days_ago))
+        newest = bisect_right(times, ends_at) - 1
+        is_covered = newest >= 0 and overdue_at[newest] > ends_at
+        if is_covered or trend:
+            trend.append(float(values[newest]) if is_covered else math.nan)
+    return trend
 
 
 def not_paused(freshness: DataFrame) -> DataFrame:

@@ -269,10 +269,10 @@ class Refresher:
         if not run.stored and not any(item.state == "deleted" for item in run.items):
             return
         with self.engine.begin() as connection:
-            if run.rows_written and self.rollup_throttle.is_allowed:
+            if self.rollup_throttle.is_allowed:
                 # A run that skips the rollup leaves it to the scheduler, which updates it within minutes.
                 with self.rollup_throttle.measure():
-                    language_rollups.update_language_day(connection, self.clock().date())
+                    language_rollups.update_language_day(connection)
             publish_data_version(connection, run.id)
         self._raise_alerts(run)
 

@@ -6,7 +6,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
 
 from sqlalchemy import Connection, text
 
@@ -70,16 +69,18 @@ SUM_IMPORTED_LANGUAGES = """
 """
 
 
-def update_language_day(connection: Connection, day: date) -> bool:
-    """Write our own latest counts as the rollup of *day*; returns False if another process is doing so.
+def update_language_day(connection: Connection) -> bool:
+    """Write our own latest counts as the rollup of the day (UTC) of our last capture; nothing before the first one.
 
-    Concurrent updates would wait for each other's row locks, and all workers would end up in a queue.
+    A day without a capture has no rollup. Returns False if another process is updating it: concurrent updates would
+    wait for each other's row locks, and all workers would end up in a queue.
     """
     if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": LANGUAGE_DAY_LOCK}):
         return False
-    connection.execute(
-        text(SUM_OWN_LANGUAGES + UPSERT_LANGUAGE_DAYS.format(scope="AND stored.day = :day")), {"day": day, "source": 1}
-    )
+    day = connection.scalar(text("SELECT (max(checked_at) AT TIME ZONE 'UTC')::date FROM account"))
+    if day is not None:
+        statement = SUM_OWN_LANGUAGES + UPSERT_LANGUAGE_DAYS.format(scope="AND stored.day = :day")
+        connection.execute(text(statement), {"day": day, "source": 1})
     return True
 
 

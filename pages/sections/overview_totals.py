@@ -1,9 +1,8 @@
 """The top of the overview: active alerts, totals, and the state of tracking in one sentence."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 from pandas import DataFrame
 
@@ -37,7 +36,6 @@ def show_totals(stored: StoredTotals, trend: DataFrame, as_of: datetime | None) 
     if is_past and len(largest):
         numbers = {str(name): value for name, value in largest.iloc[-1].items()}
         covers = f"{escape_markdown(numbers['source'])} in its last rollup, {day(numbers['at'])}; forks left out."
-    last_year = largest[largest["at"] > largest["at"].max() - pd.Timedelta(days=365)]
     # The trend of a source that covers only a part of the stored repositories would not fit the totals.
     covers_all = len(largest) > 0 and largest["repositories"].iloc[-1] > MIN_SHARE_OF_STORED * stored.repositories
     metric_row(
@@ -45,8 +43,8 @@ def show_totals(stored: StoredTotals, trend: DataFrame, as_of: datetime | None) 
             Card(
                 label,
                 numbers.get(label.lower()),
-                trend=last_year[label.lower()].astype(float).tolist()
-                if (is_past or covers_all) and label.lower() in last_year
+                trend=overview.daily_trend(largest, label.lower(), as_of or datetime.now(UTC))
+                if (is_past or covers_all) and label.lower() in largest
                 else (),
                 help=covers,
             )

@@ -81,6 +81,7 @@ def test_both_names_are_counted_as_one_language(two_raku_repositories):
 
 
 def test_rollups_from_before_a_rename_continue_under_the_present_name(database):
+    seed_data.add_repository(database, "octo/cat", {"2026-02-01": 1, "2026-03-01": 2})
     rows = [
         ("2026-02-01", "Perl 6", 3, 30, None),
         ("2026-03-01", "Perl 6", 1, 10, 500),

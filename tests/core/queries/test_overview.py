@@ -6,7 +6,7 @@ from pandas import DataFrame
 from sqlalchemy import insert
 
 from core.db import schema
-from core.queries import coverage, freshness, movers, overview
+from core.queries import coverage, freshness, languages, movers, overview
 from core.queries.coverage import DataState
 from core.queries.overview import TrackingCounts
 from tests import seed_data
@@ -78,7 +78,14 @@ def test_changes_come_newest_first_and_not_from_the_future(database):
     assert overview.latest_changes(utc("2026-01-06"))["kind"].tolist() == ["archived"]
 
 
+def captured(database, *days: str) -> None:
+    """Capture one account on these days."""
+    account = seed_data.add_account(database, "octo", checked_at=utc(max(days)))
+    database.execute(insert(schema.capture), [{"account_id": account, "captured_at": utc(day)} for day in days])
+
+
 def test_the_trend_adds_up_each_source_separately(database):
+    captured(database, "2026-01-01")
     elsewhere = seed_data.add_source(database, "weekly list")
     for day, source, language, stars in (
         (date(2026, 1, 1), 1, "C", 1),
@@ -92,6 +99,50 @@ def test_the_trend_adds_up_each_source_separately(database):
         )
     trend = overview.source_trend(utc("2026-02-01"))
     assert trend[["source", "stars", "languages"]].to_numpy().tolist() == [["GitHub", 3, 1], ["weekly list", 100, 1]]
+
+
+def add_rollups(database, stars: dict[str, int], source: int = 1) -> None:
+    rows = [
+        {"day": date.fromisoformat(day), "source_id": source, "language": "C", "repositories": 1, "stars": count}
+        for day, count in stars.items()
+    ]
+    database.execute(insert(schema.language_day), rows)
+
+
+def test_the_daily_trend_rests_for_two_days_and_is_unknown_while_nobody_refreshed(database):
+    """Captures on the 1st, 2nd and 8th: the default interval is less than a day, so the 5th to the 7th are unknown."""
+    captured(database, "2026-01-01", "2026-01-02 18:00", "2026-01-08")
+    add_rollups(database, {"2026-01-01": 5, "2026-01-02": 6, "2026-01-05": 6, "2026-01-08": 9})
+    rollups = overview.source_trend(utc("2026-01-08 23:59:59.999999"))
+    trend = overview.daily_trend(rollups, "stars", utc("2026-01-08"))
+    assert rollups["stars"].tolist() == [5, 6, 9]  # nobody captured on the 5th
+    assert [None if value != value else value for value in trend] == [5, 6, 6, 6, None, None, None, 9]
+
+
+def test_the_daily_trend_of_a_weekly_import_has_a_value_on_each_day(database):
+    """Its captures are a week apart: two weeks after the last one it is unknown."""
+    elsewhere = seed_data.add_source(database, "weekly list")
+    add_rollups(database, {"2026-01-01": 5, "2026-01-08": 6}, elsewhere)
+    trend = overview.daily_trend(overview.source_trend(utc("2026-02-01")), "stars", utc("2026-01-24"))
+    assert [None if value != value else value for value in trend] == [5] * 7 + [6] * 15 + [None] * 2
+
+
+def test_the_daily_trend_is_that_of_the_year_before(database):
+    captured(database, "2024-06-01", "2026-01-01")
+    add_rollups(database, {"2024-06-01": 5, "2026-01-01": 6})
+    rollups = overview.source_trend(utc("2026-01-02"))
+    assert overview.daily_trend(rollups, "stars", utc("2026-01-02")) == [6, 6]
+
+
+def test_a_rollup_counts_only_once_all_its_captures_were_made(database):
+    """At noon of the 2nd its rollup, with a capture of 18:00, is still in the future; later nobody captured."""
+    captured(database, "2026-01-01", "2026-01-02 18:00")
+    add_rollups(database, {"2026-01-01": 5, "2026-01-02": 6})
+    last = {at: overview.source_trend(utc(at))["stars"].tolist()[-1] for at in ("2026-01-02 12:00", "2026-01-02 18:00")}
+    assert last == {"2026-01-02 12:00": 5, "2026-01-02 18:00": 6}
+    assert languages.ranking("GitHub", utc("2026-01-02 12:00"))["stars"].tolist() == [5]
+    assert languages.language_trend("GitHub", utc("2026-01-02 12:00"))["stars"].tolist() == [5]
+    assert languages.rollup_sources(utc("2026-01-02 12:00"))["newest"].tolist() == [utc("2026-01-01")]
 
 
 def test_last_refreshed_as_of_a_day_is_the_last_capture_before_it_not_the_last_change(database):

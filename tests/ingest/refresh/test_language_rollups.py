@@ -1,7 +1,7 @@
 """Language rollups are computed per day, and recomputing changes nothing."""
 
 import csv
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,12 @@ class RollupRows:
                 },
             )
 
+    def update(self, day: date) -> None:
+        """Update the rollup after a capture on that day."""
+        at = datetime.combine(day, time(23, 59, 59), UTC)
+        self.connection.execute(text("UPDATE account SET checked_at = :at"), {"at": at})
+        assert update_language_day(self.connection)
+
 
 @pytest.fixture
 def octo(database: Connection) -> RollupRows:
@@ -74,7 +80,7 @@ def test_repositories_and_stars_count_by_primary_language_and_bytes_by_each(octo
     octo.add("Rust", 10, Rust=500, C=20)
     octo.add("Rust", 5, Rust=100)
     octo.add("Go", 1)
-    update_language_day(octo.connection, DAY)
+    octo.update(DAY)
     assert stored_rollups(octo.connection) == [(DAY, "C", 0, 0, 20), (DAY, "Go", 1, 1, None), (DAY, "Rust", 2, 15, 600)]
 
 
@@ -82,7 +88,7 @@ def test_forks_and_unavailable_repositories_are_left_out(octo: RollupRows) -> No
     octo.add("Rust", 10, Rust=500)
     octo.add("Rust", 99, is_fork=True, Rust=9)
     octo.add("Rust", 99, gone=True, Rust=9)
-    update_language_day(octo.connection, DAY)
+    octo.update(DAY)
     assert stored_rollups(octo.connection) == [(DAY, "Rust", 1, 10, 500)]
 
 
@@ -91,25 +97,35 @@ def test_only_the_latest_language_set_counts(octo: RollupRows) -> None:
     one, other = octo.add("Rust", 1, Rust=500, C=20), octo.add(None, 2, C=7)
     octo.read(one, 2, Rust=400)
     octo.read(other, 2, _=0)
-    update_language_day(octo.connection, DAY)
+    octo.update(DAY)
     assert stored_rollups(octo.connection) == [(DAY, "", 1, 2, None), (DAY, "Rust", 1, 1, 400)]
 
 
 def test_the_same_day_is_recomputed_and_other_days_stay(octo: RollupRows) -> None:
     one = octo.add("Rust", 10)
-    update_language_day(octo.connection, date(2026, 11, 19))
-    update_language_day(octo.connection, DAY)
+    octo.update(date(2026, 11, 19))
+    octo.update(DAY)
     octo.connection.execute(text("UPDATE repository SET primary_language = 'Go' WHERE id = :id"), {"id": one})
-    update_language_day(octo.connection, DAY)
+    octo.update(DAY)
     assert stored_rollups(octo.connection) == [(date(2026, 11, 19), "Rust", 1, 10, None), (DAY, "Go", 1, 10, None)]
 
 
 def test_an_unchanged_rollup_is_not_rewritten(octo: RollupRows) -> None:
     octo.add("Rust", 10, Rust=3)
-    update_language_day(octo.connection, DAY)
+    octo.update(DAY)
     before = rows_of(octo.connection, "SELECT ctid, xmin::text FROM language_day")
-    update_language_day(octo.connection, DAY)
+    octo.update(DAY)
     assert rows_of(octo.connection, "SELECT ctid, xmin::text FROM language_day") == before
+
+
+def test_a_day_without_a_capture_has_no_rollup(octo: RollupRows) -> None:
+    """Counts of now belong to the day of the last capture, also when the rollup is updated after midnight."""
+    octo.add("Rust", 10)
+    assert update_language_day(octo.connection)
+    assert stored_rollups(octo.connection) == []
+    octo.update(DAY)
+    assert update_language_day(octo.connection)
+    assert stored_rollups(octo.connection) == [(DAY, "Rust", 1, 10, None)]
 
 
 def test_an_imported_source_counts_once_a_week(database: Connection, tmp_path: Path) -> None:
@@ -137,10 +153,10 @@ def test_an_imported_source_counts_once_a_week(database: Connection, tmp_path: P
 
 def test_concurrent_rollups_do_not_wait_for_each_other(committing_database):
     with committing_database.begin() as first, committing_database.begin() as second:
-        assert update_language_day(first, DAY)
-        assert not update_language_day(second, DAY)
+        assert update_language_day(first)
+        assert not update_language_day(second)
     with committing_database.begin() as later:
-        assert update_language_day(later, DAY)
+        assert update_language_day(later)
 
 
 def test_rollups_take_at_most_a_twentieth_of_the_time():
@@ -158,12 +174,13 @@ def test_the_leader_updates_skipped_rollups_and_the_data_version(committing_data
     """The rollup is updated once after the last run."""
     with committing_database.begin() as connection:
         RollupRows(connection).add("Python", 7)
+        connection.execute(text("UPDATE account SET checked_at = now()"))
         asked = connection.scalar(
             text("INSERT INTO ingestion (trigger, started_at) VALUES ('test', now()) RETURNING id")
         )
         connection.execute(
             text(
-                "INSERT INTO ingest_run (ingestion_id, trigger, accounts, started_at, state, rows_written)"
+                "INSERT INTO ingest_run (ingestion_id, trigger, accounts, started_at, state, stored)"
                 " VALUES (:asked, 'test', 1, now(), 'done', 3)"
             ),
             {"asked": asked},
