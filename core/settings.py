@@ -126,6 +126,11 @@ class Settings(BaseSettings):
         description="URL that people open: used in links, allowed origins and hosts; empty means `http://HOST:PORT`.",
     )
 
+    allowed_origins: CommaSeparated = Field(
+        (),
+        description="Comma-separated origins, such as `https://tools.example.org`, whose pages may use the API with an "
+        "API key (CORS).",
+    )
     trusted_proxies: CommaSeparated = Field(
         (),
         description="Comma-separated IP addresses or networks of proxies whose `X-Forwarded-*` headers are trusted.",
@@ -180,7 +185,7 @@ class Settings(BaseSettings):
         description="`development`, or `production` with JSON logs, https-only cookies and no generated secrets.",
     )
 
-    @field_validator("github_tokens", "track", "trusted_proxies", mode="before")
+    @field_validator("github_tokens", "track", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -260,10 +265,16 @@ class Settings(BaseSettings):
     @classmethod
     def check_public_url(cls, value: str) -> str:
         """Accept scheme, host and port only: the URL is compared with the Origin header of browsers."""
-        parts = urlsplit(value) if _has_host(value) else urlsplit("")
-        is_complete = parts.scheme in {"http", "https"}
-        if value and (not is_complete or "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment):
+        if value and not _is_root_url(value):
             raise ValueError("must consist of http:// or https://, a host and optionally a port, without a path")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not _is_root_url(origin):
+                raise ValueError(f"{origin!r} is not an origin like https://tools.example.org, without a path")
         return value
 
     @property
@@ -348,6 +359,15 @@ def _has_host(url: str) -> bool:
         return bool(parts.hostname and HOST_PATTERN.fullmatch(parts.hostname)) and parts.port != 0
     except ValueError:
         return False
+
+
+def _is_root_url(url: str) -> bool:
+    """Return whether *url* is http:// or https://, a host and optionally a port, and nothing else."""
+    if not _has_host(url):
+        return False
+    parts = urlsplit(url)
+    has_more = "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment
+    return parts.scheme in {"http", "https"} and not has_more
 
 
 def format_duration(value: timedelta) -> str:

@@ -16,6 +16,7 @@ from core.db.engine import parse_database_url
 from core.ratelimit.limiter import parse_limit
 from core.settings import Settings, format_duration
 from core.settings_report import readme_table
+from core.web.middleware.cross_origin import cross_origins
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -84,6 +85,11 @@ def test_durations_are_parsed_with_units(monkeypatch, text, duration):
         ("REDIS_URL", "127.0.0.1:6379"),
         ("REDIS_URL", "redis://127.0.0.1:notaport/0"),
         ("TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("ALLOWED_ORIGINS", "null"),
+        ("ALLOWED_ORIGINS", "tools.example"),
+        ("ALLOWED_ORIGINS", "https://tools.example,https://tools.example/app"),
+        ("ALLOWED_ORIGINS", "https://*.example"),
         ("PUBLIC_URL", "https://bücher.example"),
     ],
 )
@@ -106,6 +112,7 @@ def test_an_invalid_value_is_refused_by_the_name_of_the_setting(monkeypatch, nam
         ("REDIS_URL", "rediss://:secret@valkey:6380/1"),
         ("GITHUB_API_URL", "https://ghe.example/api/v3/"),
         ("HOST", "::1"),
+        ("ALLOWED_ORIGINS", "https://tools.example/, http://localhost:3000,http://[::1]:80"),
         ("HOST", "almanac.internal"),
     ],
 )
@@ -151,6 +158,7 @@ def use(accepted):
         ip_network(proxy, strict=False)
     accepted.data_dir.resolve()
     httpx.URL(accepted.base_url)
+    assert all(origin == origin.lower() and origin.count("/") == 2 for origin in cross_origins(accepted))
     accepted.host.encode("idna" if ":" not in accepted.host else "ascii")
     if accepted.database_url:
         parse_database_url(accepted.database_url)

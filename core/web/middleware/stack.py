@@ -8,6 +8,7 @@ from core.settings import Settings
 from core.web.cookies import cookie_names
 from core.web.middleware.authentication import Authentication
 from core.web.middleware.client_address import ClientAddress
+from core.web.middleware.cross_origin import CrossOrigin, cross_origins
 from core.web.middleware.csrf import CsrfProtection, allowed_origins
 from core.web.middleware.error_responses import ErrorResponses
 from core.web.middleware.http_metrics import HttpMetrics, RouteLabel
@@ -24,6 +25,7 @@ def middleware(settings: Settings, frontend: Path) -> list[Middleware]:
     return [
         Middleware(HttpMetrics),
         Middleware(RequestIds),
+        Middleware(CrossOrigin, origins=cross_origins(settings)),
         Middleware(SecurityHeaders, policy=policy, is_secure=settings.is_secure),
         Middleware(ErrorResponses),
         Middleware(ClientAddress, trusted=settings.trusted_proxies),
