@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from core.auth import passwords
-from core.errors import BadInput, ServerUnavailable
+from core.errors import BadInput, Conflict, ServerUnavailable
 from core.settings import Settings, settings
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ FIRST_ADMIN_HANDLED_VARIABLE = "ALMANAC_FIRST_ADMIN_SEEN_TO"
 FIRST_ADMIN_LOCK = 0x616C6D61646D696E  # "almadmin"
 GENERATED_LENGTH = 20
 RESET_PASSWORD_COMMAND = "python -m core reset-password"  # noqa: S105 - a command
+CREATE_ADMIN_COMMAND = "python -m core create-person NAME --role admin"
 RETRY_SECONDS = 2.0
 MAX_ATTEMPTS = 150
 
@@ -40,16 +41,16 @@ class SignInHint:
 
 
 def bootstrap_first_admin(database_url: str, wanted: Settings, prefix: str = "") -> SignInHint:
-    """Create the first admin if there are no people yet, for the launcher.
+    """Create the first admin if there is none, for the launcher; among other people only with ADMIN_PASSWORD.
 
     *prefix* precedes a command that needs other settings than the default ones to find this database.
-    Raises BadInput when ADMIN_PASSWORD is invalid.
+    Raises BadInput when ADMIN_PASSWORD is invalid, or ADMIN_USERNAME belongs to somebody else.
     """
     name, has_people = _oldest_admin(database_url)
-    if has_people:
-        return SignInHint(
-            f"Sign in as {name}; if the password is lost: {prefix}{RESET_PASSWORD_COMMAND} {name}" if name else ""
-        )
+    if name:
+        return SignInHint(f"Sign in as {name}; if the password is lost: {prefix}{RESET_PASSWORD_COMMAND} {name}")
+    if has_people and not wanted.admin_password.get_secret_value():
+        return SignInHint(f"Nobody is an admin: set ADMIN_PASSWORD, or run {prefix}{CREATE_ADMIN_COMMAND}")
     generated = _create_first_admin(database_url)
     if generated:
         return SignInHint(later="", immediate_message=sign_in_message(generated))
@@ -92,9 +93,10 @@ def create_and_announce(
 
 
 def ensure_first_admin() -> str | None:
-    """Create the first admin if there are no people yet. Returns the password if it was generated, to be printed once.
+    """Create the first admin if there is none. Returns the password if it was generated, to be printed once.
 
-    Raises BadInput when ADMIN_PASSWORD is invalid, and in production when there is no password:
+    Where there are people, only ADMIN_PASSWORD makes an admin. Raises BadInput when it is invalid, when ADMIN_USERNAME
+    belongs to somebody who is no admin, and in production when there is no password:
     output is collected there, and would keep a generated one.
     """
     from sqlalchemy import text  # noqa: PLC0415 - see the module's docstring
@@ -106,11 +108,20 @@ def ensure_first_admin() -> str | None:
     with transaction() as connection:
         # Processes that start concurrently create one admin between them.
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": FIRST_ADMIN_LOCK})
-        if connection.scalar(text("SELECT EXISTS (SELECT FROM person)")):
+        if connection.scalar(text("SELECT EXISTS (SELECT FROM person WHERE role = 'admin' AND active)")):
+            return None
+        if not given and connection.scalar(text("SELECT EXISTS (SELECT FROM person)")):
+            log.warning("nobody is an admin, set ADMIN_PASSWORD or create one", command=CREATE_ADMIN_COMMAND)
             return None
         new_person = _validated_first_admin(given)
         password = given or generate_password()
-        people.insert(connection, new_person, passwords.hash_password(password))
+        try:
+            people.insert(connection, new_person, passwords.hash_password(password))
+        except Conflict:
+            raise BadInput(
+                f"ADMIN_PASSWORD makes no admin: ADMIN_USERNAME {new_person.username} belongs to a person who is no"
+                f" active admin. Set another ADMIN_USERNAME, or run `{CREATE_ADMIN_COMMAND}`"
+            ) from None
         audit.record(connection, "person_created", actor="first start", target=new_person.username, role="admin")
     log.info("first admin created")
     return None if given else password
@@ -141,10 +152,7 @@ def _validated_first_admin(password: str) -> "NewPerson":
 
     new_person = NewPerson.of(settings().admin_username, None, None, "admin")
     if not password and settings().environment == "production":
-        raise BadInput(
-            "ADMIN_PASSWORD is needed at the first start in production; or run `python -m core create-person NAME"
-            " --role admin`"
-        )
+        raise BadInput(f"ADMIN_PASSWORD is needed at the first start in production; or run `{CREATE_ADMIN_COMMAND}`")
     try:
         if password:
             passwords.check_strength(password)
