@@ -18,10 +18,11 @@ from core.web.cookies import CookieNames
 
 @dataclass(frozen=True)
 class Renewal:
-    """The effect of a page request on the browser's cookies."""
+    """The effect of a page request on the browser's cookies, and who sent it if the session is valid."""
 
     cookies: Literal["kept", "new", "cleared"] = "kept"
     tokens: sessions.SessionTokens | None = None
+    username: str | None = None
 
 
 def identify(
@@ -65,14 +66,16 @@ def live_session(token: str) -> LiveSession | None:
 def renew_session(cookies: Mapping[str, str], names: CookieNames, origin: Origin) -> Renewal:
     """Refresh the session of a browser whose access token expired; invalid cookies are cleared."""
     access, refresh = cookies.get(names.access, ""), cookies.get(names.refresh, "")
-    if live_session(access):
-        return Renewal()
+    if live := live_session(access):
+        return Renewal(username=live.identity.username)
     if not refresh:
         return Renewal("cleared" if names.access in cookies else "kept")
     try:
-        return Renewal("new", sessions.refresh(refresh, origin))
+        renewed = sessions.refresh(refresh, origin)
     except tokens.InvalidToken:
         return Renewal("cleared")
+    identity = sessions.identity_of(renewed.session_id)
+    return Renewal("new", renewed, identity.username if identity else None)
 
 
 def session_id_in_cookies(cookies: Mapping[str, str], names: CookieNames) -> UUID | None:

@@ -25,6 +25,7 @@ from core.web.middleware.error_responses import (
     not_signed_in_response,
     refuse_websocket,
 )
+from core.web.middleware.request_ids import log_as_caller
 from core.web.middleware.trusted_hosts import LOOPBACK_HOSTS, host_name
 from core.web.route_access import STREAM_PATH, Access, route_access
 
@@ -68,7 +69,8 @@ class Authentication:
             await self._send_page(scope, receive, send)
             return
         if access is Access.SIGNED_IN or (access is Access.TOKENS and Headers(scope=scope).get("authorization")):
-            scope["state"]["identity"] = await self._identity(scope)
+            identity = scope["state"]["identity"] = await self._identity(scope)
+            log_as_caller(user=identity.username if identity else None)
         refused = (access is Access.SIGNED_IN and scope["state"]["identity"] is None) or (
             access is Access.METRICS and not self._may_read_metrics(scope)
         )
@@ -93,6 +95,7 @@ class Authentication:
         given = cookies.request_cookies(scope)
         lines = [] if cookies.is_nonce(given.get(self.jar.names.nonce)) else self.jar.nonce()
         renewal = await self._renew_session(scope)
+        log_as_caller(user=renewal.username if renewal else None)
         if renewal and renewal.cookies != "kept":
             tokens = renewal.tokens
             lines += self.jar.tokens(tokens) if tokens else self.jar.clearing_cookies()

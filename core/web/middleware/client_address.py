@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.auth.identity import Origin
-from core.web.middleware.request_ids import current_request_id
+from core.web.middleware.request_ids import current_request_id, log_as_caller
 
 CLIENT_ADDRESS_HEADER = "x-auth-address"
 MAX_USER_AGENT_LENGTH = 300
@@ -54,6 +54,7 @@ class ClientAddress:
             "origin": Origin(str(client) if client else None, user_agent(headers), current_request_id() or None),
             "is_local": bool(peer and peer.is_loopback and not forwarded),
         }
+        log_as_caller(address=str(client) if client else None)
         return placed
 
     def _trusts(self, address: IpAddress) -> bool:

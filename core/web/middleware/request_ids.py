@@ -16,6 +16,7 @@ REQUEST_ID_HEADER = "x-request-id"
 RESERVED_HEADERS = (REQUEST_ID_HEADER.encode(), b"x-auth-")
 # The rest of the path identifies an open page; knowing it allows taking over a broken connection.
 UPLOAD_PREFIX = "/_stcore/upload_file/"
+CALLER_VARIABLES = ("address", "user")
 QUIET_PREFIXES = ("/static/", "/_stcore/", "/app/static/", "/media/", "/component/", "/health")
 
 
@@ -28,8 +29,13 @@ def current_request_id() -> str:
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
+def log_as_caller(**known: str | None) -> None:
+    """Add who sends the current request, `address` or `user`, to its log lines; None adds nothing."""
+    structlog.contextvars.bind_contextvars(**{name: value for name, value in known.items() if value})
+
+
 class RequestIds:
-    """Set the request id and log each response."""
+    """Set the request id and log each response, with what later middleware finds out about the caller."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -62,6 +68,7 @@ class RequestIds:
             await self.app(scope, receive, send_with_id)
         finally:
             self._log(scope, status, perf_counter() - started)
+            structlog.contextvars.unbind_contextvars(*CALLER_VARIABLES)
 
     @staticmethod
     def _log(scope: Scope, status: int, seconds: float) -> None:

@@ -4,6 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import structlog
 from redis.connection import AbstractConnection
 from sqlalchemy import Connection, event, text
 from starlette.testclient import TestClient
@@ -141,6 +142,24 @@ def sign_in_elsewhere_and_ask(person_id: int) -> int:
     other.get("/", headers=DOCUMENT_HEADERS)
     ticket = tickets.issue_sign_in(person_id, other.cookies["almanac_nonce"])
     return other.post("/auth/session", json={"ticket": ticket}, headers={"origin": PUBLIC_URL}).status_code
+
+
+def test_log_lines_of_requests_have_user_and_address(web, person, redis):
+    sign_in(web, person("ada"))
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        web.get("/api/v1/x")
+        web.get("/", headers=DOCUMENT_HEADERS)
+        web.cookies.delete("almanac_access")
+        web.get("/", headers=DOCUMENT_HEADERS)  # renews the session
+        browser_client(("203.0.113.9", 1)).get("/api/v1/x")
+    finished = [line for line in lines if line["event"] == "request finished"]
+    assert [(line.get("user"), line["address"]) for line in finished] == [
+        ("ada", "127.0.0.1"),
+        ("ada", "127.0.0.1"),
+        ("ada", "127.0.0.1"),
+        (None, "203.0.113.9"),
+    ]
+    assert not {"user", "address"} & set(structlog.contextvars.get_contextvars())
 
 
 def test_an_empty_limit_counts_nobody(web, redis, monkeypatch):
