@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from core import command_line, log, wording
 from core.command_line import EXIT_FAILED, print_line
 from core.errors import NotFound
 from core.settings import settings
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 CLI_ACTOR = "command line"
@@ -45,8 +42,8 @@ def migrate() -> None:
     from core.launcher.stack import migrate_if_needed  # noqa: PLC0415
 
     config = settings()
-    url = config.database_url or lease(config.data_dir, pg_bin_dir=config.pg_bin_dir, redis=False).database_url
-    changed = migrate_if_needed(url)
+    url = config.database_direct_url or config.database_url
+    changed = migrate_if_needed(url or lease(config.data_dir, pg_bin_dir=config.pg_bin_dir, redis=False).database_url)
     print_line("The database was migrated." if changed else "The database is up to date.")
 
 
@@ -83,23 +80,22 @@ def restore(
 
     with _postgres_url() as url:
         restore_backup(url, file, settings().pg_bin_dir, replace=replace)
-        migrate_if_needed(url.render_as_string(hide_password=False))
-        check_schema(url.render_as_string(hide_password=False))
+        migrate_if_needed(url)
+        check_schema(url)
     print_line(f"Restored {file}.")
 
 
 @contextmanager
-def _postgres_url() -> "Iterator[URL]":
-    """Yield the URL of Postgres; an embedded server runs for the duration of the block."""
-    from core.db.engine import parse_database_url  # noqa: PLC0415
+def _postgres_url() -> Iterator[str]:
+    """Yield the direct URL of Postgres; an embedded server runs for the duration of the block."""
     from core.launcher.embedded import lease  # noqa: PLC0415
 
     config = settings()
-    if config.database_url:
-        yield parse_database_url(config.database_url)
+    if url := config.database_direct_url or config.database_url:
+        yield url
     else:
         with lease(config.data_dir, pg_bin_dir=config.pg_bin_dir, redis=False) as servers:
-            yield parse_database_url(servers.database_url)
+            yield servers.database_url
 
 
 @app.command()

@@ -12,16 +12,15 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.auth.validation import check_username
+from core.db import libpq
 from core.errors import BadInput
 
 DURATION_PATTERN = re.compile(r"\s*([0-9]{1,9})\s*(m|min|h|d)\s*")
 MAX_DURATION = timedelta(days=366)
 # Tokens travel in HTTP headers.
 TOKEN_PATTERN = re.compile(r"[!-~]+")
-POSTGRES_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 MIN_SECRET_KEY_LENGTH = 32
-MAX_PORT = 65535
 # Host names in ASCII (international ones as xn--…) and IP addresses.
 HOST_PATTERN = re.compile(
     r"(?!.*\.\.)[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%a-z]*"
@@ -50,18 +49,17 @@ def _check_limit(value: str) -> str:
 Limit = Annotated[str, AfterValidator(_check_limit)]
 
 
-def _check_server_url(value: str, schemes: tuple[str, ...]) -> str:
+def _check_redis_url(value: str) -> str:
     """Refuse what no client library could parse; the value is a secret, so that no message quotes it."""
     if not value:
         return value
     scheme, separator, rest = value.partition("://")
-    if not separator or scheme not in schemes or not rest or not value.isprintable():
-        raise ValueError(f"must be a URL that starts with {' or '.join(f'{one}://' for one in schemes[:2])}")
-    # Postgres takes several hosts, each with a port.
-    for host in rest.partition("/")[0].rpartition("@")[2].partition("?")[0].split(","):
-        port = host.rpartition("]")[2].partition(":")[2]
-        if scheme != "unix" and port and not (port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
-            raise ValueError("has a port that is not a number up to 65535")
+    if not separator or scheme not in REDIS_SCHEMES or not rest or not value.isprintable():
+        raise ValueError(f"must be a URL that starts with {' or '.join(f'{one}://' for one in REDIS_SCHEMES[:2])}")
+    host = rest.partition("/")[0].rpartition("@")[2].partition("?")[0]
+    port = host.rpartition("]")[2].partition(":")[2]
+    if scheme != "unix" and port and not (port.isascii() and port.isdigit() and int(port) <= libpq.MAX_PORT):
+        raise ValueError(f"has a port that is not a number up to {libpq.MAX_PORT}")
     return value
 
 
@@ -85,6 +83,12 @@ class Settings(BaseSettings):
         "",
         repr=False,
         description="Postgres to use (tested with 18); empty starts an embedded Postgres in `DATA_DIR`.",
+    )
+    database_direct_url: str = Field(
+        "",
+        repr=False,
+        description="The same Postgres without the pooler that `DATABASE_URL` names, for the scheduler, workers, "
+        "migrations and backups; empty means `DATABASE_URL`.",
     )
     redis_url: str = Field(
         "",
@@ -227,15 +231,17 @@ class Settings(BaseSettings):
             raise ValueError("must consist of http:// or https://, a host and optionally a port and a path")
         return value.rstrip("/")
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_direct_url")
     @classmethod
     def check_database_url(cls, value: str) -> str:
-        return _check_server_url(value.strip(), POSTGRES_SCHEMES)
+        if value.strip():
+            libpq.check_parameters(value.strip())
+        return value.strip()
 
     @field_validator("redis_url")
     @classmethod
     def check_redis_url(cls, value: str) -> str:
-        return _check_server_url(value.strip(), REDIS_SCHEMES)
+        return _check_redis_url(value.strip())
 
     @field_validator("host")
     @classmethod
@@ -313,6 +319,12 @@ class Settings(BaseSettings):
         if not is_key:
             raise ValueError("names a file that holds no private key (PEM)")
         return value
+
+    @model_validator(mode="after")
+    def check_direct_url(self) -> Self:
+        if self.database_direct_url and not self.database_url:
+            raise ValueError("DATABASE_DIRECT_URL needs a DATABASE_URL")
+        return self
 
     @model_validator(mode="after")
     def check_app(self) -> Self:

@@ -12,7 +12,6 @@ from typing import Any
 import procrastinate
 import structlog
 from procrastinate.job_context import AbortReason
-from sqlalchemy.engine import URL
 
 from core import redis_client
 from core.db.errors import is_connection_error
@@ -38,12 +37,13 @@ REFRESH_RETRIES = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=5
 
 
 def build_app(
-    url: URL, refresher: Refresher, stop: threading.Event, concurrency: int, sender: WebhookSender
+    conninfo: str, refresher: Refresher, stop: threading.Event, concurrency: int, sender: WebhookSender
 ) -> procrastinate.App:
     """Build the procrastinate app with all tasks."""
     app = procrastinate.App(
         connector=procrastinate.PsycopgConnector(
-            conninfo=url.set(drivername="postgresql").render_as_string(hide_password=False),
+            conninfo=conninfo,
+            kwargs={"prepare_threshold": None},
             min_size=1,
             max_size=concurrency + DELIVERY_CONCURRENCY + 4,
             timeout=POOL_TIMEOUT_SECONDS,
@@ -106,13 +106,16 @@ class Interrupted(Exception):
     """The worker stopped before the job was done; the job is retried."""
 
 
-def serve(url: URL, refresher: Refresher, sender: WebhookSender, *, concurrency: int = 2) -> None:
-    """Run jobs until SIGINT or SIGTERM; then finish or requeue the running ones within ten seconds."""
+def serve(conninfo: str, refresher: Refresher, sender: WebhookSender, *, concurrency: int = 2) -> None:
+    """Run jobs until SIGINT or SIGTERM; then finish or requeue the running ones within ten seconds.
+
+    *conninfo* is libpq's connection string of the server itself, not of a pooler.
+    """
     stop = threading.Event()
     filter_connection_errors("procrastinate", "psycopg.pool", "asyncio")
     asyncio.run(
         _run_until_stopped(
-            lambda: build_app(url, refresher, stop, concurrency, sender),
+            lambda: build_app(conninfo, refresher, stop, concurrency, sender),
             stop,
             {jobs.QUEUE: concurrency, jobs.DELIVERIES: DELIVERY_CONCURRENCY},
             LockedJobs(refresher.engine),

@@ -10,9 +10,13 @@ CHUNK_BYTES = 65536
 
 
 class SocketProxy:
-    """Forward everything from one Unix socket to another."""
+    """Forward everything from a Unix socket, or a free port of this machine, to another Unix socket."""
 
-    def __init__(self, here: Path, there: Path) -> None:
+    def __init__(self, here: Path | None, there: Path) -> None:
+        self.port = 0
+        """The port, where *here* is None."""
+        self.allowance: int | None = None
+        """How many bytes each new connection gets from the server before it is closed; None: all."""
         self._listen_path, self._target_path = here, there
         self._open: list[socket.socket] = []
         self._lock = Lock()
@@ -20,7 +24,8 @@ class SocketProxy:
 
     def cut(self) -> None:
         """End all connections and take no more."""
-        self._listen_path.unlink(missing_ok=True)
+        if self._listen_path:
+            self._listen_path.unlink(missing_ok=True)
         with self._lock:
             for one in self._open:
                 with suppress(OSError):
@@ -29,10 +34,14 @@ class SocketProxy:
             self._open.clear()
 
     def reconnect(self) -> None:
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(self._listen_path))
-        self._listen_path.chmod(0o777)
-        listener.listen(100)
+        if self._listen_path:
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(str(self._listen_path))
+            self._listen_path.chmod(0o777)
+            listener.listen(100)
+        else:
+            listener = socket.create_server(("127.0.0.1", self.port))
+            self.port = listener.getsockname()[1]
         self._keep(listener)
         Thread(target=self._accept, args=(listener,), daemon=True).start()
 
@@ -47,20 +56,21 @@ class SocketProxy:
                 far = socket.socket(socket.AF_UNIX)
                 far.connect(str(self._target_path))
                 self._keep(near, far)
-                for one, other in ((near, far), (far, near)):
-                    Thread(target=_forward, args=(one, other), daemon=True).start()
+                for one, other, allowance in ((near, far, None), (far, near, self.allowance)):
+                    Thread(target=_forward, args=(one, other, allowance), daemon=True).start()
 
 
-def _forward(one: socket.socket, other: socket.socket) -> None:
+def _forward(one: socket.socket, other: socket.socket, allowance: int | None) -> None:
     with suppress(OSError):
-        while piece := one.recv(CHUNK_BYTES):
+        while allowance != 0 and (piece := one.recv(min(CHUNK_BYTES, allowance or CHUNK_BYTES))):
             other.sendall(piece)
+            allowance = None if allowance is None else allowance - len(piece)
     with suppress(OSError):
         other.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
-def socket_proxy(here: Path, there: Path) -> Iterator[SocketProxy]:
+def socket_proxy(here: Path | None, there: Path) -> Iterator[SocketProxy]:
     made = SocketProxy(here, there)
     try:
         yield made

@@ -165,8 +165,9 @@ def _oldest_admin(database_url: str) -> tuple[str, bool]:
     """Return the oldest active admin's name (empty if none), and whether there are people, by psycopg alone."""
     import psycopg  # noqa: PLC0415 - loads while the web process does
 
-    url = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
-    with psycopg.connect(url, connect_timeout=5) as connection:
+    from core.db import libpq  # noqa: PLC0415 - as above
+
+    with psycopg.connect(libpq.conninfo(database_url)) as connection:
         oldest = "SELECT username FROM person WHERE role = 'admin' AND active ORDER BY id LIMIT 1"
         row = connection.execute(oldest).fetchone()
         has_people = connection.execute("SELECT EXISTS (SELECT FROM person)").fetchone()
@@ -174,11 +175,10 @@ def _oldest_admin(database_url: str) -> tuple[str, bool]:
 
 
 def _create_first_admin(database_url: str) -> str | None:
-    from sqlalchemy import create_engine  # noqa: PLC0415 - only a first start waits for SQLAlchemy
     from sqlalchemy.pool import NullPool  # noqa: PLC0415 - as above
 
     from core.db import override  # noqa: PLC0415 - as above
-    from core.db.engine import parse_database_url  # noqa: PLC0415 - as above
+    from core.db.engine import create_engine_for  # noqa: PLC0415 - as above
 
-    with override.use_engine(create_engine(parse_database_url(database_url), poolclass=NullPool)):
+    with override.use_engine(create_engine_for(database_url, poolclass=NullPool)):
         return ensure_first_admin()

@@ -5,6 +5,7 @@ from textwrap import dedent
 from typing import Any
 
 import pandas as pd
+import psycopg
 import pyarrow as pa
 from adbc_driver_manager import OperationalError
 from adbc_driver_postgresql import dbapi
@@ -13,9 +14,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg.postgres import types
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
-from sqlalchemy.engine import URL
 
-from core.db.engine import retry_conflict, transaction
+from core.db.engine import SESSION_SQL, retry_conflict, transaction
 from core.db.errors import is_unavailable_sqlstate
 from core.db.frames import cached_per_version
 from core.errors import ServerUnavailable
@@ -55,14 +55,18 @@ def _query_arrow(sql: str, values: dict[str, Any]) -> DataFrame:
 
 def _query_by_adbc(conninfo: str, sql: str, values: dict[str, Any]) -> DataFrame:
     statement, order = to_numbered_parameters(sql, values)
+    # ADBC writes `COPY (statement) TO STDOUT`: a semicolon is an error there, and a comment would go on after it.
+    statement = f"{statement.rstrip().rstrip(';')}\n"
     try:
         with dbapi.connect(conninfo) as connection, connection.cursor() as cursor:
+            cursor.execute(SESSION_SQL)
             cursor.execute(statement, [values[name] for name in order])
             frame: DataFrame = cursor.fetch_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
             return frame
-    except OperationalError as error:
-        # ADBC raises this for failed statements too; a connection that was refused or lost has no SQLSTATE.
-        if error.sqlstate and not is_unavailable_sqlstate(error.sqlstate):
+    except (OperationalError, OSError) as error:
+        # ADBC raises these for failed statements too; a connection that was refused or lost has no SQLSTATE.
+        sqlstate = getattr(error, "sqlstate", None)
+        if sqlstate and not is_unavailable_sqlstate(sqlstate):
             raise
         raise ServerUnavailable("The database is unavailable") from error
 
@@ -96,7 +100,8 @@ def _dialect() -> PGDialect_asyncpg:
 
 
 def _libpq_conninfo(connection: Connection) -> str:
-    """Return the libpq connection string of *connection*'s server."""
-    url: URL = connection.engine.url
-    parameters = {**url.query, **url.translate_connect_args(username="user", database="dbname")}
-    return make_conninfo("", **parameters, connect_timeout=5, options="-c timezone=UTC -c jit=off")
+    """Return the connection string that *connection* was opened with, of the one host that it reached."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    options = [option for option in driver.pgconn.info if option.val is not None and option.val != option.compiled]
+    return make_conninfo("", **{option.keyword.decode(): option.val.decode() for option in options if option.val})

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import psycopg
 import structlog
-from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
+from core.db import libpq
 from core.db.errors import is_conflict, is_connection_error, is_server_unavailable, unavailable_reason
 from core.errors import ServerUnavailable
 from core.settings import settings
@@ -19,12 +20,30 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 
-def parse_database_url(database_url: str) -> URL:
-    """Parse *database_url* with any of its usual schemes; the driver is always psycopg 3."""
-    url = make_url(database_url)
-    if url.drivername in {"postgres", "postgresql"}:
-        url = url.set(drivername="postgresql+psycopg")
-    return url
+# Not as `options` of the connection, which poolers refuse or drop.
+SESSION_SQL = "SELECT set_config('TimeZone', 'UTC', false), set_config('jit', 'off', false)"
+
+
+def create_engine_for(url: str, **options: Any) -> Engine:
+    """Create an engine for *url* with SQLAlchemy's *options*; it works through a pooler in transaction mode too."""
+    made = create_engine(
+        "postgresql+psycopg://",
+        hide_parameters=True,  # bound values may be secrets or personal data
+        # A pooler hands a prepared statement of one client to others, under the same name.
+        connect_args={**libpq.parameters(url), "prepare_threshold": None},
+        **options,
+    )
+    event.listen(made, "connect", _configure_session)
+    return made
+
+
+def _configure_session(connection: psycopg.Connection[Any], _record: object) -> None:
+    try:
+        connection.execute(SESSION_SQL)
+        connection.commit()
+    except BaseException:
+        connection.close()
+        raise
 
 
 _embedded_server_url: Callable[[], str] | None = None
@@ -45,16 +64,33 @@ def database_url() -> str:
     return _embedded_server_url()
 
 
+def direct_database_url() -> str:
+    """Return DATABASE_DIRECT_URL, else `database_url()`: for advisory locks of a session, LISTEN, migrations, backups.
+
+    A pooler in transaction mode gives each transaction another server connection, so that nothing of a session holds.
+    """
+    return settings().database_direct_url or database_url()
+
+
 @lru_cache(maxsize=1)
 def engine() -> Engine:
-    return create_engine(
-        parse_database_url(database_url()),
-        pool_pre_ping=True,  # a restarted server closes its connections
-        pool_size=5,
-        max_overflow=15,
-        hide_parameters=True,  # bound values may be secrets or personal data
-        connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c jit=off"},
-    )
+    return _pooled_engine(database_url())
+
+
+def direct_engine() -> Engine:
+    """Return the engine of `direct_database_url()`, which is `engine()` where both URLs are the same."""
+    direct = settings().database_direct_url
+    return _direct_engine(direct) if direct else engine()
+
+
+@lru_cache(maxsize=1)
+def _direct_engine(url: str) -> Engine:
+    return _pooled_engine(url)
+
+
+def _pooled_engine(url: str) -> Engine:
+    # A restarted server closes its connections, which `pool_pre_ping` notices.
+    return create_engine_for(url, pool_pre_ping=True, pool_size=5, max_overflow=15)
 
 
 _override: ContextVar[Engine | Connection | None] = ContextVar("bound", default=None)

@@ -1,9 +1,9 @@
 """Compares the database with the schema: what is missing, as after an incomplete copy or a manual change."""
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.pool import NullPool
 
-from core.db.engine import parse_database_url
+from core.db.engine import create_engine_for
 from core.db.schema import metadata
 from core.errors import AlmanacError
 from core.wording import quantity
@@ -43,7 +43,7 @@ def find_missing_objects(connection: Connection) -> list[str]:
 
 def check_schema(url: str) -> None:
     """Raise IncompleteSchema when the database at *url* lacks something that the schema has."""
-    engine = create_engine(parse_database_url(url), poolclass=NullPool, connect_args={"connect_timeout": 5})
+    engine = create_engine_for(url, poolclass=NullPool)
     with engine.connect() as connection:
         if missing := find_missing_objects(connection):
             raise IncompleteSchema(missing)

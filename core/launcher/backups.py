@@ -9,13 +9,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from uuid import uuid4
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy.engine import URL
+from psycopg.conninfo import make_conninfo
 
+from core.db import libpq
 from core.errors import BadInput, ServerUnavailable
 from core.launcher.embedded.binaries import PostgresBinaries, find_postgres
 
@@ -36,7 +36,7 @@ COMMIT;
 SCHEMA_ENTRY = re.compile(r"^\d+; \d+ \d+ SCHEMA - public ", re.MULTILINE)
 
 
-def write_backup(url: URL, to: Path, pg_bin_dir: str = "") -> int:
+def write_backup(url: str, to: Path, pg_bin_dir: str = "") -> int:
     """Write the database to the file *to* and return its size in bytes. An incomplete backup is no file at all.
 
     Raises BadInput when *to* exists or cannot be written, ServerUnavailable when pg_dump fails.
@@ -50,8 +50,7 @@ def write_backup(url: URL, to: Path, pg_bin_dir: str = "") -> int:
         with _complete_file(to) as file, tempfile.TemporaryFile() as errors:
             # Through a pipe: pg_dump ends when this process does.
             with subprocess.Popen(
-                [str(binaries.folder / "pg_dump"), "--format=custom", "--no-owner", "--no-privileges"],
-                env=binaries.environment | _connection_variables(url),
+                **_program(binaries, "pg_dump", url, "--format=custom", "--no-owner", "--no-privileges"),
                 stdout=subprocess.PIPE,
                 stderr=errors,
             ) as dump:
@@ -105,7 +104,7 @@ def _open_unnamed_file(folder: Path) -> int | None:
         raise
 
 
-def restore_backup(url: URL, file: Path, pg_bin_dir: str = "", *, replace: bool = False) -> None:
+def restore_backup(url: str, file: Path, pg_bin_dir: str = "", *, replace: bool = False) -> None:
     """Restore *file* in one transaction: a truncated file, or the death of any process meanwhile, changes nothing.
 
     Raises BadInput when *file* is not a backup, there is data and *replace* is false, or others are connected, and
@@ -127,14 +126,13 @@ def restore_backup(url: URL, file: Path, pg_bin_dir: str = "", *, replace: bool 
         raise ServerUnavailable(f"Nothing was restored or changed: {reason}")
 
 
-def _run_restore(binaries: PostgresBinaries, url: URL, file: Path, restore_id: str, errors: IO[bytes]) -> str:
+def _run_restore(binaries: PostgresBinaries, url: str, file: Path, restore_id: str, errors: IO[bytes]) -> str:
     """Pipe the backup's script into psql, and COMMIT once it is complete; returns why it is not, or ''."""
     arguments = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file=-"]
     with (
         _table_of_contents(binaries, file) as contents,
         subprocess.Popen(
-            [str(binaries.folder / "psql"), *arguments],
-            env=binaries.environment | _connection_variables(url),
+            **_program(binaries, "psql", url, *arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=errors,
@@ -182,8 +180,8 @@ def _pg_restore(binaries: PostgresBinaries, *arguments: str) -> Sequence[str]:
     return [str(binaries.folder / "pg_restore"), "--no-owner", "--no-privileges", *arguments]
 
 
-def _check_can_restore(url: URL, *, replace: bool) -> None:
-    with psycopg.connect(_libpq_url(url)) as connection:
+def _check_can_restore(url: str, *, replace: bool) -> None:
+    with psycopg.connect(libpq.conninfo(url)) as connection:
         people = connection.execute("SELECT to_regclass('public.person')").fetchone()
         filled = (
             people is not None
@@ -201,8 +199,8 @@ def _check_can_restore(url: URL, *, replace: bool) -> None:
         raise BadInput("Almanac is still connected to this database; stop it first")
 
 
-def _is_recorded(url: URL, restore_id: str) -> bool:
-    with suppress(psycopg.errors.UndefinedTable), psycopg.connect(_libpq_url(url)) as connection:
+def _is_recorded(url: str, restore_id: str) -> bool:
+    with suppress(psycopg.errors.UndefinedTable), psycopg.connect(libpq.conninfo(url)) as connection:
         found = connection.execute(
             "SELECT EXISTS (SELECT FROM public.audit_event WHERE action = 'backup_restored' AND request_id = %s)",
             (restore_id,),
@@ -218,16 +216,24 @@ def _error_message(output: IO[bytes]) -> str:
     return (errors or lines or ["no reason given"])[0]
 
 
-def _libpq_url(url: URL) -> str:
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+def _program(binaries: PostgresBinaries, name: str, url: str, *arguments: str) -> dict[str, Any]:
+    """Return the arguments of Popen for a program that connects to *url*.
 
-
-def _connection_variables(url: URL) -> dict[str, str]:
-    """Return libpq's environment variables: a password on a command line would show in the list of processes."""
-    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
-    names |= {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT"}
-    variables = {"PGCONNECT_TIMEOUT": "10"}
-    with suppress(psycopg.ProgrammingError):
-        options = conninfo_to_dict(_libpq_url(url))
-        variables |= {names[name]: str(value) for name, value in options.items() if name in names and value is not None}
-    return variables
+    Passwords are environment variables: a command line shows in the list of processes.
+    """
+    # What libpq reads in this process, such as PGPASSFILE and the password file in the home directory, counts too.
+    variables = {key: value for key, value in os.environ.items() if key.startswith("PG") or key == "HOME"}
+    others = {}
+    for option in psycopg.pq.Conninfo.parse(libpq.conninfo(url).encode()):
+        if option.val is None:
+            continue
+        if option.envvar:
+            variables[option.envvar.decode()] = option.val.decode()
+        elif option.dispchar:  # a secret
+            raise BadInput(f"{option.keyword.decode()} cannot be handed to {name} without showing it to other users")
+        else:
+            others[option.keyword.decode()] = option.val.decode()
+    return {
+        "args": [str(binaries.folder / name), f"--dbname={make_conninfo('', **others)}", *arguments],
+        "env": binaries.environment | variables,
+    }

@@ -26,6 +26,7 @@ def run_checks(settings: Settings) -> list[CheckResult]:
     checks: dict[str, Callable[[], str]] = {
         **({} if settings.database_url else {"data": lambda: _check_disk(settings)}),
         "Postgres": lambda: _check_postgres(database_url),
+        "sessions": lambda: _check_sessions(settings.database_direct_url or database_url),
         "migrations": lambda: _check_migrations(database_url),
         "schema": lambda: _check_schema(database_url),
         "freshness": lambda: _check_freshness(database_url, settings),
@@ -60,7 +61,9 @@ def _run_check(component: str, check: Callable[[], str]) -> CheckResult:
 def _check_postgres(url: str) -> str:
     import psycopg  # noqa: PLC0415
 
-    with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=5) as connection:
+    from core.db import libpq  # noqa: PLC0415
+
+    with psycopg.connect(libpq.conninfo(url)) as connection:
         return f"responds, version {connection.info.server_version // 10000}"
 
 
@@ -74,6 +77,14 @@ def _check_disk(settings: Settings) -> str:
     if space.is_low:
         raise AlmanacError(f"in {space.folder}, only {space.summary}; free some space or move DATA_DIR")
     return f"in {space.folder}, {space.summary}"
+
+
+def _check_sessions(url: str) -> str:
+    """Check the connection of scheduler and workers, which needs more than the one of the web process."""
+    from core.db.sessions import check_sessions  # noqa: PLC0415
+
+    check_sessions(url)
+    return "not shared by a pooler"
 
 
 def _check_migrations(url: str) -> str:
@@ -93,13 +104,12 @@ def _check_schema(url: str) -> str:
 
 def _check_freshness(url: str, settings: Settings) -> str:
     """Say how many accounts are on time. Raises when too many are overdue; new ones may wait for their first turn."""
-    from sqlalchemy import create_engine  # noqa: PLC0415
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
-    from core.db.engine import parse_database_url  # noqa: PLC0415
+    from core.db.engine import create_engine_for  # noqa: PLC0415
     from core.queries.freshness import MIN_SHARE_ON_TIME, freshness_counts  # noqa: PLC0415
 
-    engine = create_engine(parse_database_url(url), poolclass=NullPool, connect_args={"connect_timeout": 5})
+    engine = create_engine_for(url, poolclass=NullPool)
     with engine.connect() as connection:
         accounts = freshness_counts(connection, datetime.now(UTC), settings.refresh_every)
     if not accounts.tracked:

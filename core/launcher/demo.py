@@ -26,11 +26,17 @@ class Demo(Stack):
     @classmethod
     def from_settings(cls, settings: Settings, print_line: Callable[[str], None]) -> "Demo":
         """Create the demo without touching the configured databases, tokens and data directory."""
-        overrides = {"database_url": "", "redis_url": "", "data_dir": settings.data_dir / "demo"}
+        overrides = {
+            "database_url": "",
+            "database_direct_url": "",
+            "redis_url": "",
+            "data_dir": settings.data_dir / "demo",
+        }
         sandbox_url = f"http://{HOST}:{free_port(HOST, 0)}"
         environment = {"GITHUB_API_URL": sandbox_url, "GITHUB_TOKENS": SANDBOX_TOKEN, "REFRESH_EVERY": "2m"}
         # Without it, a printed command such as reset-password would use the configured database.
-        command_prefix = f"DATABASE_URL= DATA_DIR={overrides['data_dir']} "
+        direct = "DATABASE_DIRECT_URL= " if settings.database_direct_url else ""
+        command_prefix = f"DATABASE_URL= {direct}DATA_DIR={overrides['data_dir']} "
         return cls(settings.model_copy(update=overrides), print_line, environment, command_prefix=command_prefix)
 
     @property

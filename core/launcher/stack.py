@@ -66,6 +66,7 @@ class Stack:
         """Environment variables that all children share and that override `.env`."""
         return {
             "DATABASE_URL": self.database_url,
+            "DATABASE_DIRECT_URL": self.settings.database_direct_url,
             "REDIS_URL": self.redis_url,
             "DATA_DIR": str(self.settings.data_dir.resolve()),
             "PORT": str(self.settings.port),
@@ -124,7 +125,7 @@ class Stack:
                     f"The data is in {self.servers.data_root}: Postgres' user cannot enter {self.settings.data_dir}."
                     " It stays there when that folder is deleted."
                 )
-        migrate_if_needed(self.database_url)
+        migrate_if_needed(self.settings.database_direct_url or self.database_url)
         self._ensure_first_admin()
         self._wait_for_web()
         self.prepare_data()

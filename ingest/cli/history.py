@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from core.command_line import EXIT_FAILED, EXIT_UNUSABLE_INPUT, print_line
-from core.db import engine
 from core.errors import AlmanacError
 from core.tracking.login import parse_repository
 from ingest.cli import output
-from ingest.cli.shared import AsJson, github_client, migrate_if_needed, stop_on_interrupt
+from ingest.cli.shared import AsJson, direct_engine, github_client, migrate_if_needed, stop_on_interrupt
 
 app = typer.Typer()
 
@@ -40,7 +39,7 @@ def import_history(
         report = importer.import_history(
             file,
             source,
-            engine=engine.engine(),
+            engine=direct_engine(),
             open_issues_include_change_requests_until=until,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
@@ -63,7 +62,7 @@ def star_history(
     with github_client() as client, stop_on_interrupt() as stop:
         try:
             names = [parse_repository(text) for text in repositories]
-            is_complete = fetch_star_history(Enricher(client, engine.engine(), client.api_url), names, stop)
+            is_complete = fetch_star_history(Enricher(client, direct_engine(), client.api_url), names, stop)
         except AlmanacError as error:
             output.err.print(str(error))
             raise typer.Exit(EXIT_UNUSABLE_INPUT) from error

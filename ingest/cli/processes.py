@@ -8,9 +8,9 @@ import typer
 
 from core import redis_client
 from core.clock import now_utc
-from core.db import engine
+from core.db import engine, libpq
 from core.settings import settings
-from ingest.cli.shared import github_client, migrate_if_needed
+from ingest.cli.shared import direct_engine, github_client, migrate_if_needed
 
 app = typer.Typer()
 
@@ -25,7 +25,7 @@ def scheduler() -> None:
     stop = threading.Event()
     process.stop_on_signal(stop)
     rate_budget = RateBudget.from_settings(settings(), redis_client.redis())
-    process.serve(process.ScheduledJobs(engine.engine(), rate_budget=rate_budget), stop)
+    process.serve(process.ScheduledJobs(direct_engine(), rate_budget=rate_budget), stop)
 
 
 @app.command()
@@ -37,9 +37,10 @@ def worker(concurrency: Annotated[int, typer.Option(min=1, max=32)] = 2) -> None
 
     migrate_if_needed()
     with github_client() as client:
-        refresher = Refresher(client, engine.engine(), settings().refresh_every)
-        sender = WebhookSender(engine.engine(), now_utc, settings().webhook_private_addresses, settings().base_url)
-        process.serve(engine.parse_database_url(engine.database_url()), refresher, sender, concurrency=concurrency)
+        database = direct_engine()
+        refresher = Refresher(client, database, settings().refresh_every)
+        sender = WebhookSender(database, now_utc, settings().webhook_private_addresses, settings().base_url)
+        process.serve(libpq.conninfo(engine.direct_database_url()), refresher, sender, concurrency=concurrency)
 
 
 @app.command()

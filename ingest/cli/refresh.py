@@ -21,6 +21,7 @@ from ingest.cli.shared import (
     LOGIN_ARGUMENTS,
     AsJson,
     Logins,
+    direct_engine,
     github_client,
     migrate_if_needed,
     print_owners,
@@ -58,7 +59,7 @@ def refresh(
         request = RefreshRequest(jobs.JobOrigin("command line"), account_ids, logins or [], extras=extras, urgent=True)
         with stop_on_interrupt() as stop, output.progress() as bar:
             task = bar.add_task("Refreshing", total=len(account_ids) + len(logins or []))
-            run = Refresher(client, engine.engine(), settings().refresh_every).run(
+            run = Refresher(client, direct_engine(), settings().refresh_every).run(
                 request, stop=stop, on_item=lambda item: bar.update(task, advance=1, description=item.login)
             )
     if as_json:

@@ -7,9 +7,11 @@ from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
 
 from core import redis_client
 from core.db import engine, migrations
+from core.db.sessions import check_sessions
 from core.settings import settings
 from core.tracking.login import BadLogin, parse_name
 from ingest.cli import output
@@ -46,9 +48,15 @@ def print_owners(texts: Iterable[str]) -> None:
 
 def migrate_if_needed() -> None:
     """Connect to Postgres and upgrade the schema to the newest revision."""
-    url = engine.database_url()
+    url = engine.direct_database_url()
     if not migrations.is_current(url):
         migrations.upgrade(url)
+
+
+def direct_engine() -> Engine:
+    """Return an engine whose sessions can hold locks. Raises BadInput where the configured one cannot."""
+    check_sessions(engine.direct_database_url())
+    return engine.direct_engine()
 
 
 @contextmanager

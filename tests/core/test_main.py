@@ -43,6 +43,7 @@ def test_a_check_lists_each_component_that_works(run: RunCommand, committing_dat
     assert code == 0
     assert [line.split()[:2] for line in output.splitlines()] == [
         ["ok", "Postgres"],
+        ["ok", "sessions"],
         ["ok", "migrations"],
         ["ok", "schema"],
         ["ok", "freshness"],

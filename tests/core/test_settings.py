@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from redis import Redis
 
 from core.command_line import validation_messages
-from core.db.engine import parse_database_url
+from core.db import libpq
 from core.ratelimit.limiter import parse_limit
 from core.settings import Settings, format_duration
 from core.settings_report import readme_table
@@ -81,6 +81,11 @@ def test_durations_are_parsed_with_units(monkeypatch, text, duration):
         ("DATA_DIR", ""),
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "mysql://db/almanac"),
+        ("DATABASE_URL", "postgresql://db/almanac?colour=blue"),
+        ("DATABASE_URL", "postgresql://one:1,two:2,three/almanac?port=1,2"),
+        ("DATABASE_URL", "postgresql://almanac:hunter2@one/almanac?host=two:x"),
+        ("DATABASE_URL", "postgresql://almanac:hunter2%00@db/almanac"),
+        ("DATABASE_DIRECT_URL", "mysql://db/almanac"),
         ("DATABASE_URL", "postgresql://almanac:hunter2@db:port/almanac"),
         ("REDIS_URL", "127.0.0.1:6379"),
         ("REDIS_URL", "redis://127.0.0.1:notaport/0"),
@@ -108,6 +113,7 @@ def test_an_invalid_value_is_refused_by_the_name_of_the_setting(monkeypatch, nam
         ("DATABASE_URL", "postgresql+psycopg://almanac@/almanac?host=%2Frun&port=5432"),
         ("DATABASE_URL", "postgres://a:p%40ss@one:5432,two:5433/almanac?target_session_attrs=read-write"),
         ("DATABASE_URL", "postgresql://[::1]:5432/almanac?sslmode=verify-full"),
+        ("DATABASE_URL", "postgresql:///almanac?host=one:5432&host=two&passfile=/run/pgpass"),
         ("REDIS_URL", "unix:///run/valkey.sock?db=3"),
         ("REDIS_URL", "rediss://:secret@valkey:6380/1"),
         ("GITHUB_API_URL", "https://ghe.example/api/v3/"),
@@ -161,7 +167,7 @@ def use(accepted):
     assert all(origin == origin.lower() and origin.count("/") == 2 for origin in cross_origins(accepted))
     accepted.host.encode("idna" if ":" not in accepted.host else "ascii")
     if accepted.database_url:
-        parse_database_url(accepted.database_url)
+        libpq.parameters(accepted.database_url)
     if accepted.redis_url:
         Redis.from_url(accepted.redis_url)
 
@@ -217,3 +223,9 @@ def test_an_ipv6_address_is_normalized_as_in_browsers():
 def test_remote_registration_needs_an_invitation_by_default(given, mode):
     """Requests through a proxy on this machine count as remote."""
     assert Settings(**given, _env_file=None).registration_mode == mode
+
+
+def test_a_direct_url_without_the_url_of_the_pooler_is_refused(monkeypatch):
+    monkeypatch.setenv("DATABASE_DIRECT_URL", "postgresql://db/almanac")
+    with pytest.raises(ValidationError, match="DATABASE_DIRECT_URL needs a DATABASE_URL"):
+        Settings()

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import psycopg
 
+from core.db import libpq
+
 MIGRATIONS_DIR = Path(__file__).parent
 
 
@@ -11,7 +13,7 @@ def is_current(url: str) -> bool:
     """Return whether the database at *url* has the newest revision, without importing Alembic."""
     newest = max(path.stem for path in (MIGRATIONS_DIR / "versions").glob("[0-9]*.py"))
     try:
-        with psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://", 1), connect_timeout=5) as connection:
+        with psycopg.connect(libpq.conninfo(url)) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except psycopg.errors.UndefinedTable:
         return False

@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 
 import structlog
 from alembic import context
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.pool import NullPool
 
 from core.db import partitions
-from core.db.engine import parse_database_url
+from core.db.engine import create_engine_for
 from core.db.schema import metadata
 
 MIGRATION_LOCK = 0x616C6D616E6163  # "almanac"
 
-engine = create_engine(parse_database_url(context.config.attributes["url"]), poolclass=NullPool)
+engine = create_engine_for(context.config.attributes["url"], poolclass=NullPool)
 with engine.begin() as connection:
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     context.configure(connection=connection, target_metadata=metadata)

@@ -1,7 +1,6 @@
 """`/health`: report within a bounded time whether Postgres and Redis respond."""
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -11,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from core import redis_client
+from core.db import libpq
 from core.disk_space import embedded_disk_space
 from core.launcher import embedded
 from core.settings import settings
 from core.web.timeouts import TimedCalls
 
 TIMEOUT_SECONDS = 2.0
-DATABASE_URL_SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
 OK = "ok"
 Check = Callable[[], object]
 
@@ -27,7 +26,7 @@ log = structlog.get_logger()
 def check_postgres() -> None:
     """Connect and run a query, by psycopg alone: a process that just started responds before SQLAlchemy loads."""
     url = settings().database_url or embedded_database_url()
-    with psycopg.connect(DATABASE_URL_SCHEME.sub("postgresql://", url), connect_timeout=2) as connection:
+    with psycopg.connect(libpq.conninfo(url), connect_timeout=2) as connection:
         connection.execute("SELECT 1")
 
 

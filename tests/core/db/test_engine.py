@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from core.db.data_version import data_version, publish_data_version
-from core.db.engine import parse_database_url, transaction
+from core.db.engine import transaction
 from core.db.frames import FrameCache, pin_version, read_frame
 
 TRACKED = "SELECT count(*) AS accounts FROM account"
@@ -125,11 +125,6 @@ def test_a_frame_larger_than_the_cache_is_returned_but_not_cached():
     frames = FrameCache(max_bytes=1)
     assert frames.get(1, ("key",), lambda: frame_of(1)).number[0] == 1
     assert frames.stored_bytes == 0
-
-
-@pytest.mark.parametrize("url", ["postgres://u@h/d", "postgresql://u@h/d", "postgresql+psycopg://u@h/d"])
-def test_every_usual_scheme_of_a_database_url_means_psycopg(url):
-    assert parse_database_url(url).drivername == "postgresql+psycopg"
 
 
 def test_a_database_error_does_not_contain_the_bound_values(database_url, monkeypatch):

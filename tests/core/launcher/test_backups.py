@@ -30,13 +30,13 @@ def filled(committing_database):
             {"id": uuid4(), "person": person},
         )
         connection.execute(text("INSERT INTO data_version (version) VALUES (5)"))
-    return committing_database.url
+    return committing_database.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture
 def empty(clones):
     with clones() as url:
-        yield make_url(url)
+        yield url
 
 
 def rows(url, sql):
@@ -99,17 +99,16 @@ def test_a_file_is_never_overwritten_nor_left_half(filled, tmp_path):
     with pytest.raises(BadInput, match="exists already"):
         backups.write_backup(filled, tmp_path / "b")
     with pytest.raises(ServerUnavailable):
-        backups.write_backup(filled.set(database="nowhere"), tmp_path / "c")
+        backups.write_backup(make_url(filled).set(database="nowhere").render_as_string(), tmp_path / "c")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b"]
 
 
 RESTORE = """
 import sys
 from pathlib import Path
-from sqlalchemy import make_url
 from core.launcher import backups
 print("started", flush=True)
-backups.restore_backup(make_url(sys.argv[1]), Path(sys.argv[2]), replace=True)
+backups.restore_backup(sys.argv[1], Path(sys.argv[2]), replace=True)
 """
 
 
@@ -119,7 +118,7 @@ def fill_with_rows(url, rows_of_accounts):
 
 def kill_restore(url, file, delay, victim):
     """Start a restore and kill it, or the program of it that *victim* names, after *delay* seconds."""
-    command = [sys.executable, "-c", RESTORE, url.render_as_string(hide_password=False), str(file)]
+    command = [sys.executable, "-c", RESTORE, url, str(file)]
     with subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
@@ -152,7 +151,7 @@ def test_a_restore_killed_at_any_moment_restores_everything_or_nothing(filled, e
         found = rows(empty, "SELECT count(*) FROM account")
         outcomes.add(found[0][0])
         assert found in (before, whole)
-        check_schema(empty.render_as_string(hide_password=False))
+        check_schema(empty)
         rows(empty, "DELETE FROM account RETURNING 1")
     assert before[0][0] in outcomes, "no kill came in time"
 
@@ -165,11 +164,10 @@ def test_a_restore_is_recorded_in_the_audit_trail(filled, empty, tmp_path):
 
 
 def test_a_killed_backup_leaves_no_file_and_no_program(filled, tmp_path):
-    url = filled.render_as_string(hide_password=False)
-    with psycopg.connect(url.replace("+psycopg", "")) as blocker:
+    with psycopg.connect(filled.replace("+psycopg", "")) as blocker:
         blocker.execute("LOCK TABLE account IN ACCESS EXCLUSIVE MODE")
         command = [sys.executable, "-m", "core", "backup", str(tmp_path / "b")]
-        with subprocess.Popen(command, cwd=PROJECT, env=os.environ | {"DATABASE_URL": url}) as process:
+        with subprocess.Popen(command, cwd=PROJECT, env=os.environ | {"DATABASE_URL": filled}) as process:
             waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             until = time.monotonic() + 60
             while rows(filled, waiting) == [(0,)]:
@@ -198,7 +196,7 @@ def test_a_backup_without_files_without_names_is_complete_or_absent_too(filled, 
     monkeypatch.setattr(backups, "UNNAMED_FILE", None)
     backups.write_backup(filled, tmp_path / "b")
     with pytest.raises(ServerUnavailable):
-        backups.write_backup(filled.set(database="nowhere"), tmp_path / "c")
+        backups.write_backup(make_url(filled).set(database="nowhere").render_as_string(), tmp_path / "c")
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
@@ -210,7 +208,7 @@ def test_a_file_that_is_not_a_backup_is_refused(filled, tmp_path, content):
 
 
 def test_the_command_line_reports_the_backup(filled, tmp_path):
-    environment = os.environ | {"DATABASE_URL": filled.render_as_string(hide_password=False)}
+    environment = os.environ | {"DATABASE_URL": filled}
     command = [sys.executable, "-m", "core", "backup", str(tmp_path / "b")]
     completed = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     assert (completed.returncode, completed.stderr) == (0, "")
