@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from core import redis_client
 from core.auth import cleanup
-from core.budget import rate_limits
+from core.budget import rate_limits, token_expiry
+from core.budget.token_expiry import TokenExpiry
 from core.clock import now_utc
 from core.db import partitions
 from core.db.cancel import StatementCanceller
@@ -60,7 +61,7 @@ class ScheduledJobs:
     def enqueue_due_accounts(self) -> int:
         """Queue due accounts, as many as the rate budget pays for; returns how many."""
         if self.rate_budget is not None:
-            self.rate_budget.publish_owners()
+            self.rate_budget.publish_credentials()
         with self.engine.begin() as connection:
             queued = enqueue.enqueue_due_accounts(connection, self.rate_budget, self.clock())
         if queued.accounts:
@@ -118,7 +119,12 @@ class ScheduledJobs:
         now, every = self.clock(), settings().refresh_every
         with self.engine.begin() as connection:
             started, ended = alerts.update_state_alerts(
-                connection, _remaining_budgets(now), now, every, embedded_disk_space(settings())
+                connection,
+                _remaining_budgets(now),
+                now,
+                every,
+                disk=embedded_disk_space(settings()),
+                tokens=_token_expiries(),
             )
         if started or ended:
             log.warning("state alerts changed", started=started, ended=ended)
@@ -165,15 +171,23 @@ class ScheduledJobs:
             cleanup.delete_expired(connection, self.clock())
 
 
-def _remaining_budgets(now: datetime) -> list[alerts.RemainingBudget]:
-    """Return what is left of GitHub's rate budgets; none while Redis is unavailable."""
+def _remaining_budgets(now: datetime) -> list[alerts.RemainingBudget] | None:
+    """Return what is left of GitHub's rate budgets; None while Redis is unavailable."""
     try:
         state = rate_limits.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
     except RedisError:
-        return []
+        return None
     return [
         alerts.RemainingBudget(f"{one.owner} {one.resource}", one.remaining_at(now), one.limit) for one in state.buckets
     ]
+
+
+def _token_expiries() -> list[TokenExpiry] | None:
+    """Return when the configured tokens expire; None while Redis is unavailable."""
+    try:
+        return token_expiry.load_token_expiries(redis_client.redis(), settings().github_api_url)
+    except RedisError:
+        return None
 
 
 def build_scheduler(scheduled: ScheduledJobs) -> BackgroundScheduler:

@@ -43,6 +43,10 @@ class BudgetShortSettings(RuleSettings):
     share: float = Field(0.1, gt=0, lt=1, description="Share of a rate limit that should be left")
 
 
+class TokenExpiringSettings(RuleSettings):
+    days: int = Field(14, ge=1, le=365, description="Days before a token expires")
+
+
 class IngestionFailingSettings(RuleSettings):
     runs: int = Field(3, ge=1, le=100, description="Runs in a row that stored nothing")
 
@@ -80,6 +84,9 @@ RULE_KINDS: Mapping[str, RuleKind] = {
     ),
     "budget_short": RuleKind(
         "Budget short", "Little of a token's rate limit is left.", BudgetShortSettings, is_state=True
+    ),
+    "token_expiring": RuleKind(
+        "Token expiring", "A token for GitHub expires soon, or has expired.", TokenExpiringSettings, is_state=True
     ),
     "ingestion_failing": RuleKind(
         "Ingestion failing", "Runs in a row stored nothing.", IngestionFailingSettings, is_state=True

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from redis import Redis
 
-OWNERS_TTL_SECONDS = 7200
+CREDENTIALS_TTL_SECONDS = 7200
 LEASE_SECONDS = 90
 """A process that died leaves its requests in flight for this long; no request takes longer."""
 
@@ -113,9 +113,28 @@ def budget_key(api_url: str) -> str:
     return f"{key_prefix(api_url)}:budget"
 
 
-def publish_owners(redis: Redis, api_url: str, owners: Iterable[str]) -> None:
-    """Tell all processes the owners of the configured tokens, for two hours. Raises RedisError."""
-    redis.set(f"{key_prefix(api_url)}:owners", json.dumps(sorted(owners)), ex=OWNERS_TTL_SECONDS)
+@dataclass(frozen=True)
+class ConfiguredCredentials:
+    """The configured tokens: their owners and their fingerprints."""
+
+    owners: frozenset[str]
+    fingerprints: frozenset[str]
+
+
+def publish_credentials(redis: Redis, api_url: str, owners: Iterable[str], fingerprints: Iterable[str]) -> None:
+    """Publish which tokens are configured, for two hours. Raises RedisError."""
+    text = json.dumps({"owners": sorted(owners), "fingerprints": sorted(fingerprints)})
+    redis.set(f"{key_prefix(api_url)}:credentials", text, ex=CREDENTIALS_TTL_SECONDS)
+
+
+def load_credentials(redis: Redis, api_url: str) -> ConfiguredCredentials | None:
+    """Read which tokens are configured; None where no scheduler published them lately. Raises RedisError."""
+    published: Any = redis.get(f"{key_prefix(api_url)}:credentials")
+    try:
+        body = json.loads(published) if published else None
+        return body and ConfiguredCredentials(frozenset(body["owners"]), frozenset(body["fingerprints"]))
+    except (ValueError, KeyError, TypeError):  # written by another version
+        return None
 
 
 def load_rate_budget(redis: Redis, api_url: str, now: datetime) -> RateBudgetSummary:
@@ -126,7 +145,7 @@ def load_rate_budget(redis: Redis, api_url: str, now: datetime) -> RateBudgetSum
     stored: Any = redis.get(budget_key(api_url))
     try:
         summary = StoredRateBudget.from_json(stored).summary(now) if stored else RateBudgetSummary()
-        published: Any = redis.get(f"{key_prefix(api_url)}:owners") if summary.buckets else None
-        return summary if published is None else summary.only_of(set(json.loads(published)))
+        configured = load_credentials(redis, api_url) if summary.buckets else None
+        return summary if configured is None else summary.only_of(configured.owners)
     except (ValueError, KeyError, TypeError, AttributeError):  # written by another version
         return RateBudgetSummary()

@@ -31,6 +31,7 @@ def run_checks(settings: Settings) -> list[CheckResult]:
         "schema": lambda: _check_schema(database_url),
         "freshness": lambda: _check_freshness(database_url, settings),
         "Redis": lambda: _check_redis(redis_url),
+        "tokens": lambda: _check_tokens(redis_url, settings),
     }
     return [_run_check(component, check) for component, check in checks.items()]
 
@@ -128,3 +129,19 @@ def _check_redis(url: str) -> str:
     with Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as redis:
         info = redis.info("server")
     return f"responds, version {info.get('valkey_version') or info['redis_version']}"
+
+
+def _check_tokens(url: str, settings: Settings) -> str:
+    """Say which tokens expire within two weeks. Raises when one has expired."""
+    from redis import Redis  # noqa: PLC0415
+
+    from core.budget.token_expiry import WARNING_PERIOD, load_token_expiries  # noqa: PLC0415
+
+    now = datetime.now(UTC)
+    with Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as redis:
+        tokens = load_token_expiries(redis, settings.github_api_url)
+    due = [token for token in tokens if token.expires_within(WARNING_PERIOD, now)]
+    message = "; ".join(token.sentence(now) for token in due)
+    if any(token.has_expired(now) for token in due):
+        raise AlmanacError(message)
+    return message or f"none expires within {WARNING_PERIOD.days} days"

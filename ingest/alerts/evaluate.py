@@ -3,7 +3,7 @@
 Safe to repeat: an event raises one alert per run, a state one alert until it ends.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
 from core.alerts.rules import RULE_KINDS
+from core.budget.token_expiry import TokenExpiry
 from core.disk_space import DiskSpace
 from core.queries.freshness import FreshnessCounts, freshness_counts
 from core.queue import abandoned, jobs
@@ -166,14 +167,16 @@ MAX_RUNS = 100
 
 def update_state_alerts(
     connection: Connection,
-    budgets: Sequence[RemainingBudget],
+    budgets: Sequence[RemainingBudget] | None,
     now: datetime,
     every: timedelta,
+    *,
     disk: DiskSpace | None = None,
+    tokens: Sequence[TokenExpiry] | None = (),
 ) -> tuple[int, int]:
     """Raise alerts for states that began and end those of states that no longer hold; returns how many of each.
 
-    *every* is the default cadence.
+    *every* is the default cadence. Where *budgets* or *tokens* is None, they are unknown: their alerts stay.
     """
     fresh = freshness_counts(connection, now, every)
     states = connection.scalars(text(SELECT_LATEST_RUN_STATES), {"most": MAX_RUNS}).all()
@@ -187,7 +190,9 @@ def update_state_alerts(
             case "freshness_missed":
                 active += check_freshness(rule.id, rule.settings["share"], fresh)
             case "budget_short":
-                active += check_budgets(rule.id, rule.settings["share"], budgets)
+                active += check_budgets(rule.id, rule.settings["share"], budgets or ())
+            case "token_expiring":
+                active += check_tokens(rule.id, timedelta(days=rule.settings["days"]), tokens or (), now)
             case "ingestion_failing":
                 active += check_failing_runs(rule.id, rule.settings["runs"], states)
             case "disk_low" if disk is not None:
@@ -196,7 +201,8 @@ def update_state_alerts(
                 hours = rule.settings["hours"]
                 stuck = abandoned.count_jobs_started_before(connection, now - timedelta(hours=hours))
                 active += check_stuck_jobs(rule.id, hours, stuck)
-    return _sync_open_alerts(connection, active, now)
+    unknown = [("budget_short", budgets), ("token_expiring", tokens)]
+    return _sync_open_alerts(connection, active, now, {kind for kind, states in unknown if states is None})
 
 
 def check_freshness(rule_id: int, share: float, accounts: FreshnessCounts) -> Iterable[FiredRule]:
@@ -214,6 +220,16 @@ def check_budgets(rule_id: int, share: float, budgets: Sequence[RemainingBudget]
         if budget.limit and budget.left < share * budget.limit:
             message = f"{budget.left:,} of {budget.limit:,} {pluralize(budget.left, 'is', 'are')} left of {budget.name}"
             yield FiredRule(rule_id, "budget_short", budget.name, message, {"left": budget.left, "limit": budget.limit})
+
+
+def check_tokens(rule_id: int, period: timedelta, tokens: Sequence[TokenExpiry], now: datetime) -> Iterable[FiredRule]:
+    """Fire for each token that expires within *period*; once it has expired, that is another alert."""
+    for token in tokens:
+        if token.expires_within(period, now):
+            subject = f"{token.name}, expired" if token.has_expired(now) else token.name
+            verb = "expired" if token.has_expired(now) else "expires"
+            message = f"GitHub's {token.name} {verb} on {token.expires_at:%Y-%m-%d %H:%M} UTC"
+            yield FiredRule(rule_id, "token_expiring", subject, message, {"expires_at": token.expires_at.isoformat()})
 
 
 def check_failing_runs(rule_id: int, runs: int, states: Sequence[str]) -> Iterable[FiredRule]:
@@ -239,11 +255,16 @@ def check_stuck_jobs(rule_id: int, hours: int, jobs_running: int) -> Iterable[Fi
         yield FiredRule(rule_id, "job_stuck", "job queue", message, {"jobs": jobs_running, "hours": hours})
 
 
-def _sync_open_alerts(connection: Connection, active: Sequence[FiredRule], now: datetime) -> tuple[int, int]:
-    """Open an alert for each new active state and end the alerts of states that are no longer active."""
+def _sync_open_alerts(
+    connection: Connection, active: Sequence[FiredRule], now: datetime, unknown: Collection[str]
+) -> tuple[int, int]:
+    """Open an alert for each new active state and end the alerts of states that are no longer active.
+
+    Alerts of the kinds *unknown* stay as they are.
+    """
     rows = connection.execute(
         text("SELECT id, rule_id, subject FROM alert WHERE ended_at IS NULL AND kind = ANY(:kinds) FOR UPDATE"),
-        {"kinds": STATE_RULE_KINDS},
+        {"kinds": [kind for kind in STATE_RULE_KINDS if kind not in unknown]},
     )
     open_ids = {(row.rule_id, row.subject): row.id for row in rows}
     by_key = {(one.rule_id, one.subject): one for one in active}

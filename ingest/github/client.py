@@ -22,7 +22,7 @@ from ingest.github.errors import BadCredentials, GitHubError, PermissionDenied
 from ingest.github.fetch.account_fetch import FetchServices
 from ingest.github.fetch.fetcher import AccountFetcher
 from ingest.github.http.app_auth import AppCredential, InstallationCredential
-from ingest.github.http.credentials import ANONYMOUS, Credential, CredentialPool, numbered_tokens
+from ingest.github.http.credentials import ANONYMOUS, Credential, CredentialPool, Token, numbered_tokens
 from ingest.github.http.etag_cache import ResponseCache
 from ingest.github.http.fallback import ask
 from ingest.github.http.rate_gate import MAX_WAIT_SECONDS, Clock, RateBudgetStore, RateGate, Sleep, StopSignal
@@ -100,6 +100,7 @@ class GitHub:
         self.profiles = Profiles(self._rest, self._graphql, self._pool, use_graphql=self._use_graphql)
         self._pool.denials = self._cache
         self._pool.on_refusal = self._publish_refused_token
+        self._pool.on_expiry = self._publish_token_expiry
         self._cache.clear_refused_tokens(credential.fingerprint for credential in self._pool.credentials)
         for credential in self._pool.credentials:
             owner = self._cache.owner(credential.fingerprint)
@@ -271,6 +272,9 @@ class GitHub:
 
     def _publish_refused_token(self, credential: Credential, reason: str, at: datetime | None) -> None:
         self._cache.publish_refused_token(credential.fingerprint, credential.name, reason, at)
+
+    def _publish_token_expiry(self, token: Token, expires_at: datetime) -> None:
+        self._cache.publish_token_expiry(token.fingerprint, token.name, expires_at)
 
 
 def _installation_credential(settings: Settings, clock: Clock) -> InstallationCredential:

@@ -106,16 +106,17 @@ class RateBudget:
 
         return limit_of
 
-    def publish_owners(self) -> None:
-        """Publish the owners of the configured tokens to other processes; without Redis, the next time."""
+    def publish_credentials(self) -> None:
+        """Publish the owners and fingerprints of the configured tokens; without Redis, the next time."""
         self._load_token_owners()
         if self._redis is None:
             return
         try:
             owners = {self._pool.owner(credential) for credential in self._pool.credentials}
-            rate_limits.publish_owners(self._redis, self._api_url, owners)
+            fingerprints = [credential.fingerprint for credential in self._pool.credentials]
+            rate_limits.publish_credentials(self._redis, self._api_url, owners, fingerprints)
         except RedisError as error:
-            log.warning("Redis unavailable, token owners not published", error=str(error))
+            log.warning("Redis unavailable, configured tokens not published", error=str(error))
 
     def _budgets(self, state: RateBudgetSummary, resource: str, now: datetime) -> dict[str, AvailableBudget]:
         owners = {self._pool.owner(credential) for credential in self._pool.credentials}

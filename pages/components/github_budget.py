@@ -9,8 +9,9 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core import redis_client
-from core.budget import rate_limits, refused_tokens
+from core.budget import rate_limits, refused_tokens, token_expiry
 from core.budget.rate_limits import RateBudgetBucket, RateBudgetSummary
+from core.budget.token_expiry import WARNING_PERIOD
 from core.settings import settings
 from core.wording import duration, quantity, time_ago
 from pages.components.format import number
@@ -20,6 +21,7 @@ from pages.components.table import show_table
 from pages.session import guard
 
 RERUN_EVERY = "5s"
+HOW_TO_REPLACE = "Replace it in `GITHUB_TOKENS` and restart the workers."
 RESOURCE_LABELS = {"core": "REST", "graphql": "GraphQL", "search": "Search"}
 COLUMNS = {
     "owner": column.TextColumn("Token owner", help="A login, or a token's fingerprint until GitHub reported its login"),
@@ -71,6 +73,21 @@ def show_refused_tokens(now: datetime) -> None:
         )
 
 
+def show_expiring_tokens(now: datetime) -> None:
+    """Show when tokens expire: a warning two weeks ahead, an error afterwards; nothing for tokens that never do."""
+    tokens, _ = query_or_reason(
+        lambda: token_expiry.load_token_expiries(redis_client.redis(), settings().github_api_url)
+    )
+    for token in tokens or ():
+        sentence = escape_markdown(f"GitHub's {token.sentence(now)}")
+        if token.has_expired(now):
+            st.error(f"{sentence}. {HOW_TO_REPLACE}", icon=":material/key_off:")
+        elif token.expires_within(WARNING_PERIOD, now):
+            st.warning(f"{sentence}. {HOW_TO_REPLACE}", icon=":material/key:")
+        else:
+            st.caption(f"{sentence}.")
+
+
 def _show(draw: Callable[[RateBudgetSummary, datetime], None]) -> None:
     now = datetime.now(UTC)
     budget, reason = load_budget(now)
@@ -79,6 +96,7 @@ def _show(draw: Callable[[RateBudgetSummary, datetime], None]) -> None:
         return
     show_pause(budget)
     show_refused_tokens(now)
+    show_expiring_tokens(now)
     if budget.buckets:
         draw(budget, now)
     else:

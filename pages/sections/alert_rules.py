@@ -57,6 +57,7 @@ CONDITIONS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "stars_dropped": lambda at: f"A repository loses {stars_and_share(at['lost'], at)}, or between two refreshes",
     "freshness_missed": lambda at: f"Fewer than {percent(at['share'])} of the accounts were refreshed on time",
     "budget_short": lambda at: f"Less than {percent(at['share'])} of a token's rate budget is left",
+    "token_expiring": lambda at: f"A token expires within {window(timedelta(days=at['days']))}, or has expired",
     "ingestion_failing": lambda at: f"{quantity(at['runs'], 'run')} in a row stored nothing",
     "disk_low": lambda at: (
         f"Less than {byte_size(at['megabytes'] * 10**6)} is left on the disk of the embedded Postgres"

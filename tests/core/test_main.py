@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
@@ -7,6 +8,9 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from core.__main__ import main
+from core.budget import token_expiry
+from core.budget.token_expiry import TokenExpiry
+from core.settings import settings
 
 RunCommand = Callable[..., tuple[int, str]]
 
@@ -48,7 +52,25 @@ def test_a_check_lists_each_component_that_works(run: RunCommand, committing_dat
         ["ok", "schema"],
         ["ok", "freshness"],
         ["ok", "Redis"],
+        ["ok", "tokens"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("days", "code", "line"),
+    [
+        (15, 0, "ok      tokens     none expires within 14 days"),
+        (13.5, 0, "ok      tokens     token 1 (fingerprint ab12) expires on "),
+        (-1, 1, "FAILED  tokens     token 1 (fingerprint ab12) expired on "),
+    ],
+)
+def test_a_check_says_when_a_token_expires(
+    run: RunCommand, committing_database: Engine, redis: Redis, days: float, code: int, line: str
+) -> None:
+    expiry = TokenExpiry("ab12", "token 1 (fingerprint ab12)", datetime.now(UTC) + timedelta(days=days))
+    redis.hset(token_expiry.token_expiries_key(settings().github_api_url), "ab12", expiry.to_json())
+    found, output = run("check")
+    assert (found, line in output) == (code, True), output
 
 
 def test_a_check_of_tables_that_were_not_migrated_says_what_to_do(

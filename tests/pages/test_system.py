@@ -12,7 +12,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import insert, text
 from streamlit.testing.v1 import AppTest
 
-from core.budget import rate_limits
+from core.budget import rate_limits, token_expiry
+from core.budget.token_expiry import TokenExpiry
 from core.db import schema
 from core.errors import ServerUnavailable
 from core.queries import system
@@ -96,6 +97,22 @@ def test_budgets_show_by_owner_with_what_is_left(page, redis):
     assert (row["owner"], row["resource"], row["left"], row["limit"]) == ("octo-bot", "GraphQL", 1250, 5000)
     assert row["share"] == 0.25
     assert "GitHub asked for a pause" in page_text(shown)
+
+
+@pytest.mark.parametrize(
+    ("days", "element", "sentence"),
+    [
+        (15, "caption", "GitHub's token 1 (fingerprint ab12) expires on "),
+        (13.5, "warning", "GitHub's token 1 (fingerprint ab12) expires on "),
+        (-1, "error", "GitHub's token 1 (fingerprint ab12) expired on "),
+    ],
+)
+def test_a_token_that_expires_is_said_two_weeks_ahead(page, redis, days, element, sentence):
+    expiry = TokenExpiry("ab12", "token 1 (fingerprint ab12)", datetime.now(UTC) + timedelta(days=days))
+    redis.hset(token_expiry.token_expiries_key(settings().github_api_url), "ab12", expiry.to_json())
+    unescaped = [one.value.replace("\\", "") for one in getattr(page(), element)]
+    (shown,) = [text for text in unescaped if sentence in text]
+    assert ("Replace it in `GITHUB_TOKENS` and restart the workers." in shown) == (element != "caption")
 
 
 def test_other_components_show_while_redis_is_unavailable(page, monkeypatch):

@@ -68,10 +68,14 @@ def postgres_metrics() -> list[Metric]:
 
 
 def redis_metrics() -> list[Metric]:
-    """Collect GitHub's rate budgets; token owners are people, so only a digest of their name is exported."""
-    from core.budget import rate_limits  # noqa: PLC0415 - as above
+    """Collect GitHub's rate budgets and when tokens expire.
+
+    Token owners are people, so only a digest of their name is exported; a token's fingerprint is one.
+    """
+    from core.budget import rate_limits, token_expiry  # noqa: PLC0415 - as above
 
     now = datetime.now(UTC)
+    expiries = token_expiry.load_token_expiries(redis_client.redis(), settings().github_api_url)
     seen = rate_limits.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
     labels = ("token_owner", "bucket")
     remaining = GaugeMetricFamily(
@@ -88,6 +92,12 @@ def redis_metrics() -> list[Metric]:
     return [
         remaining,
         limit,
+        gauge(
+            "github_token_expiry_timestamp_seconds",
+            "When a GitHub token expires, as Unix time",
+            "token",
+            {one.fingerprint: one.expires_at.timestamp() for one in expiries},
+        ),
         gauge("github_requests_in_flight", "Requests to GitHub in flight", value=seen.in_flight),
         gauge("github_pause_remaining_seconds", "Remaining pause that GitHub demanded", value=pause),
     ]

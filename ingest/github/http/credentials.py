@@ -92,6 +92,7 @@ class CredentialPool:
         self.denials = ResponseCache(None, "")
         """Which credentials were denied access to which accounts in the last day."""
         self.on_refusal: Callable[[Credential, str, datetime | None], None] = lambda *_: None
+        self.on_expiry: Callable[[Token, datetime], None] = lambda *_: None
 
     @classmethod
     def from_secrets(cls, secrets: Sequence[str]) -> "CredentialPool":
@@ -123,6 +124,11 @@ class CredentialPool:
             self._refused.add(credential.fingerprint)
         if credential.fingerprint in self._credentials:
             self.on_refusal(credential, reason, at)
+
+    def learn_expiry(self, credential: Credential, expires_at: datetime) -> None:
+        """Report when a token expires to `on_expiry`; a GitHub App's are renewed every hour and do not count."""
+        if isinstance(credential, Token):
+            self.on_expiry(credential, expires_at)
 
     def refused(self, credential: Credential) -> bool:
         with self._lock:

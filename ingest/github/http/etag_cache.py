@@ -14,7 +14,9 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from core.budget import token_expiry
 from core.budget.refused_tokens import KEY_SUFFIX, RefusedToken
+from core.budget.token_expiry import TTL_SECONDS, TokenExpiry
 from core.circuit_breaker import CircuitBreaker
 
 log = structlog.get_logger()
@@ -23,6 +25,7 @@ log = structlog.get_logger()
 FORMAT_VERSION = 2
 RESPONSE_TTL_SECONDS = 30 * 86400
 REFUSAL_TTL_SECONDS = 86400
+PUBLISH_INTERVAL_SECONDS = 3600.0
 MAX_MEMORY_BYTES = 32 * 2**20
 # Needed for the next conditional request, and to read the cached body.
 CACHED_HEADERS = ("etag", "last-modified", "link", "content-type")
@@ -64,6 +67,8 @@ class ResponseCache:
     def __init__(self, redis: "Redis | None", prefix: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
         self._refused_tokens_key = prefix + KEY_SUFFIX
+        self._token_expiries_key = prefix + token_expiry.KEY_SUFFIX
+        self._published_expiries: dict[str, tuple[datetime, float]] = {}
         self._versioned_prefix = f"{prefix}:{FORMAT_VERSION}"
         self._clock = clock
         self._memory = MemoryCache(MAX_MEMORY_BYTES)
@@ -122,6 +127,17 @@ class ResponseCache:
         self._call_redis(
             lambda redis: (redis.hset(key, fingerprint, token.to_json()), redis.expire(key, REFUSAL_TTL_SECONDS))
         )
+
+    def publish_token_expiry(self, fingerprint: str, name: str, expires_at: datetime) -> None:
+        """Publish when a token expires (see `core.budget.token_expiry`): when it is new, and then once an hour."""
+        known_at, published_at = self._published_expiries.get(fingerprint, (None, 0.0))
+        if known_at == expires_at and self._clock() - published_at < PUBLISH_INTERVAL_SECONDS:
+            return
+        key, expiry = self._token_expiries_key, TokenExpiry(fingerprint, name, expires_at)
+        if self._call_redis(
+            lambda redis: (redis.hset(key, fingerprint, expiry.to_json()), redis.expire(key, TTL_SECONDS))
+        ):
+            self._published_expiries[fingerprint] = (expires_at, self._clock())
 
     def clear_refused_tokens(self, fingerprints: Iterable[str]) -> None:
         """Forget earlier rejections when a process starts and tries its credentials again."""

@@ -35,6 +35,12 @@ SECONDARY_LIMIT_PATTERN = re.compile(
 RATE_LIMIT_PATTERN = re.compile(r"rate limit|rate-limit|too many requests", re.IGNORECASE)
 # Of lists that GitHub gives to nobody, such as the contributors of a very long history.
 TOO_LARGE_PATTERN = re.compile(r"too large", re.IGNORECASE)
+EXPIRATION_HEADER = "github-authentication-token-expiration"
+# `2026-12-31 23:59:59 UTC`, with a numeric offset, or ISO 8601.
+TIMESTAMP_PATTERN = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})(?:\.\d+)? ?(?:(?P<utc>UTC|GMT|Z)|(?P<offset>[+-]\d{2}:?\d{2}))?",
+    re.IGNORECASE | re.ASCII,
+)
 LINK_PATTERN = re.compile(r'<([^>]*)>((?:\s*;\s*[\w*-]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)')
 REL_PATTERN = re.compile(r'rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
 RATE_LIMIT_ERROR_TYPES = frozenset(
@@ -101,6 +107,21 @@ def rate_limit_status(response: Response) -> RateLimitStatus | None:
     # One second more, because Date and reset are truncated to whole seconds.
     resets_in = min(max(0.0, reset - response.date.timestamp()), MAX_HEADER_WAIT_SECONDS) + 1
     return RateLimitStatus(response.headers.get("x-ratelimit-resource"), limit, max(0, remaining), resets_in)
+
+
+def token_expires_at(response: Response) -> datetime | None:
+    """Read when the token of the request expires; None where the header is missing or malformed.
+
+    Source: https://github.blog/changelog/2021-07-26-expiration-options-for-personal-access-tokens/
+    """
+    found = TIMESTAMP_PATTERN.fullmatch(response.headers.get(EXPIRATION_HEADER, "").strip())
+    if not found:
+        return None
+    try:
+        given = datetime.fromisoformat(f"{found[1]}T{found[2]}{found['offset'] or '+00:00'}")
+        return given.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def required_wait(response: Response) -> RequiredWait | None:

@@ -33,6 +33,7 @@ from ingest.github.http.responses import (
     rate_limit_status,
     read_json,
     required_wait,
+    token_expires_at,
 )
 from ingest.github.http.urls import resolve_api_url
 from ingest.github.types import Usage
@@ -300,6 +301,9 @@ class Transport:
             raise Unreachable(httpx.URL(self.root).host, reason) from error
         except httpx.DecodingError as error:
             raise InvalidResponse(request.what, "its compression is broken") from error
+        expires_at = token_expires_at(response)
+        if expires_at is not None:
+            self._pool.learn_expiry(request.context.credential, expires_at)
         if response.status == NOT_MODIFIED:
             request.context.tally.not_modified += 1
             self.count(not_modified=1)

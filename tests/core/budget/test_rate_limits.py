@@ -41,7 +41,7 @@ def test_a_token_that_is_no_longer_configured_does_not_count(redis):
     with GitHub(api_url=API, pool=new, redis=redis) as github:
         report(github, new.owner(new.credentials[0]), 100)
         assert [one.remaining for one in github.rate_budgets()] == [100]
-    RateBudget(new, redis, API).publish_owners()
+    RateBudget(new, redis, API).publish_credentials()
     assert [one.remaining for one in rate_limits.load_rate_budget(redis, API, NOW).buckets] == [100]
 
 
@@ -52,7 +52,7 @@ def test_an_owner_whose_login_github_reported_is_known_by_it(redis):
         report(github, "octo", 100)
         report(github, "somebody", 4000)
         assert [one.owner for one in github.rate_budgets()] == ["octo"]
-    RateBudget(pool, redis, API).publish_owners()
+    RateBudget(pool, redis, API).publish_credentials()
     assert [one.owner for one in rate_limits.load_rate_budget(redis, API, NOW).buckets] == ["octo"]
 
 

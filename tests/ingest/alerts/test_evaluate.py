@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from core.alerts import rules
+from core.budget.token_expiry import TokenExpiry
 from core.errors import BadInput
 from core.queue import jobs
 from ingest.alerts import evaluate
@@ -175,6 +176,30 @@ def test_a_state_alert_is_raised_once_and_ends_with_the_state(database):
     assert evaluate_rules(database, [RemainingBudget("octo graphql", 5000, 5000)]) == (0, 1)
     assert open_alert_subjects(database) == []
     assert evaluate_rules(database, low) == (1, 0)
+
+
+def test_a_token_that_expires_is_a_state_alert_and_an_expired_one_another(database):
+    def update(now, *tokens):
+        return evaluate.update_state_alerts(database, (), now, INTERVAL, tokens=tokens)
+
+    token = TokenExpiry("ab12", "token 1 (fingerprint ab12)", NOW + timedelta(days=14))
+    assert update(NOW - timedelta(seconds=1), token) == (0, 0)
+    assert update(NOW, token) == (1, 0)
+    assert update(NOW + timedelta(days=13), token) == (0, 0)
+    assert update(token.expires_at, token) == (1, 1)
+    assert database.scalars(text("SELECT message FROM alert ORDER BY id")).all() == [
+        "GitHub's token 1 (fingerprint ab12) expires on 2026-12-07 12:00 UTC",
+        "GitHub's token 1 (fingerprint ab12) expired on 2026-12-07 12:00 UTC",
+    ]
+    assert update(token.expires_at) == (0, 1)  # replaced
+
+
+def test_alerts_about_what_redis_stores_stay_while_it_is_unavailable(database):
+    token = TokenExpiry("ab12", "token 1", NOW)
+    low = [RemainingBudget("octo core", 10, 5000)]
+    assert evaluate.update_state_alerts(database, low, NOW, INTERVAL, tokens=[token]) == (2, 0)
+    assert evaluate.update_state_alerts(database, None, NOW, INTERVAL, tokens=None) == (0, 0)
+    assert evaluate.update_state_alerts(database, [], NOW, INTERVAL, tokens=[]) == (0, 2)
 
 
 def test_overdue_accounts_are_a_state_alert(database):

@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 
 from core import prometheus
 from core.auth import audit
-from core.budget import rate_limits
+from core.budget import rate_limits, token_expiry
+from core.budget.token_expiry import TokenExpiry
 from core.settings import settings
 from core.web.middleware.http_metrics import HttpMetrics, RouteLabel
 from core.web.routes import metrics
@@ -68,6 +69,8 @@ def test_worker_metrics_are_read_from_postgres_and_redis(tracked, redis: Redis, 
     budget = rate_limits.budget_key(settings().github_api_url)
     redis.set(budget, f'{{"buckets": {{"octocat graphql": {{"limit": 5000, "remaining": 1234, "resets_at": '
               f'{now.timestamp() + 600}}}}}, "in_flight": {{}}, "paused_until": {now.timestamp() + 60}}}')  # fmt: skip
+    expiry = TokenExpiry("ab12", "token 1 (fingerprint ab12)", now + timedelta(days=3))
+    redis.hset(token_expiry.token_expiries_key(settings().github_api_url), "ab12", expiry.to_json())
     response = metrics_client(Metrics()).get("/metrics")
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/plain; version=")
@@ -85,6 +88,8 @@ def test_worker_metrics_are_read_from_postgres_and_redis(tracked, redis: Redis, 
     owner = sha256(b"octocat").hexdigest()[:8]
     assert sample_value(told, "almanac_github_rate_budget_remaining", token_owner=owner, bucket="graphql") == 1234
     assert sample_value(told, "almanac_github_rate_budget_limit", token_owner=owner, bucket="graphql") == 5000
+    expires_at = sample_value(told, "almanac_github_token_expiry_timestamp_seconds", token="ab12")
+    assert expires_at == pytest.approx(expiry.expires_at.timestamp())
     assert 50 < sample_value(told, "almanac_github_pause_remaining_seconds") <= 60
     assert sample_value(told, "process_resident_memory_bytes") > 0
     assert sample_value(told, "almanac_database_pool_max_connections") > 0

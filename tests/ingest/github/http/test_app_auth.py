@@ -8,10 +8,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from structlog.testing import capture_logs
 
-from core.budget import refused_tokens
+from core.budget import refused_tokens, token_expiry
 from core.settings import Settings
 from ingest.github import AccountRequest, BadCredentials, GitHub
 from ingest.github.http.app_auth import AppCredential, InstallationCredential
+from ingest.github.http.credentials import Token
 from ingest.sandbox import World, serve
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -203,3 +204,20 @@ def test_the_fingerprint_identifies_the_installation(key):
     assert one.fingerprint != other.fingerprint
     with pytest.raises(BadCredentials):
         one.authorization()
+
+
+def test_the_hourly_tokens_of_an_app_are_not_said_to_expire(github, sandbox, redis):
+    """GitHub sends the header for them too: only the personal token's is kept."""
+
+    class EveryToken(dict):
+        def __contains__(self, _token):
+            return True
+
+        def __missing__(self, _token):
+            return "2026-12-31 23:59:59 UTC"
+
+    sandbox.faults.expirations = EveryToken()
+    client = github("sandbox-token-1", redis=redis)
+    client.rate_budgets(refresh=True)
+    (kept,) = token_expiry.load_token_expiries(redis, sandbox.url)
+    assert kept.fingerprint == Token("sandbox-token-1").fingerprint

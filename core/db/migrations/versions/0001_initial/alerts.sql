@@ -21,6 +21,7 @@ INSERT INTO alert_rule (kind, settings) VALUES
     ('relicensed', '{}'),
     ('freshness_missed', '{"share": 0.9}'),
     ('budget_short', '{"share": 0.1}'),
+    ('token_expiring', '{"days": 14}'),
     ('ingestion_failing', '{"runs": 3}'),
     ('disk_low', '{"megabytes": 1000}'),
     ('job_stuck', '{"hours": 6}');
