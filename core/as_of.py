@@ -30,6 +30,13 @@ def parse_since(text: str, now: datetime) -> datetime:
     return max(_parse_past("since", text, now, time.min), EARLIEST)
 
 
+def parse_day(text: str, now: datetime) -> date:
+    """Parse a date like 2026-10-31. Raises BadInput for other text and for days that `parse_as_of` refuses."""
+    if not DATE_PATTERN.fullmatch(text):
+        raise BadInput("Not a date; write one like 2026-10-31")
+    return parse_as_of(text, now).date()
+
+
 def end_of_day(day: date) -> datetime:
     """Return the last microsecond of *day* in UTC, which is what a date means as `as_of`."""
     return datetime.combine(day, time.max, UTC)

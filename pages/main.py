@@ -18,7 +18,7 @@ from core.ratelimit import limiter
 from core.web.middleware.request_ids import new_request_id
 from core.wording import time_ago
 from pages.components import as_of as components_as_of
-from pages.components import error_display, navigation, remaining_quota
+from pages.components import error_display, navigation, query_params, remaining_quota
 from pages.components.format import day, percent
 from pages.components.markdown import escape_markdown
 from pages.session import browser, current, guard
@@ -121,6 +121,7 @@ def show_requested_page(live: LiveSession) -> None:
         show_data_version(version)
         remaining_quota.show_low_remaining(quota)
         show_signed_in_person(live.identity)
+    query_params.show_unreadable()
     with prometheus.measure_page_run(page.url_path or "overview"):
         page.run()
 

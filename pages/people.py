@@ -10,6 +10,7 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.queries import people
+from pages.components import query_params
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import number
 from pages.components.metric_cards import Card, metric_row
@@ -37,11 +38,9 @@ COLUMNS = {
 
 def filtered_people(now: datetime) -> DataFrame:
     with st.container(horizontal=True, vertical_alignment="center", key="people-filters"):
-        search = st.text_input(
+        search = query_params.text_input(
             "Search",
             key="q",
-            bind="query-params",
-            max_chars=100,
             placeholder="Name or e-mail",
             icon=":material/search:",
             label_visibility="collapsed",
@@ -79,7 +78,7 @@ else:
     )
     more = " There are more: search for them." if len(found) == people.MAX_ROWS else ""
     st.caption(f"{number(len(found))} shown. Select a person for details and actions.{more}")
-if selected := st.query_params.get(SELECTED_PARAM, ""):
+if selected := query_params.get(SELECTED_PARAM):
     person_detail.show_person(admin, selected, totals.admins, now)
 """
 ## Audit trail

@@ -9,7 +9,7 @@ from core.charts.repositories import growth_scatter, stars_histogram
 from core.queries import repository_list
 from core.queries.repository_list import Filters
 from core.wording import quantity
-from pages.components import columns, definitions
+from pages.components import columns, definitions, query_params
 from pages.components import repository_filters as options
 from pages.components.as_of import selected_as_of, unknown_sentence
 from pages.components.cell import cell, theme
@@ -21,10 +21,10 @@ language_options = repository_list.language_counts()["language"].tolist()
 license_options = repository_list.license_counts()["license"].tolist()
 options.show_invalid_parameters(language_options, license_options)
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    search = st.text_input(
-        "Search", key="search", bind="query-params", placeholder="Name, description, topic", icon=":material/search:"
+    search = query_params.text_input(
+        "Search", key="search", placeholder="Name, description, topic", icon=":material/search:"
     )
-    owner = st.text_input("Owner", key="owner", bind="query-params", placeholder="Login", width=160)
+    owner = query_params.text_input("Owner", key="owner", placeholder="Login", width=160)
     languages = st.multiselect(
         "Languages",
         language_options,
@@ -43,9 +43,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         placeholder="Any licence",
         width=180,
     )
-    min_stars = st.number_input(
-        "Stars, at least", 0, options.MAX_STARS, 0, 1_000, key="min_stars", bind="query-params", width=150
-    )
+    min_stars = query_params.whole_number_input("Stars, at least", key="min_stars", step=1_000, width=150)
     order = st.selectbox("Order", list(options.ORDER_COLUMNS), key="order", bind="query-params", width=200)
     hidden = st.pills(
         "Hide", options.HIDE_OPTIONS, selection_mode="multi", key="hide", bind="query-params", width="content"

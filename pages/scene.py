@@ -16,7 +16,6 @@ from core.wording import quantity
 from pages.components import as_of, definitions, query_params
 from pages.components.cell import cell
 from pages.components.format import number
-from pages.components.repository_filters import MAX_STARS
 from pages.sections import scene_view
 
 owner_options = ["10", "25", "60", "120", "250"]
@@ -26,7 +25,7 @@ query_params.show_invalid_parameters(
     query_params.invalid_choices("owners", owner_options),
     query_params.invalid_languages(language_options),
     query_params.invalid_choices("height", height_options),
-    query_params.invalid_whole_numbers("min_stars", MAX_STARS),
+    query_params.invalid_whole_numbers("min_stars"),
 )
 with st.container(horizontal=True, vertical_alignment="bottom"):
     owners = st.selectbox("Most starred owners", owner_options, index=2, key="owners", bind="query-params", width=165)
@@ -38,9 +37,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         placeholder="All languages",
         width="stretch",
     )
-    min_stars = st.number_input(
-        "Stars, at least", 0, MAX_STARS, 0, 1_000, key="min_stars", bind="query-params", width=150
-    )
+    min_stars = query_params.whole_number_input("Stars, at least", key="min_stars", step=1_000, width=150)
     height = st.selectbox("Height", height_options, key="height", bind="query-params", width=120)
 
 filters = queries.CityFilters(int(owners), tuple(languages), min_stars, as_of.selected_as_of())

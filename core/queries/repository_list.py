@@ -21,8 +21,6 @@ ORDER_BY: Mapping[str, str] = {
     "full_name": "lower(full_name)",
 }
 
-MAX_INT32 = 2**31 - 1
-
 # One condition per filter, true while the filter is off.
 CONDITIONS: Mapping[str, str] = {
     "search": """(CAST(:words AS text[]) = '{}' OR NOT EXISTS (
@@ -60,7 +58,7 @@ class Filters:
             "owner": self.owner.strip(),
             "languages": list(self.languages),
             "license": self.license,
-            "min_stars": min(self.min_stars, MAX_INT32),
+            "min_stars": self.min_stars,
             **hide,
             **as_of_values(self.as_of),
         }

@@ -30,7 +30,7 @@ class CityFilters:
     def values(self) -> dict[str, Any]:
         return {
             "languages": list(self.languages),
-            "min_stars": min(max(self.min_stars, 0), 2**31 - 1),
+            "min_stars": self.min_stars,
             **as_of_values(self.as_of),
         }
 

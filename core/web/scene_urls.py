@@ -5,13 +5,15 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.whole_numbers import MAX_INT32, WholeNumber
+
 PREFIX = "/api/v1/scene"
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Increase it when the same rows get another layout or other columns, so that browsers do not use their cached copy."""
 MAX_OWNERS = 400
 Language = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]+$")]
-Stars = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Owners = Annotated[int, Field(ge=1, le=MAX_OWNERS)]
+Stars = Annotated[WholeNumber, Field(ge=0, le=MAX_INT32)]
+Owners = Annotated[WholeNumber, Field(ge=1, le=MAX_OWNERS)]
 Part = Literal["towers", "districts"]
 Height = Literal["stars", "growth"]
 

@@ -59,15 +59,11 @@ def show_recent_alerts() -> None:
         kinds = st.multiselect(
             "Kind", list(KIND_BY_TITLE), key="kind", bind="query-params", placeholder="Any kind", width=340
         )
-        login = st.text_input(
-            "Account", key="of", bind="query-params", max_chars=100, placeholder="Any account", width=200
-        )
+        login = query_params.text_input("Account", key="of", placeholder="Any account", width=200)
     query_params.show_invalid_parameters(invalid)
-    found = alerts.list_alerts(
-        [KIND_BY_TITLE[kind] for kind in kinds], login.strip().replace("\x00", ""), limit=MAX_ROWS
-    )
+    found = alerts.list_alerts([KIND_BY_TITLE[kind] for kind in kinds], login, limit=MAX_ROWS)
     if found.empty:
-        is_filtered = bool(kinds or login.strip())
+        is_filtered = bool(kinds or login)
         st.info(
             "No alert matches these filters." if is_filtered else "No alert has been raised yet.",
             icon=":material/search_off:" if is_filtered else ":material/check_circle:",

@@ -1,13 +1,25 @@
-"""Validation of query parameters before widgets read them: Streamlit drops invalid values silently."""
+"""Query parameters of pages: one place reads them, so that each is either used or named in a warning.
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+Streamlit drops invalid values silently and reads numbers in more spellings than the API. So widgets for text, numbers
+and days are not bound to the URL: they get the value that was parsed here, and a change is written to the URL. Choices
+are bound, once `invalid_choices` has found what they mean.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple, TypeVar, cast
 
 import streamlit as st
 
+from core.as_of import EARLIEST, parse_day
+from core.errors import BadInput
 from core.linguist import UnknownLanguage, find_language
+from core.whole_numbers import MAX_INT32, parse_whole_number
 from pages.components.markdown import code_span, escape_markdown
+from pages.session import guard
 
+Value = TypeVar("Value")
+MAX_TEXT_LENGTH = 200
 MAX_SHOWN_LENGTH = 60
 
 
@@ -18,10 +30,42 @@ class InvalidParameter(NamedTuple):
     nearest: Sequence[str] = ()
 
 
+def is_storable(text: str) -> bool:
+    """Return False for text that Postgres cannot hold, and so cannot search for: NUL and unpaired surrogates."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def get(key: str) -> str:
+    """Return query parameter *key*; empty without one, and for one that `show_unreadable` names."""
+    values = get_all(key)
+    return values[-1] if values else ""
+
+
+def get_all(key: str) -> list[str]:
+    """Return all values of query parameter *key*, as `get`."""
+    return [value for value in st.query_params.get_all(key) if _is_readable(value)]
+
+
+def show_unreadable() -> None:
+    """Warn about query parameters that no page reads: too long, or with characters that cannot be stored."""
+    show_invalid_parameters(
+        [
+            InvalidParameter(f"{name}={value}")
+            for name in st.query_params
+            for value in st.query_params.get_all(name)
+            if not _is_readable(value)
+        ]
+    )
+
+
+def _is_readable(value: str) -> bool:
+    return is_storable(value) and len(value) <= MAX_TEXT_LENGTH
+
+
 def invalid_choices(key: str, options: Collection[str], *, several: bool = False) -> list[InvalidParameter]:
     """List the values of query parameter *key* that are not in *options*; accept those that differ in case only."""
     option_by_lower = {option.lower(): option for option in options}
-    given = st.query_params.get_all(key)
+    given = get_all(key)
     _preselect(key, [option_by_lower[value.lower()] for value in given if value.lower() in option_by_lower], several)
     return [InvalidParameter(f"{key}={value}") for value in given if value.lower() not in option_by_lower]
 
@@ -29,7 +73,7 @@ def invalid_choices(key: str, options: Collection[str], *, several: bool = False
 def invalid_languages(options: Sequence[str]) -> list[InvalidParameter]:
     """List the values of the query parameter `language` that mean none of *options*, in any spelling."""
     found, invalid = [], []
-    for value in st.query_params.get_all("language"):
+    for value in get_all("language"):
         nearest: Sequence[str] = ()
         try:
             name = find_language(value, options)
@@ -51,21 +95,96 @@ def _preselect(key: str, valid: Sequence[str], several: bool) -> None:
         st.session_state[key] = options if several else options[0]
 
 
-def invalid_whole_numbers(key: str, most: int) -> list[InvalidParameter]:
-    """List the values of query parameter *key* that are not whole numbers from 0 to *most*."""
-    given = st.query_params.get_all(key)
-    return [
-        InvalidParameter(f"{key}={value}")
-        for value in given
-        if not (value.isascii() and value.isdigit() and int(value) <= most)
-    ]
+def invalid_whole_numbers(key: str, most: int = MAX_INT32) -> list[InvalidParameter]:
+    """List the values of query parameter *key* that `whole_number_input` does not use."""
+    return _unparsable(key, lambda text: parse_whole_number(text, most=most))
+
+
+def invalid_days(key: str, now: datetime) -> list[InvalidParameter]:
+    """List the values of query parameter *key* that `day_input` does not use."""
+    return _unparsable(key, lambda text: parse_day(text, now))
+
+
+def _unparsable(key: str, parse: Callable[[str], object]) -> list[InvalidParameter]:
+    return [InvalidParameter(f"{key}={value}") for value in get_all(key) if _parsed(value, parse, None) is None]
 
 
 def show_invalid_parameters(*invalid: Iterable[InvalidParameter]) -> None:
     """Show one warning that lists all *invalid* parameters; nothing when there are none."""
     every = [param for params in invalid for param in params]
     if every:
-        quoted = ", ".join(code_span(param.text[:MAX_SHOWN_LENGTH]) for param in every)
+        listed = ", ".join(quoted(param.text) for param in every)
         nearest = " or ".join(escape_markdown(name) for param in every for name in param.nearest)
         hint = f" Did you mean {nearest}?" if nearest else ""
-        st.warning(f"Ignored invalid parameters in the URL: {quoted}.{hint}", icon=":material/link_off:")
+        st.warning(f"Ignored invalid parameters in the URL: {listed}.{hint}", icon=":material/link_off:")
+
+
+def quoted(text: str) -> str:
+    """Return *text* from the URL as code, shortened."""
+    return code_span(text[:MAX_SHOWN_LENGTH])
+
+
+def text_input(label: str, *, key: str, **options: Any) -> str:
+    """Draw a text input for query parameter *key* and return its text without spaces around it."""
+    _set_state(key, get(key))
+    text: str = st.text_input(label, key=key, max_chars=MAX_TEXT_LENGTH, on_change=_write, args=(key,), **options)
+    return text.strip()
+
+
+def select_or_type(label: str, options: Sequence[str], *, key: str, **more: Any) -> str:
+    """Draw a select box that takes other text than *options*, too, for query parameter *key*; empty without a choice."""
+    _set_state(key, get(key) or None)
+    chosen = st.selectbox(
+        label, options, index=None, accept_new_options=True, key=key, on_change=_write, args=(key,), **more
+    )
+    return chosen or ""
+
+
+def whole_number_input(label: str, *, key: str, step: int, most: int = MAX_INT32, **options: Any) -> int:
+    """Draw a number input, from 0 to *most*, for query parameter *key*."""
+    _set_state(key, _parsed(get(key), lambda text: parse_whole_number(text, most=most), 0))
+    return int(st.number_input(label, 0, most, step=step, key=key, on_change=_write, args=(key,), **options))
+
+
+def day_input(label: str, *, key: str, now: datetime, **options: Any) -> date | None:
+    """Draw a date input, empty or up to today, for query parameter *key*."""
+    _set_state(key, _parsed(get(key), lambda text: parse_day(text, now), None))
+    return cast(
+        "date | None",
+        st.date_input(
+            label,
+            min_value=EARLIEST.date(),
+            max_value=now.date(),
+            key=key,
+            format="YYYY-MM-DD",
+            on_change=_write,
+            args=(key,),
+            **options,
+        ),
+    )
+
+
+def set_param(key: str, value: object) -> None:
+    """Write *value* to query parameter *key*, which is removed for None, zero and empty text."""
+    if value:
+        st.query_params[key] = str(value)
+    else:
+        st.query_params.pop(key, None)
+
+
+@guard.callback()
+def _write(key: str) -> None:
+    set_param(key, st.session_state[key])
+
+
+def _set_state(key: str, value: object) -> None:
+    # Setting an equal value again would overwrite what is being typed.
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
+def _parsed(text: str, parse: Callable[[str], Value], default: Value) -> Value:
+    try:
+        return parse(text)
+    except BadInput:
+        return default

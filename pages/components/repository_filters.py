@@ -11,6 +11,7 @@ from core.wording import quantity
 from pages.components import query_params
 from pages.components.format import number
 from pages.components.markdown import escape_markdown
+from pages.session import guard
 
 # Labels, which also stand in the URL, and the columns to order by.
 ORDER_COLUMNS = {
@@ -23,9 +24,9 @@ ORDER_COLUMNS = {
     "name": "full_name",
 }
 HIDE_OPTIONS = ["forks", "archived", "deleted"]
-MAX_STARS = 10_000_000
 # By widget key, which is also the query parameter.
-DEFAULTS: dict[str, Any] = {"search": "", "owner": "", "language": [], "license": None, "min_stars": 0, "hide": []}
+CHOICE_DEFAULTS: dict[str, Any] = {"language": [], "license": None, "hide": []}
+INPUT_KEYS = ("search", "owner", "min_stars")
 LOOSENED_LABELS = {
     "search": "another search",
     "owner": "any owner",
@@ -46,7 +47,7 @@ def show_invalid_parameters(languages: Sequence[str], licenses: Sequence[str]) -
         query_params.invalid_choices("license", licenses),
         query_params.invalid_choices("order", ORDER_COLUMNS),
         query_params.invalid_choices("hide", HIDE_OPTIONS, several=True),
-        query_params.invalid_whole_numbers("min_stars", MAX_STARS),
+        query_params.invalid_whole_numbers("min_stars"),
     )
 
 
@@ -56,7 +57,14 @@ def show_match_count(filters: Filters, matching: int, stored: int) -> None:
         st.markdown(f"**{number(matching)}** of {quantity(stored, 'repository', 'repositories')}")
         if filters.active:
             icon = ":material/filter_alt_off:"
-            st.button("Clear filters", icon=icon, type="tertiary", on_click=st.session_state.update, args=(DEFAULTS,))
+            st.button("Clear filters", icon=icon, type="tertiary", on_click=clear_filters)
+
+
+@guard.callback()
+def clear_filters() -> None:
+    st.session_state.update(CHOICE_DEFAULTS)
+    for key in INPUT_KEYS:
+        query_params.set_param(key, "")
 
 
 def no_match_advice(filters: Filters, stored: int) -> str:

@@ -5,7 +5,8 @@ from typing import TypeVar
 
 import streamlit as st
 
-from pages.components.markdown import code_span, escape_markdown
+from pages.components import query_params
+from pages.components.markdown import escape_markdown
 
 Value = TypeVar("Value")
 
@@ -16,12 +17,13 @@ def segmented_choice(label: str, options: Mapping[str, Value], *, key: str, defa
     The URL holds the label, case-insensitively. An unknown label in the URL shows a warning.
     """
     default_label = default or next(iter(options))
-    given = st.query_params.get(key)
-    if given is not None and given not in options:
-        match = next((name for name in options if name.lower() == given.lower()), None)
+    given = query_params.get_all(key)
+    if given and given[-1] not in options:
+        match = next((name for name in options if name.lower() == given[-1].lower()), None)
         if match is None:
             st.warning(
-                f"Ignored {code_span(f'{key}={given[:60]}')} in the URL: choose one of {', '.join(map(escape_markdown, options))}.",
+                f"Ignored {query_params.quoted(f'{key}={given[-1]}')} in the URL: choose one of "
+                f"{', '.join(map(escape_markdown, options))}.",
                 icon=":material/link_off:",
             )
         else:

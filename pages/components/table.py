@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 from pandas import DataFrame
 
+from pages.components import query_params
 from pages.session import guard
 
 ROW_HEIGHT_PX = 35  # what Streamlit gives the header and each row
@@ -67,16 +68,13 @@ def choose_row(
     param  the query parameter that holds the selected row's id; removed when no row is selected
     """
     row_ids = [str(row_id) for row_id in ids]
-    selected = st.query_params.get(param, "").lower()
+    selected = query_params.get(param).lower()
     positions = [position for position, row_id in enumerate(row_ids) if row_id.lower() == selected]
 
     @guard.callback()
     def store_selection_in_url() -> None:
         rows = st.session_state[key]["selection"]["rows"]
-        if rows and rows[0] < len(row_ids):
-            st.query_params[param] = row_ids[rows[0]]
-        else:
-            st.query_params.pop(param, None)
+        query_params.set_param(param, row_ids[rows[0]] if rows and rows[0] < len(row_ids) else "")
 
     show_table(
         frame,

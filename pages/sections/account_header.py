@@ -11,7 +11,7 @@ from core.queries import accounts, coverage, tracking
 from core.queries.accounts import FoundAccount, Profile, Totals
 from core.tracking.login import BadLogin, parse_login
 from core.wording import quantity, time_ago
-from pages.components import as_of, page_opens, track_request
+from pages.components import as_of, page_opens, query_params, track_request
 from pages.components.format import day, number, percent
 from pages.components.markdown import escape_markdown
 from pages.components.metric_cards import Card, metric_row
@@ -21,18 +21,15 @@ KIND_LABELS = {"user": "User", "organization": "Organization"}
 
 def login_input() -> str:
     """Draw the search box and return the login in the URL; empty without one."""
-    selected = st.selectbox(
+    selected = query_params.select_or_type(
         "Account",
         list(accounts.suggestions()["login"]),
-        index=None,
         key="login",
-        bind="query-params",
-        accept_new_options=True,
         placeholder="Type a login, or choose one",
         label_visibility="collapsed",
         icon=":material/search:",
     )
-    given = (selected or "").strip()
+    given = selected.strip()
     try:
         return parse_login(given) if given else ""
     except BadLogin:

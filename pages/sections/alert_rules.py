@@ -17,6 +17,7 @@ from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.queries import alerts
 from core.wording import quantity, window
+from pages.components import query_params
 from pages.components.alert_list import KIND_BY_TITLE, kind_title
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import byte_size, percent
@@ -78,7 +79,8 @@ def show(identity: Identity) -> None:
     if not identity.is_admin:
         st.caption("Admins manage the rules.")
         return
-    selected = found[found["id"].astype(str) == st.query_params.get(SELECTED_PARAM, "")]
+    query_params.show_invalid_parameters(query_params.invalid_choices(SELECTED_PARAM, set(found["id"].astype(str))))
+    selected = found[found["id"].astype(str) == query_params.get(SELECTED_PARAM)]
     if not selected.empty:
         show_rule_form(selected.iloc[0].to_dict())
     with st.expander("Add a rule", icon=":material/add_alert:"):
@@ -199,7 +201,7 @@ def remove_rule(rule_id: int) -> None:
         alert_commands.remove_rule(connection, admin, rule_id, current.origin())
         is_deleted = True
     if is_deleted:
-        st.query_params.pop(SELECTED_PARAM, None)
+        query_params.set_param(SELECTED_PARAM, "")
         rerun_with_notice("Rule deleted.")
 
 

@@ -1,6 +1,6 @@
 """The audit trail with its filters, one page at a time."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from typing import get_args
 
 import streamlit as st
@@ -79,9 +79,14 @@ def show(admin: Identity) -> None:
 
 
 def read_filters() -> EventFilter:
-    invalid = query_params.invalid_choices("did", list(ACTION_BY_LABEL))
+    now = datetime.now(UTC)
+    query_params.show_invalid_parameters(
+        query_params.invalid_choices("did", list(ACTION_BY_LABEL)),
+        query_params.invalid_days("since", now),
+        query_params.invalid_days("until", now),
+    )
     with st.container(horizontal=True, vertical_alignment="bottom", key="trail-filters"):
-        who = st.text_input("Who", key="by", bind="query-params", max_chars=100, placeholder="Anyone", width=130)
+        who = query_params.text_input("Who", key="by", placeholder="Anyone", width=130)
         action = st.selectbox(
             "Action",
             list(ACTION_BY_LABEL),
@@ -91,29 +96,16 @@ def read_filters() -> EventFilter:
             placeholder="Any action",
             width=190,
         )
-        since = _date_input("From", "since")
-        until = _date_input("To", "until")
-        search = st.text_input(
-            "Search",
-            key="find",
-            bind="query-params",
-            max_chars=100,
-            placeholder="Names, details, IP address",
-            width=200,
-        )
-    query_params.show_invalid_parameters(invalid)
+        since = query_params.day_input("From", key="since", now=now, width=140)
+        until = query_params.day_input("To", key="until", now=now, width=140)
+        search = query_params.text_input("Search", key="find", placeholder="Names, details, IP address", width=200)
     return EventFilter(
-        who=who.strip(),
+        who=who,
         action=ACTION_BY_LABEL.get(action or "", ""),
         since=datetime.combine(since, time.min, UTC) if since else None,
         until=end_of_day(until) if until else None,
-        search=search.strip(),
+        search=search,
     )
-
-
-def _date_input(label: str, key: str) -> date | None:
-    chosen: date | None = st.date_input(label, value=None, key=key, bind="query-params", format="YYYY-MM-DD", width=140)
-    return chosen
 
 
 def with_labels(found: DataFrame) -> DataFrame:

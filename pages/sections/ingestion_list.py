@@ -10,7 +10,7 @@ from streamlit import column_config as column
 from core.exports import csv
 from core.queries import ingestions
 from core.wording import duration, pluralize, quantity
-from pages.components import export
+from pages.components import export, query_params
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import UNKNOWN, number, percent
 from pages.components.markdown import escape_markdown
@@ -57,20 +57,24 @@ ITEM_COLUMNS = {
 
 def show(now: datetime) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="runs-filters"):
-        login = st.text_input(
-            "Account", key="account", bind="query-params", max_chars=100, placeholder="Account",
-            icon=":material/search:", label_visibility="collapsed", width=220,
-        )  # fmt: skip
+        login = query_params.text_input(
+            "Account",
+            key="account",
+            placeholder="Account",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            width=220,
+        )
         trigger = segmented_choice("By", TRIGGER_OPTIONS, key="by")
         state = segmented_choice("Outcome", STATE_OPTIONS, key="outcome")
-    found = ingestions.list_ingestions(limit=MAX_ROWS, login=login.replace("\x00", ""), trigger=trigger)
+    found = ingestions.list_ingestions(limit=MAX_ROWS, login=login, trigger=trigger)
     if state:
         found = found[found["state"] == state]
     if found.empty:
         st.info("No ingestion matches these filters.", icon=":material/search_off:")
         return
     show_ingestions(found, now)
-    if selected := st.query_params.get(SELECTED_PARAM, ""):
+    if selected := query_params.get(SELECTED_PARAM):
         show_ingestion(selected)
 
 

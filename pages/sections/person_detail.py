@@ -11,6 +11,7 @@ from core.auth.identity import Identity, Role
 from core.auth.people import Person
 from core.queries import people
 from core.wording import time_ago
+from pages.components import query_params
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.devices import device_label
 from pages.components.format import day, number
@@ -101,8 +102,8 @@ def show_action_buttons(admin: Identity, person: Person, is_last: bool) -> None:
             help="Filters the audit trail below",
             key="trail-of",
         ):
-            # The trail is drawn below, so its widgets can still be set in this run.
-            st.session_state["by"] = person.username
+            # The trail is drawn below and reads it in this run.
+            query_params.set_param("by", person.username)
 
 
 def show_sessions_and_keys(person: Person, now: datetime) -> None:

@@ -8,7 +8,7 @@ from core.charts.scene.city import City
 from core.charts.scene.legend import legend_html
 from core.github_site import page_url
 from core.wording import quantity
-from pages.components import page_width
+from pages.components import page_width, query_params
 from pages.components.cell import theme
 from pages.components.format import UNKNOWN, day, signed_number
 from pages.components.markdown import escape_markdown
@@ -36,7 +36,7 @@ def show_city(layout: City, data_urls: dict[str, str], left_out: str) -> None:
     """
     width = page_width.page_width_px() - CELL_PADDING
     canvas = Canvas(width, min(640, 130 + 0.5 * width))
-    selected = st.query_params.get(SELECTED_PARAM)
+    selected = query_params.get(SELECTED_PARAM)
     show_selected_tower(layout, selected, left_out)
     camera = deck.camera_for(layout, canvas)
     st.pydeck_chart(
@@ -55,7 +55,8 @@ def show_selected_tower(layout: City, name: str | None, left_out: str) -> None:
     found = layout.towers[layout.towers["full_name"] == name]
     with st.container(horizontal=True, vertical_alignment="center", key="chosen", gap="small"):
         if found.empty:
-            st.caption(f":material/ads_click: Click a tower to see its repository. {left_out}")
+            missing = f"{escape_markdown(name)} is not in this city. " if name else ""
+            st.caption(f":material/ads_click: {missing}Click a tower to see its repository. {left_out}")
             return
         row = found.iloc[0]
         st.markdown(f"**[{escape_markdown(row.full_name)}]({page_url(row.full_name)})**", width="content")
@@ -78,7 +79,4 @@ def show_selected_tower(layout: City, name: str | None, left_out: str) -> None:
 def store_selection_in_url() -> None:
     """Keep the clicked tower in the URL; a click beside all towers removes it."""
     towers = st.session_state["city"]["selection"]["objects"].get("towers")
-    if towers:
-        st.query_params[SELECTED_PARAM] = towers[0]["name"]
-    else:
-        st.query_params.pop(SELECTED_PARAM, None)
+    query_params.set_param(SELECTED_PARAM, towers[0]["name"] if towers else "")

@@ -17,7 +17,7 @@ from core.queries import tracking
 from core.tracking import commands as tracking_commands
 from core.tracking.cadence_options import CADENCES, cadence_label, parse_cadence_label
 from core.wording import pluralize, quantity
-from pages.components import export
+from pages.components import export, query_params
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import UNKNOWN, duration, number
 from pages.components.markdown import escape_markdown
@@ -91,10 +91,14 @@ def show(_admin: Identity, counts: dict[str, int], now: datetime) -> None:
     if notice := st.session_state.pop(NOTICE_KEY, ""):
         st.success(notice, icon=":material/check_circle:")
     with st.container(horizontal=True, vertical_alignment="center", key="board-filters"):
-        search = st.text_input(
-            "Search", key="q", bind="query-params", max_chars=100, placeholder="Login, name or note",
-            icon=":material/search:", label_visibility="collapsed", width=260,
-        )  # fmt: skip
+        search = query_params.text_input(
+            "Search",
+            key="q",
+            placeholder="Login, name or note",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            width=260,
+        )
         state = choose_state(counts)
     found = tracking.tracked_table(now, search, "" if state == "all" else state, MAX_ROWS)
     if found.empty:
@@ -105,7 +109,8 @@ def show(_admin: Identity, counts: dict[str, int], now: datetime) -> None:
 
 def choose_state(counts: dict[str, int]) -> str:
     """Let the reader choose one of the states that occur. The URL holds the bare state, as the label's count changes."""
-    requested = st.query_params.get(STATE_PARAM, "all")
+    query_params.show_invalid_parameters(query_params.invalid_choices(STATE_PARAM, STATES))
+    requested = query_params.get(STATE_PARAM) or "all"
     chosen = st.pills(
         "State",
         [state for state in STATES if state in {"all", requested} or counts.get(state)],
@@ -122,10 +127,7 @@ def choose_state(counts: dict[str, int]) -> str:
 def store_state_in_url() -> None:
     """Store the chosen state in the URL."""
     chosen = st.session_state["board-state"]
-    if chosen and chosen != "all":
-        st.query_params[STATE_PARAM] = chosen
-    else:
-        st.query_params.pop(STATE_PARAM, None)
+    query_params.set_param(STATE_PARAM, "" if chosen == "all" else chosen)
 
 
 def show_editor(found: DataFrame) -> None:

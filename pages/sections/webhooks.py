@@ -15,6 +15,7 @@ from core.db.engine import transaction
 from core.queries import alerts
 from core.settings import settings
 from core.wording import time_ago
+from pages.components import query_params
 from pages.components.alert_list import KIND_BY_TITLE, kind_title
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.markdown import escape_markdown
@@ -67,7 +68,8 @@ def show(_admin: Identity) -> None:
         st.info("There are no webhooks. Add one below.", icon=":material/webhook:")
     else:
         show_webhooks(found)
-        selected = found[found["id"].astype(str) == st.query_params.get(SELECTED_PARAM, "")]
+        query_params.show_invalid_parameters(query_params.invalid_choices(SELECTED_PARAM, set(found["id"].astype(str))))
+        selected = found[found["id"].astype(str) == query_params.get(SELECTED_PARAM)]
         if not selected.empty:
             show_webhook(selected.iloc[0].to_dict())
     with st.expander("Add a webhook", icon=":material/add_link:", expanded=found.empty):
@@ -212,7 +214,7 @@ def create_webhook(name: str, url: str, payload_format: WebhookFormat, kinds: Se
         created = alert_commands.add_webhook(connection, admin, name, url, payload_format, kinds, current.origin())
     if created is not None:
         st.session_state[current.WEBHOOK_KEY_SHOWN_ONCE] = (name.strip(), created.key)
-        st.query_params[SELECTED_PARAM] = str(created.id)
+        query_params.set_param(SELECTED_PARAM, created.id)
         st.rerun()
 
 
@@ -252,7 +254,7 @@ def remove_webhook(webhook_id: int) -> None:
         alert_commands.remove_webhook(connection, admin, webhook_id, current.origin())
         is_deleted = True
     if is_deleted:
-        st.query_params.pop(SELECTED_PARAM, None)
+        query_params.set_param(SELECTED_PARAM, "")
         st.session_state.pop(LAST_TEST_KEY, None)
         st.session_state[NOTICE_KEY] = "Webhook deleted."
         st.rerun()

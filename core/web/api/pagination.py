@@ -7,9 +7,11 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, Field
 
+from core.whole_numbers import WholeNumber
+
 Row = TypeVar("Row")
 PAGING_PARAMS = frozenset({"limit", "cursor"})
-Limit = Annotated[int, Query(ge=1, le=1000, description="Maximum number of rows.")]
+Limit = Annotated[WholeNumber, Query(ge=1, le=1000, description="Maximum number of rows.")]
 Cursor = Annotated[
     str | None,
     Query(description="Continue after the previous page: its `next_cursor`, with all other parameters unchanged."),

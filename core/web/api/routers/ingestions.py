@@ -24,6 +24,7 @@ from core.web.api.pagination import Page
 from core.web.api.routers.auth import StrictBody, request_origin
 from core.web.api.row_formats import add_row_routes
 from core.web.api.uncached import UncachedListRequest, page_response
+from core.whole_numbers import WholeNumber
 
 router = APIRouter(tags=["ingestions"])
 MAX_LOGINS = 500
@@ -155,7 +156,7 @@ def ingestions(read_request: UncachedListRequest) -> Response:
     responses=error_responses(403, 404),
 )
 def ingestion(
-    id: Annotated[int, Path(ge=1, lt=2**62, examples=[42])],
+    id: Annotated[WholeNumber, Path(ge=1, lt=2**62, examples=[42])],
     _admin: AdminIdentity,
     response: Response,
 ) -> IngestionDetail:

@@ -11,6 +11,7 @@ from core.queries import movers as queries
 from core.web.api.conditional import CheckedListRequest, rows_response
 from core.web.api.pagination import Page
 from core.web.api.row_formats import add_row_routes
+from core.whole_numbers import WholeNumber
 
 router = APIRouter(tags=["movers"])
 
@@ -44,7 +45,7 @@ class Movers(Page[Mover]):
 
 
 Days = Annotated[
-    int,
+    WholeNumber,
     Query(ge=1, le=3650, description="Period in days; 1, 7, 30, 90 and 365 are stored and fastest.", examples=[30]),
 ]
 Language = Annotated[
