@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import ContextVar
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cachetools import LRUCache
+from psycopg.postgres import types
 from sqlalchemy import text
 
 from core.db.data_version import data_version
@@ -18,6 +19,18 @@ from core.db.engine import retry_conflict, transaction
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+# By Postgres type; all others become text.
+DTYPES: Mapping[str, str] = {
+    "bool": "boolean",
+    "int2": "Int64",
+    "int4": "Int64",
+    "int8": "Int64",
+    "oid": "Int64",
+    "float4": "Float64",
+    "float8": "Float64",
+    "numeric": "Float64",
+    "interval": "timedelta64[us]",
+}
 MAX_CACHE_BYTES = 256 * 1024 * 1024
 
 CacheKey = tuple[object, ...]
@@ -107,8 +120,9 @@ def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
     """Run *sql* with *values* bound; cached until the data version changes.
 
     `fresh=True` skips the cache: for tables written outside runs (tracking, ingestion, people). Cached SQL must not
-    contain `now()`: bind timestamps. A `date` and an array are returned as text (cast dates to timestamptz). The frame
-    belongs to the caller: pandas copies on write. Its `attrs` contain `sql` and `values`.
+    contain `now()`: bind timestamps. A column's type follows from its type in SQL, never from the values; a `date` and
+    an array are returned as text (cast dates to timestamptz). The frame belongs to the caller: pandas copies on write.
+    Its `attrs` contain `sql` and `values`.
     """
     return _query_frame(sql, values) if fresh else cached_per_version(_query_frame, sql, values)
 
@@ -167,11 +181,33 @@ def _query_frame(sql: str, values: dict[str, Any]) -> DataFrame:
 
     def read() -> DataFrame:
         with transaction() as connection:
-            return pd.read_sql_query(text(sql), connection, params=values, dtype_backend="numpy_nullable")
+            result = connection.execute(text(sql), values)
+            cursor: Any = result.cursor
+            described = cursor.description
+            rows = list(zip(*result.fetchall(), strict=True)) or [()] * len(described)
+        return pd.DataFrame(
+            {column.name: _typed(rows[number], column.type_code) for number, column in enumerate(described)}
+        )
 
     frame = retry_conflict(read)
     frame.attrs = {"sql": dedent(sql).strip(), "values": values}
     return frame
+
+
+def _typed(values: Sequence[Any], oid: int) -> Any:
+    """Return a column of *values* with the type of its Postgres type, whatever the values: all may be null."""
+    import pandas as pd  # noqa: PLC0415 - as in `_query_frame`
+
+    known = types.get(oid)
+    kind = known.name if known else ""
+    if kind == "timestamptz":
+        return pd.DatetimeIndex(list(values), dtype="datetime64[us, UTC]").array
+    if kind == "numeric":
+        values = [None if value is None else float(value) for value in values]
+    dtype = DTYPES.get(kind, "string")
+    if dtype == "string":
+        values = [value if value is None or isinstance(value, str) else str(value) for value in values]
+    return pd.array(values, dtype=dtype)  # type: ignore[call-overload]
 
 
 def _to_hashable(value: object) -> object:
