@@ -20,6 +20,7 @@ import streamlit as st
 import structlog
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from streamlit import config
 
 from core import log as logs
@@ -34,6 +35,7 @@ from core.web.middleware.stack import middleware
 from core.web.middleware.trusted_hosts import allowed_hosts
 from core.web.routes.table import routes
 from pages.components import error_display
+from pages.session import media_files
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -131,11 +133,12 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 
 use_embedded_servers()
+media_files.replace_storage()
 FRONTEND = Path(st.__file__).parent / "static"
 app = st.App(
     "pages/main.py",
     routes=routes(),
-    middleware=middleware(read_settings(), FRONTEND),
+    middleware=[*middleware(read_settings(), FRONTEND), Middleware(media_files.OwnMediaFiles)],
     lifespan=lifespan,
     on_script_error=error_display.show_error,
     exception_handlers={HTTPException: http_exception_response},

@@ -6,6 +6,7 @@ limit is checked in the script run of the same click, which can show one; the da
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from uuid import UUID
 
 import streamlit as st
 from pandas import DataFrame
@@ -13,7 +14,7 @@ from pandas import DataFrame
 from core.errors import Forbidden, RateLimitExceeded
 from core.ratelimit import limiter
 from core.wording import quantity
-from pages.session import current, guard
+from pages.session import current, guard, media_files
 
 PERMIT_TIMEOUT_SECONDS = 10.0
 
@@ -22,20 +23,21 @@ class ExportPermit:
     """The decision on one export at a time, handed from the script run to the thread that writes the file."""
 
     def __init__(self) -> None:
-        self._decisions: SimpleQueue[bool] = SimpleQueue()
+        self._decisions: SimpleQueue[UUID | None] = SimpleQueue()
 
-    def resolve(self, allowed: bool) -> None:
-        """Let the waiting thread go on, or fail."""
-        self._decisions.put(allowed)
+    def resolve(self, session_id: UUID | None) -> None:
+        """Let the waiting thread go on and write the file for that session, or fail where it is None."""
+        self._decisions.put(session_id)
 
     def wait_until_allowed(self, timeout_seconds: float = PERMIT_TIMEOUT_SECONDS) -> None:
         """Return once this export is allowed. Raises Forbidden when it is refused or the timeout passes."""
         try:
-            allowed = self._decisions.get(timeout=timeout_seconds)
+            session_id = self._decisions.get(timeout=timeout_seconds)
         except Empty:
-            allowed = False
-        if not allowed:
+            session_id = None
+        if session_id is None:
             raise Forbidden("This export is not allowed now")
+        media_files.make_for(session_id)
 
 
 def export_button(
@@ -64,16 +66,17 @@ def export_button(
 
 
 def refuse_export(permit: ExportPermit) -> None:
-    permit.resolve(False)
+    permit.resolve(None)
 
 
 @guard.callback(when_ended=refuse_export)
 def check_export_limit(permit: ExportPermit) -> None:
     """Count one export for the reader and resolve *permit*; over the limit, show when the next is possible."""
+    identity = current.current_identity()
     try:
-        limiter.check("export", str(current.current_identity().person_id))
+        limiter.check("export", str(identity.person_id))
     except RateLimitExceeded as exceeded:
-        permit.resolve(False)
+        permit.resolve(None)
         st.toast(f"{exceeded}.", icon=":material/hourglass_top:", duration="long")
     else:
-        permit.resolve(True)
+        permit.resolve(identity.session_id)

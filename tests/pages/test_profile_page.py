@@ -1,5 +1,7 @@
 """The profile page: identity, sessions, password, API keys, theme and quota."""
 
+from uuid import uuid4
+
 import pytest
 
 from core.auth import api_keys, passwords, people, sessions, sign_in
@@ -146,7 +148,9 @@ def test_a_refused_export_is_reported_and_not_written(reader, redis, monkeypatch
     settings.cache_clear()
     toasts = []
     monkeypatch.setattr(export.st, "toast", lambda sentence, **_: toasts.append(sentence))
-    monkeypatch.setattr(export.current, "current_identity", lambda: type("Who", (), {"person_id": reader.id}))
+    monkeypatch.setattr(
+        export.current, "current_identity", lambda: type("Who", (), {"person_id": reader.id, "session_id": uuid4()})
+    )
     permit = export.ExportPermit()
     export.check_export_limit(permit)
     permit.wait_until_allowed()

@@ -1,0 +1,82 @@
+"""Files under `/media/`, each readable only in the sign-in session for which it was made.
+
+Streamlit serves a file to whoever knows its URL. Neither its storage nor its route can be configured, so the storage
+is replaced before Streamlit creates one; `tests/pages/session/test_media_files.py` checks what that relies on.
+"""
+
+import threading
+from contextvars import ContextVar
+from pathlib import PurePosixPath
+from uuid import UUID
+
+import streamlit as st
+from starlette.types import ASGIApp, Receive, Scope, Send
+from streamlit.runtime import memory_media_file_storage
+from streamlit.runtime.media_file_storage import MediaFileKind
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from core.auth.identity import Identity
+from core.web.middleware.error_responses import error_response
+from pages.session import current
+
+MEDIA_PREFIX = "/media/"
+_session_of_next_file: ContextVar[UUID | None] = ContextVar("session_of_next_file", default=None)
+_lock = threading.Lock()
+_sessions_by_file: dict[str, set[UUID]] = {}
+
+
+def make_for(session_id: UUID) -> None:
+    """Let the file that this thread stores next, outside of a script run, belong to that session."""
+    _session_of_next_file.set(session_id)
+
+
+def belongs_to(file_id: str, session_id: UUID | None) -> bool:
+    with _lock:
+        return session_id in _sessions_by_file.get(file_id, ())
+
+
+class SessionMediaStorage(MemoryMediaFileStorage):
+    """Remembers for which sessions a file was made: several, where they made the same one."""
+
+    def load_and_get_id(
+        self, path_or_data: str | bytes, mimetype: str, kind: MediaFileKind, filename: str | None = None
+    ) -> str:
+        session_id = _session_of_next_file.get()
+        _session_of_next_file.set(None)
+        if session_id is None and get_script_run_ctx() is not None:
+            session_id = st.session_state.get(current.SESSION_KEY)
+        file_id = super().load_and_get_id(path_or_data, mimetype, kind, filename)
+        if session_id is not None:
+            with _lock:
+                _sessions_by_file.setdefault(file_id, set()).add(session_id)
+        return file_id
+
+    def delete_file(self, file_id: str) -> None:
+        with _lock:
+            _sessions_by_file.pop(file_id, None)
+        super().delete_file(file_id)
+
+
+def replace_storage() -> None:
+    """Let Streamlit use our storage; call this before `st.App`."""
+    memory_media_file_storage.MemoryMediaFileStorage = SessionMediaStorage  # type: ignore[misc]
+
+
+class OwnMediaFiles:
+    """Middleware: 404 for a file of another session, like for one that does not exist."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(MEDIA_PREFIX) and not is_own(scope):
+            await error_response(404, "not_found", "There is no such file.")(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def is_own(scope: Scope) -> bool:
+    identity = scope["state"].get("identity")
+    name = PurePosixPath(scope["path"].removeprefix(MEDIA_PREFIX))
+    return isinstance(identity, Identity) and belongs_to(name.stem, identity.session_id)
