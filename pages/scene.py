@@ -57,7 +57,8 @@ data_urls = {part: query.model_copy(update={"part": part}).address() for part in
 left_out = scene_view.left_out_sentence(layout, matching_repositories, matching_owners)
 cell(
     "Who has the most starred repositories, and in which languages?",
-    "Base area and height grow with the square root of stars, so volume shows stars. Colour: primary language."
+    "Base area and height grow with the square root of stars, so volume shows stars. Colour: primary "
+    "language; some share one."
     if height == "stars"
     else "Height follows the square root of the stars gained in 30 days, base that of all stars. Flat: none gained, or "
     "unknown.",

@@ -11,6 +11,9 @@ from core.charts import axes
 from core.charts.theme import Theme, figure
 
 MAX_LABELS = 6
+# One for each of the most frequent languages; the others share one.
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+OTHER_SYMBOL = "circle-open"
 LABEL_HEIGHT_SHARE = 0.07  # of the plot's height
 
 
@@ -50,14 +53,35 @@ def bin_label(start: int, end: int) -> str:
 
 
 def growth_scatter(frame: DataFrame, theme: Theme) -> go.Figure:
-    """Draw one dot per repository of *frame* (full_name, language, stars, stars_30d), both axes logarithmic."""
-    chart = figure(theme, height=300, hovermode="closest")
+    """Draw one dot per repository of *frame* (full_name, language, stars, stars_30d), both axes logarithmic.
+
+    Symbols and the legend tell the most frequent languages apart, whatever their colours.
+    """
+    chart = figure(theme, height=300, hovermode="closest", showlegend=True)
+    languages = frame["language"].fillna(linguist.NO_LANGUAGE)
+    shown = list(languages.value_counts().index[: len(SYMBOLS)])
+    for name, symbol in zip(shown, SYMBOLS, strict=False):
+        _add_dots(chart, frame[languages == name], theme, name=name, symbol=symbol)
+    others = frame[~languages.isin(shown)]
+    if len(others):
+        _add_dots(chart, others, theme, name=f"{others['language'].nunique()} more", symbol=OTHER_SYMBOL)
+    on_x, on_y = (axes.log_axis(frame[name].astype(int).tolist()) for name in ("stars", "stars_30d"))
+    chart.update_xaxes(showgrid=True, gridcolor=theme.grid, **_axis_title("stars", theme), **on_x)
+    chart.update_yaxes(**on_y)
+    chart.update_layout(legend={"font": {"size": 11}, "entrywidth": 0})
+    _label_fastest_growing(chart, frame, theme)
+    return chart
+
+
+def _add_dots(chart: go.Figure, frame: DataFrame, theme: Theme, *, name: str, symbol: str) -> None:
+    """Add the repositories of one language: its symbol tells it apart where another one has its colour."""
     languages = frame["language"].fillna(linguist.NO_LANGUAGE)
     stars = [axes.count_with_unit(count, "stars") for count in frame["stars"]]
     chart.add_scatter(
         x=frame["stars"].astype(int),
         y=frame["stars_30d"].astype(int),
         mode="markers",
+        name=markup.plotly(name),
         customdata=DataFrame(
             {
                 "name": frame["full_name"].map(markup.plotly),
@@ -67,6 +91,7 @@ def growth_scatter(frame: DataFrame, theme: Theme) -> go.Figure:
         ),
         marker={
             "color": linguist.colors(languages),
+            "symbol": symbol,
             "size": 8,
             "opacity": 0.85,
             "line": {"width": 0.5, "color": theme.background},
@@ -74,11 +99,6 @@ def growth_scatter(frame: DataFrame, theme: Theme) -> go.Figure:
         hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}, +%{y:,} in 30 days<br>%{customdata[2]}"
         "<extra></extra>",
     )
-    on_x, on_y = (axes.log_axis(frame[name].astype(int).tolist()) for name in ("stars", "stars_30d"))
-    chart.update_xaxes(showgrid=True, gridcolor=theme.grid, **_axis_title("stars", theme), **on_x)
-    chart.update_yaxes(**on_y)
-    _label_fastest_growing(chart, frame, theme)
-    return chart
 
 
 def _axis_title(text: str, theme: Theme) -> dict[str, object]:
@@ -96,6 +116,7 @@ def _label_fastest_growing(chart: go.Figure, frame: DataFrame, theme: Theme) -> 
         textposition="middle left",
         textfont={"size": 11, "color": theme.text},
         hoverinfo="skip",
+        showlegend=False,
         cliponaxis=False,
     )
 

@@ -1,6 +1,6 @@
 """The city as a deck.gl deck. Its rows are loaded from our own URLs, never inlined."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ from core.charts.scene.camera import FIELD_OF_VIEW, Camera, Canvas, fit_camera, 
 from core.charts.scene.city import City
 from core.charts.scene.legend import LegendEntry
 from core.charts.theme import Theme
-from core.linguist import FALLBACK_COLOR, NO_LANGUAGE, color
+from core.linguist import NO_LANGUAGE, color
 from core.wording import quantity
 
 SELECTION_MARGIN = {"x": -1.0, "y": -1.0, "width": 2.0, "depth": 2.0, "height": 1.0}
 LABEL_PIXELS = 12
+MAX_NAMES_OF_A_COLOR = 4
 LABEL_CHARACTER_WIDTH = 0.62  # mean width of a letter, relative to its size
 LABEL_PADDING = (7, 4)
 LABEL_LIFT = 14.0
@@ -106,11 +107,26 @@ def label_width(text: str) -> float:
 
 
 def language_legend(city: City, limit: int) -> list[LegendEntry]:
-    """Count the towers by language for a legend: the *limit* most frequent first, then one entry for the rest."""
+    """Count the towers by colour for a legend: the *limit* most frequent first, then one entry for the rest.
+
+    A colour is not one language: each entry names all languages of the city that have it, most frequent first.
+    """
     counts = city.towers["language"].fillna(NO_LANGUAGE).value_counts()
-    shown = [LegendEntry(str(name), color(name), int(count)) for name, count in counts.head(limit).items()]
-    rest = counts.iloc[limit:]
-    return [*shown, LegendEntry(f"{len(rest)} more", FALLBACK_COLOR, int(rest.sum()))] if len(rest) else shown
+    by_color: dict[str, list[str]] = {}
+    for name in counts.index:
+        by_color.setdefault(color(name).lower(), []).append(str(name))
+    entries = [LegendEntry(_names(names), shade, int(counts[names].sum())) for shade, names in by_color.items()]
+    entries.sort(key=lambda entry: -entry.count)
+    rest = entries[limit:]
+    if not rest:
+        return entries
+    more = LegendEntry(quantity(len(rest), "more colour"), None, sum(entry.count for entry in rest))
+    return [*entries[:limit], more]
+
+
+def _names(names: Sequence[str]) -> str:
+    named = names if len(names) <= MAX_NAMES_OF_A_COLOR else [*names[: MAX_NAMES_OF_A_COLOR - 1], None]
+    return " or ".join(name or f"{len(names) - MAX_NAMES_OF_A_COLOR + 1} others" for name in named)
 
 
 def alt_text(city: City) -> str:

@@ -9,8 +9,10 @@ from core.charts.theme import Theme
 
 @dataclass(frozen=True)
 class LegendEntry:
+    """A colour and whose it is; without a colour the entry is about several."""
+
     name: str
-    color: str
+    color: str | None
     count: int
 
 
@@ -24,9 +26,8 @@ def legend_html(entries: Sequence[LegendEntry], theme: Theme, *, label: str) -> 
 
 
 def _item_html(entry: LegendEntry, theme: Theme) -> str:
-    swatch = (
-        f"display:inline-block;width:10px;height:10px;border-radius:2.5px;background:{entry.color};margin-right:6px"
-    )
+    fill = f"background:{entry.color}" if entry.color else f"border:1px dashed {theme.muted};box-sizing:border-box"
+    swatch = f"display:inline-block;width:10px;height:10px;border-radius:2.5px;{fill};margin-right:6px"
     return (
         f'<span role="listitem"><span style="{escape(swatch)}"></span>{escape(entry.name)} '
         f'<span style="color:{theme.muted}">{entry.count:,}</span></span>'

@@ -7,7 +7,7 @@ import pytest
 from pandas import DataFrame
 
 from core import linguist
-from core.charts import areas, bars, lines
+from core.charts import areas, bars, lines, repositories
 from core.charts.theme import DARK, LIGHT
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -112,3 +112,15 @@ def test_layers_that_share_a_colour_have_patterns_of_their_own():
     assert shapes["Go"] is None
     assert None not in (shapes["Python"], shapes["Python console"])
     assert shapes["Python"] != shapes["Python console"]
+
+
+def test_symbols_tell_languages_apart_that_share_a_colour():
+    names = ["Python", "Python console", "JSX", None, "Go", "Rust", "C", "Zig", "Perl", "Python"]
+    frame = DataFrame({"full_name": [f"o/{n}" for n in range(10)], "language": names, "stars": range(10, 20)})
+    drawn = repositories.growth_scatter(frame.assign(stars_30d=range(1, 11)), LIGHT)
+    dots = [trace for trace in drawn.data if trace.mode == "markers"]
+    assert sum(len(trace.x) for trace in dots) == 10
+    assert len({trace.marker.symbol for trace in dots}) == len(dots) == 8
+    assert dots[0].name == "Python"
+    assert dots[-1].name == "2 more"
+    assert drawn.layout.showlegend

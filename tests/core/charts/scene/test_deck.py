@@ -1,6 +1,7 @@
 """The deck sent to the browser: rows by URL, readable labels, one selection mark."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -121,7 +122,19 @@ def test_the_legend_counts_every_tower_once(plan):
     entries = deck.language_legend(plan, limit=2)
     assert sum(entry.count for entry in entries) == len(plan.towers)
     assert len(entries) == 3
-    assert entries[-1].name == "1 more"
+    assert (entries[-1].name, entries[-1].color) == ("1 more colour", None)
+
+
+def test_the_legend_names_every_language_of_a_colour(plan):
+    """Python and Python console have #3572A5; JSX and repositories without a language have none."""
+    names = ["Python", "Python console", "JSX", None, "Go"]
+    towers = plan.towers.assign(language=(names * len(plan.towers))[: len(plan.towers)])
+    entries = deck.language_legend(replace(plan, towers=towers), limit=10)
+    assert len({entry.color for entry in entries}) == len(entries) == 3
+    assert {frozenset(entry.name.split(" or ")) for entry in entries} == {
+        frozenset({"Python", "Python console"}), frozenset({"JSX", "No language"}), frozenset({"Go"}),
+    }  # fmt: skip
+    assert sum(entry.count for entry in entries) == len(towers)
 
 
 def test_the_alt_text_describes_the_city(plan):
