@@ -163,7 +163,7 @@ def test_one_account_requested_twice_is_one_ingestion(page, cockpit, database):
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [("nobody", "not stored yet"), ("-bad-", "not a GitHub login"), ("", "missing")]
+    ("given", "expected"), [("nobody", "not stored yet"), ("bad name", "not a GitHub login"), ("", "missing")]
 )
 def test_an_account_that_cannot_be_refreshed_is_a_sentence(page, given, expected):
     shown = page()

@@ -190,5 +190,5 @@ def test_bytes_that_changed_without_a_signal_follow_while_the_budget_is_idle(sti
         connection.execute(
             text("UPDATE repository SET languages_checked_at = languages_checked_at - interval '40 days'")
         )
-    still.refresh(login)
+    still.refresh(login, urgent=False)
     assert stored_languages(still, login, full_name) == {"Python": 7000 if followed else 4000}

@@ -105,8 +105,9 @@ def refresh(connection: Connection, world: World, reported: Reported, account: i
     missing = MissingRepositories((), {id_: world.repository(id_) for id_ in moved}, dict.fromkeys(gone, "404"))
     login = world.profiles[account]["login"]
     store_account(
-        connection, RUN, login, snapshot, missing, now=at, default_cadence=timedelta(days=1), rng=random.Random(1)
-    )
+        connection, RUN, login, snapshot, missing,
+        language_states={}, now=at, default_cadence=timedelta(days=1), rng=random.Random(1),
+    )  # fmt: skip
     reported.report("accounts", account, at, gone=False, **world.profiles[account])
     for id_ in [*listed, *moved]:
         one = world.repository(id_)
