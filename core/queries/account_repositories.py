@@ -29,16 +29,11 @@ STAR_TRENDS_CTES = f"""point AS (
             SELECT steps_ago, CAST(:until AS timestamptz) - steps_ago * CAST(:step AS interval) AS at
               FROM generate_series(0, 13) AS steps_ago
         ), account_point AS (
-            SELECT steps_ago, at, max_gap, captured_at AS own_at
+            SELECT steps_ago, at, CASE WHEN captured_at >= at - max_gap THEN captured_at END AS own_at
               FROM point
-             CROSS JOIN (
-                   SELECT {OWN_MAX_GAP} AS max_gap
-                     FROM account LEFT JOIN tracked_account ON tracked_account.account_id = account.id
-                    WHERE account.id = :account_id) AS allowed
               LEFT JOIN LATERAL (
-                   SELECT captured_at FROM capture
-                    WHERE capture.account_id = :account_id AND source_id = 1
-                      AND captured_at <= at AND captured_at >= at - max_gap
+                   SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
+                    WHERE capture.account_id = :account_id AND source_id = 1 AND captured_at <= at
                     ORDER BY captured_at DESC LIMIT 1) AS own ON true
         ), own_step AS (
             SELECT repository_id, (array_agg(snapshot.stars ORDER BY captured_at DESC))[1] AS stars,
@@ -87,13 +82,15 @@ STAR_TRENDS_CTES = f"""point AS (
               JOIN account_point USING (steps_ago)
              CROSS JOIN LATERAL (
                    SELECT CASE WHEN {PRESENCE_EXISTS} THEN (
-                              SELECT max(capture.captured_at)
-                                FROM repository_presence AS presence
-                                JOIN capture ON capture.account_id = presence.account_id AND capture.source_id = 1
-                                 AND capture.captured_at >= presence.from_at AND capture.captured_at < presence.to_at
-                               WHERE presence.repository_id = repository.id
-                                 AND capture.captured_at <= account_point.at
-                                 AND capture.captured_at >= account_point.at - max_gap)
+                              SELECT CASE WHEN captured_at >= account_point.at - max_gap THEN captured_at END
+                                FROM (SELECT capture.captured_at, {OWN_MAX_GAP} AS max_gap
+                                        FROM repository_presence AS presence
+                                        JOIN capture ON capture.account_id = presence.account_id
+                                         AND capture.source_id = 1 AND capture.captured_at >= presence.from_at
+                                         AND capture.captured_at < presence.to_at
+                                       WHERE presence.repository_id = repository.id
+                                         AND capture.captured_at <= account_point.at
+                                       ORDER BY capture.captured_at DESC LIMIT 1) AS newest)
                           ELSE own_at END AS at) AS own_capture
               LEFT JOIN imported USING (repository_id, steps_ago)
              GROUP BY repository_id

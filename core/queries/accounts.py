@@ -9,7 +9,6 @@ from core.db.frames import derived, first_record, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes, as_of_values
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP
-from core.settings import settings
 
 FOUR_WEEKS = timedelta(days=28)
 
@@ -299,40 +298,37 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
 
     source_id, source  1 is this installation, others are imports
     from_at, to_at     first and last capture of the run
-    overdue_at         last capture plus twice the source's cadence
+    overdue_at         last capture plus twice the cadence of then
     captures           number of captures
     """
     sql = f"""
         WITH captures AS (
-            SELECT source_id, captured_at FROM capture
+            SELECT source_id, captured_at, {OWN_MAX_GAP} AS own_max_gap FROM capture
              WHERE account_id = :account_id AND captured_at <= :until
              UNION
-            SELECT source_id, captured_at FROM capture
+            SELECT source_id, captured_at, NULL FROM capture
              WHERE repository_id = ANY(ARRAY(SELECT id FROM repository WHERE account_id = :account_id))
                AND captured_at <= :until
         ), with_max_gap AS (
             SELECT captures.*, source.name,
-                   CASE source_id WHEN 1 THEN own.max_gap ELSE {IMPORT_MAX_GAP} END AS max_gap
+                   CASE source_id WHEN 1 THEN own_max_gap ELSE {IMPORT_MAX_GAP} END AS max_gap
               FROM captures
               JOIN source ON source.id = source_id
-             CROSS JOIN (
-                   SELECT {OWN_MAX_GAP} AS max_gap
-                     FROM account LEFT JOIN tracked_account ON tracked_account.account_id = account.id
-                    WHERE account.id = :account_id) AS own
         ), counted AS (
             SELECT *, count(*) FILTER (WHERE follows IS NOT TRUE) OVER in_order AS interval_number
-              FROM (SELECT *, captured_at - lag(captured_at) OVER in_order <= max_gap AS follows FROM with_max_gap
+              FROM (SELECT *, captured_at - lag(captured_at) OVER in_order <= lag(max_gap) OVER in_order AS follows
+                      FROM with_max_gap
                     WINDOW in_order AS (PARTITION BY source_id ORDER BY captured_at)) AS pairs
             WINDOW in_order AS (PARTITION BY source_id ORDER BY captured_at)
         )
         SELECT source_id, CASE source_id WHEN 1 THEN 'GitHub' ELSE min(name) END AS source,
                min(captured_at) AS from_at, max(captured_at) AS to_at,
-               max(captured_at) + min(max_gap) AS overdue_at, count(*) AS captures
+               max(captured_at) + (array_agg(max_gap ORDER BY captured_at DESC))[1] AS overdue_at, count(*) AS captures
           FROM counted
          GROUP BY source_id, interval_number
          ORDER BY from_at
     """  # noqa: S608
-    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), every=settings().refresh_every)
+    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of))
 
 
 def latest_capture(account_id: int, as_of: datetime | None) -> LatestCapture | None:
@@ -366,29 +362,30 @@ def _own_totals(account_id: int, as_of: datetime | None) -> DataFrame:
             SELECT captured_at - CAST(:span AS interval) AS start_at FROM capture
              WHERE capture.account_id = :account_id AND source_id = 1 AND captured_at <= :until
              ORDER BY captured_at DESC LIMIT 1
-        ), allowed AS (
-            SELECT least({OWN_MAX_GAP}, CAST(:span AS interval)) AS tolerance
-              FROM account LEFT JOIN tracked_account ON tracked_account.account_id = account.id
-             WHERE account.id = :account_id
+        ), confirmed AS (
+            SELECT start_at
+              FROM last
+             CROSS JOIN LATERAL (
+                   SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
+                    WHERE capture.account_id = :account_id AND source_id = 1 AND captured_at <= start_at
+                    ORDER BY captured_at DESC LIMIT 1) AS newest
+             WHERE captured_at >= start_at - least(max_gap, CAST(:span AS interval))
         )
         SELECT 'GitHub' AS source, newest.captured_at, newest.stars, newest.forks, newest.followers,
                newest.repositories, before.stars AS stars_before, before.forks AS forks_before,
                before.followers AS followers_before, before.repositories AS repositories_before
           FROM account_snapshot AS newest
-         CROSS JOIN allowed
-          LEFT JOIN last ON true
+          -- An older snapshot counts only if a capture confirms it, as for the growth of a repository.
+          LEFT JOIN confirmed ON true
           LEFT JOIN LATERAL (
                SELECT * FROM account_snapshot
                 WHERE account_id = :account_id AND captured_at <= start_at
-                  -- An older snapshot counts only if a capture confirms it, as for the growth of a repository.
-                  AND EXISTS (SELECT FROM capture WHERE capture.account_id = :account_id AND source_id = 1
-                                 AND capture.captured_at BETWEEN start_at - tolerance AND start_at)
                 ORDER BY captured_at DESC LIMIT 1) AS before ON true
          WHERE newest.account_id = :account_id AND newest.captured_at <= :until
          ORDER BY newest.captured_at DESC LIMIT 1
     """  # noqa: S608
     until = as_of_or_end_of_today(as_of)
-    return read_frame(sql, account_id=account_id, until=until, span=FOUR_WEEKS, every=settings().refresh_every)
+    return read_frame(sql, account_id=account_id, until=until, span=FOUR_WEEKS)
 
 
 def _imported_totals(account_id: int, as_of: datetime | None) -> DataFrame:

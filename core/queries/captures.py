@@ -6,8 +6,8 @@ Our refresh of an account captures the account and every repository that it list
 those of the account that owned it at that time, except while it was deleted or private (the view
 `repository_presence`). An imported source captures single repositories; each of its snapshots is a capture.
 
-A **gap** is more than twice the expected interval without a capture. We expect a capture of an account at its own
-cadence, but no more than one a day; of an imported source at its usual cadence.
+A **gap** is more than twice the expected interval without a capture. We expect a capture of an account at the cadence
+it had at the capture before, but no more than one a day; of an imported source at its usual cadence.
 """
 
 from datetime import UTC, datetime
@@ -15,8 +15,10 @@ from datetime import UTC, datetime
 from core.db.frames import first_value, read_frame
 from core.queries.freshness import INTERVAL_SQL, MAX_INTERVALS
 
-OWN_MAX_GAP = f"{MAX_INTERVALS} * greatest({INTERVAL_SQL}, interval '1 day')"
-"""SQL: the longest time between two of our captures that is not a gap; needs `tracked_account` and `:every`."""
+OWN_MAX_GAP = f"{MAX_INTERVALS} * coalesce(capture.cadence, interval '1 day')"
+"""SQL: the longest time from one of our captures to the next that is not a gap; needs `capture`."""
+STORED_CADENCE = f"CASE WHEN {INTERVAL_SQL} > interval '1 day' THEN {INTERVAL_SQL} END"
+"""SQL: what `capture.cadence` is to be; needs `tracked_account` and `:every`, the default cadence."""
 IMPORT_MAX_GAP = f"{MAX_INTERVALS} * coalesce(source.cadence, interval '7 days')"
 """SQL: the longest time between two captures of an imported source that is not a gap; needs `source`."""
 ROLLUP_MAX_GAP = f"""CASE source.id WHEN 1 THEN (

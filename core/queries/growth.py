@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
-from core.settings import settings
 
 DEFINITION = (
     "**Gained**: stars at a repository's last refresh, minus its stars that many days before. A repository that did "
-    "not exist then had none. The earlier number counts only if a refresh confirms it: at most twice the account's own "
-    "refresh interval before the start (an interval of at least a day; for imported history, the source's own), and "
+    "not exist then had none. The earlier number counts only if a refresh confirms it: at most twice the refresh "
+    "interval of that time before the start (at least a day; for imported history, the source's own), and "
     "never longer than the period itself. Otherwise growth is unknown, and the repository is left out of rankings."
 )
 
@@ -40,16 +39,13 @@ GROWTH_CTES = f"""
         span AS (
             SELECT days, make_interval(days => days) AS length FROM unnest(CAST(:days AS int[])) AS days
         ), account_start AS MATERIALIZED (
-            SELECT account_id, until_at, days, length, until_at - length AS start_at, tolerance,
-                   own.captured_at AS own_at
+            SELECT account_id, until_at, days, length, until_at - length AS start_at,
+                   CASE WHEN captured_at >= until_at - length - least(max_gap, length) THEN captured_at END AS own_at
               FROM (SELECT DISTINCT account_id, until_at FROM subject) AS ended
-              LEFT JOIN tracked_account USING (account_id)
              CROSS JOIN span
-             CROSS JOIN LATERAL (SELECT least({OWN_MAX_GAP}, length) AS tolerance) AS allowed
               LEFT JOIN LATERAL (
-                   SELECT captured_at FROM capture
-                    WHERE capture.account_id = ended.account_id AND source_id = 1
-                      AND captured_at <= until_at - length AND captured_at >= until_at - length - tolerance
+                   SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
+                    WHERE capture.account_id = ended.account_id AND source_id = 1 AND captured_at <= until_at - length
                     ORDER BY captured_at DESC LIMIT 1) AS own ON true
         ), growth AS (
             SELECT subject.repository_id, days, subject.stars - CASE
@@ -66,12 +62,15 @@ GROWTH_CTES = f"""
               JOIN account_start USING (account_id, until_at)
              CROSS JOIN LATERAL (
                    SELECT CASE WHEN is_special THEN (
-                              SELECT max(capture.captured_at)
-                                FROM repository_presence AS presence
-                                JOIN capture ON capture.account_id = presence.account_id AND capture.source_id = 1
-                                 AND capture.captured_at >= presence.from_at AND capture.captured_at < presence.to_at
-                               WHERE presence.repository_id = subject.repository_id
-                                 AND capture.captured_at <= start_at AND capture.captured_at >= start_at - tolerance)
+                              SELECT CASE WHEN captured_at >= start_at - least(max_gap, length) THEN captured_at END
+                                FROM (SELECT capture.captured_at, {OWN_MAX_GAP} AS max_gap
+                                        FROM repository_presence AS presence
+                                        JOIN capture ON capture.account_id = presence.account_id
+                                         AND capture.source_id = 1 AND capture.captured_at >= presence.from_at
+                                         AND capture.captured_at < presence.to_at
+                                       WHERE presence.repository_id = subject.repository_id
+                                         AND capture.captured_at <= start_at
+                                       ORDER BY capture.captured_at DESC LIMIT 1) AS newest)
                           ELSE own_at END AS at) AS own
               LEFT JOIN LATERAL (
                    SELECT stars, captured_at
@@ -89,4 +88,4 @@ def growth_values(days: Sequence[int]) -> dict[str, Any]:
 
     One row per repository and entry of *days*.
     """
-    return {"days": list(days), "every": settings().refresh_every}
+    return {"days": list(days)}

@@ -7,7 +7,6 @@ from pandas import DataFrame
 from core.db.frames import read_frame
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP
-from core.settings import settings
 
 
 def star_series(repository_id: int, as_of: datetime | None) -> DataFrame:
@@ -28,7 +27,7 @@ def star_series(repository_id: int, as_of: datetime | None) -> DataFrame:
 
 
 def coverage_gaps(repository_id: int, as_of: datetime | None) -> DataFrame:
-    """Return times without a capture longer than twice the source's cadence: one row per gap, oldest first.
+    """Return times without a capture longer than twice the cadence of then: one row per gap, oldest first.
 
     source           name of the source
     from_at, to_at   captures before and after; to_at is null while the gap lasts
@@ -38,33 +37,25 @@ def coverage_gaps(repository_id: int, as_of: datetime | None) -> DataFrame:
             SELECT min(captured_at) AS at FROM repository_snapshot
              WHERE repository_id = :repository_id AND source_id = 1
         ), captures AS (
-            SELECT 1 AS source_id, captured_at
+            SELECT 1 AS source_id, captured_at, {OWN_MAX_GAP} AS own_max_gap
               FROM repository_presence AS presence
               JOIN capture ON capture.account_id = presence.account_id AND source_id = 1
                AND captured_at >= presence.from_at AND captured_at < presence.to_at
              WHERE presence.repository_id = :repository_id
                AND captured_at >= (SELECT at FROM first) AND captured_at <= :until
              UNION
-            SELECT source_id, captured_at FROM capture
+            SELECT source_id, captured_at, NULL FROM capture
              WHERE repository_id = :repository_id AND captured_at <= :until
-        ), own AS (
-            SELECT {OWN_MAX_GAP} AS max_gap
-              FROM repository
-              LEFT JOIN tracked_account ON tracked_account.account_id = repository.account_id
-             WHERE repository.id = :repository_id
         ), with_max_gap AS (
             SELECT captures.*, source.name,
-                   CASE source_id WHEN 1 THEN own.max_gap ELSE {IMPORT_MAX_GAP} END AS max_gap,
+                   CASE source_id WHEN 1 THEN own_max_gap ELSE {IMPORT_MAX_GAP} END AS max_gap,
                    lead(captured_at) OVER (PARTITION BY source_id ORDER BY captured_at) AS next_at
               FROM captures
               JOIN source ON source.id = source_id
-             CROSS JOIN own
         )
         SELECT CASE source_id WHEN 1 THEN 'GitHub' ELSE name END AS source, captured_at AS from_at, next_at AS to_at
           FROM with_max_gap
          WHERE coalesce(next_at, :until) - captured_at > max_gap
          ORDER BY from_at, source_id
     """  # noqa: S608
-    return read_frame(
-        sql, repository_id=repository_id, until=as_of_or_end_of_today(as_of), every=settings().refresh_every
-    )
+    return read_frame(sql, repository_id=repository_id, until=as_of_or_end_of_today(as_of))

@@ -6,6 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from core.queries.captures import STORED_CADENCE
+from core.settings import settings
+
 
 def track(connection: Connection, login: str, added_by: str | None) -> bool:
     """Track the account with this login; False if it is tracked already. An unknown login gets a row without an id."""
@@ -53,7 +56,22 @@ def update_tracking(connection: Connection, login: str, changes: Mapping[str, An
         ),
         {**row._mapping, **changes, "id": find_account_id(connection, login), "now": now},
     )
+    if changes.get("every", row.every) != row.every:
+        _expect_next_capture(connection, login)
     return True
+
+
+def _expect_next_capture(connection: Connection, login: str) -> None:
+    """Let the last capture expect the next one at the new cadence: what was captured before keeps that of then."""
+    connection.execute(
+        text(f"""
+            UPDATE capture SET cadence = expected.cadence
+              FROM (SELECT account_id, checked_at, {STORED_CADENCE} AS cadence
+                      FROM tracked_account JOIN account ON account.id = account_id WHERE account_id = :id) AS expected
+             WHERE capture.account_id = expected.account_id AND captured_at = checked_at AND source_id = 1
+        """),  # noqa: S608 - our own names
+        {"id": find_account_id(connection, login), "every": settings().refresh_every},
+    )
 
 
 def untrack(connection: Connection, login: str) -> bool:

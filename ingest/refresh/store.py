@@ -53,9 +53,9 @@ def store_account(
     rows = len(changes.counts) + len(changes.new) + len(changes.extras) + (changes.totals is not None)
     rows += _write_languages(connection, ids, snapshot, language_states)
     writer.write_account(connection, account_id, account, at, snapshot.token)
-    writer.write_capture(connection, account_id, at, run_id)
     observation = change_rate.observe_changes(stored, changes, at, repositories)
     due_accounts.record_success(connection, account_id, now, default_cadence, rng, observation)
+    writer.write_capture(connection, account_id, at, run_id, default_cadence)
     growth.update_account_growth(connection, account_id)
     if snapshot.languages_failed:
         log.info("languages postponed", login=account.login, repositories=len(snapshot.languages_failed))

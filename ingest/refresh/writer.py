@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, text
 
+from core.queries.captures import STORED_CADENCE
 from ingest.github.api.models import Account, Repository
 from ingest.refresh.diff import AccountCounts, ChangeEntry, RepositoryDetails, RepositoryExtras, counts_of
 from ingest.refresh.languages import LanguageSignals
@@ -65,13 +66,20 @@ def write_account_snapshot(
     )
 
 
-def write_capture(connection: Connection, account_id: int, captured_at: datetime, run_id: int) -> None:
+def write_capture(
+    connection: Connection, account_id: int, captured_at: datetime, run_id: int, default_cadence: timedelta
+) -> None:
+    """Write a capture, and when the next one is expected: its refresh is planned already."""
     connection.execute(
-        text(
-            "INSERT INTO capture (account_id, captured_at, source_id, run_id) VALUES (:account, :at, :own, :run)"
-            " ON CONFLICT DO NOTHING"
-        ),
-        {"account": account_id, "at": captured_at, "own": OWN_SOURCE_ID, "run": run_id},
+        text(f"""
+            INSERT INTO capture (account_id, captured_at, source_id, run_id, cadence)
+            SELECT account.id, :at, :own, :run, {STORED_CADENCE}
+              FROM account
+              LEFT JOIN tracked_account ON tracked_account.account_id = account.id
+             WHERE account.id = :account
+            ON CONFLICT DO NOTHING
+        """),  # noqa: S608 - our own names
+        {"account": account_id, "at": captured_at, "own": OWN_SOURCE_ID, "run": run_id, "every": default_cadence},
     )
 
 

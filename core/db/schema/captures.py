@@ -45,6 +45,7 @@ capture = Table(
     timestamp_column("captured_at", required=True),
     source_id_column(),
     Column("run_id", BigInteger),
+    Column("cadence", Interval, comment="time until the next one is expected, as planned then; null: at most a day"),
     CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
     Index(
         "capture_account_key",

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from pandas import DataFrame
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, insert, text, update
 
 from core.db import schema
 from core.queries import accounts
@@ -172,11 +172,16 @@ def test_an_imported_source_has_its_own_cadence(database):
 
 
 def test_a_rare_cadence_is_no_gap(database):
+    """Each capture was expected a week after the one before, later a day after."""
     octo = seed_data.add_account(database, "octo")
-    database.execute(insert(schema.tracked_account).values(account_id=octo, cadence=timedelta(days=7)))
     for day in (1, 8, 15):
         add_capture(database, octo, f"2026-03-{day:02d}")
-    assert len(accounts.coverage_intervals(octo, None)) == 1
+    database.execute(update(schema.capture).values(cadence=timedelta(days=7)))
+    for day in (16, 17, 20):
+        add_capture(database, octo, f"2026-03-{day:02d}")
+    intervals = accounts.coverage_intervals(octo, None)
+    assert intervals["captures"].tolist() == [5, 1]
+    assert intervals["overdue_at"].tolist() == [utc("2026-03-19"), utc("2026-03-22")]
 
 
 def test_the_latest_capture_has_its_run(database):

@@ -23,8 +23,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = timedelta(hours=6)
 END = 480  # steps: 120 days
 DAY = timedelta(days=1)
-# Twice the interval, which is at least a day: octo is refreshed every three days, hooli has the default of six hours.
-OWN_MAX_GAP = {"octo": 6 * DAY, "hooli": 2 * DAY}
+# Until then octo is refreshed every three days; later, as hooli always, every six hours: a gap begins after two days.
+CADENCE_CHANGED = 200
 IMPORT_CADENCE = {"weekly": 7 * DAY, "daily": DAY}
 
 
@@ -94,8 +94,12 @@ def source_order(source: str) -> int:
     return list(IMPORT_CADENCE).index(source)
 
 
-def expected_growth(history: History, repository: int, until: int, days: int, owner: str) -> int | None:
-    """*owner* is today's, whose interval counts."""
+def cadence(owner: str, step: int) -> timedelta | None:
+    """Return the interval between refreshes that was planned at that capture; None: at most a day."""
+    return 3 * DAY if owner == "octo" and step < CADENCE_CHANGED else None
+
+
+def expected_growth(history: History, repository: int, until: int, days: int) -> int | None:
     last = last_captured(history, repository, until)
     if last is None:
         return None
@@ -103,9 +107,9 @@ def expected_growth(history: History, repository: int, until: int, days: int, ow
     if life.created is not None and at(life.created) > start:
         return last[1]
     confirmed = []
-    for step in history.listed[repository]:
-        age = start - at(step)
-        if timedelta() <= age <= min(OWN_MAX_GAP[owner], days * DAY):
+    for step in [one for one in history.listed[repository] if at(one) <= start][-1:]:
+        max_gap = 2 * (cadence(life.owner_at(step), step) or DAY)
+        if start - at(step) <= min(max_gap, days * DAY):
             confirmed.append((step, 1, 0, life.stars_at(step)))
     for step, stars, source in imported_before(life, until):
         age = start - at(step)
@@ -124,10 +128,11 @@ class Writer:
             owner: seed_data.add_account(connection, owner, github_id=number)
             for number, owner in enumerate(history.captures, 1)
         }
-        for source, cadence in IMPORT_CADENCE.items():
+        for source, usual in IMPORT_CADENCE.items():
             source_id = seed_data.add_source(connection, source)
-            connection.execute(update(schema.source).where(schema.source.c.id == source_id).values(cadence=cadence))
-        self.insert(schema.tracked_account, account_id=self.accounts["octo"], cadence=3 * DAY, due_at=START)
+            connection.execute(update(schema.source).where(schema.source.c.id == source_id).values(cadence=usual))
+        # The cadence of today says nothing about the past.
+        self.insert(schema.tracked_account, account_id=self.accounts["hooli"], cadence=90 * DAY, due_at=START)
         self.ids: dict[int, int] = {}
         self.gone: dict[int, dict[int, bool]] = {}
         self.stored: dict[int, dict[str, Any]] = {}
@@ -157,7 +162,10 @@ class Writer:
                 self.create(number, "octo")
                 self.write_imports(number, life)
         steps = sorted((step, owner) for owner, steps in self.history.captures.items() for step in steps)
-        rows = [{"account_id": self.accounts[owner], "captured_at": at(step)} for step, owner in steps]
+        rows = [
+            {"account_id": self.accounts[owner], "captured_at": at(step), "cadence": cadence(owner, step)}
+            for step, owner in steps
+        ]
         self.connection.execute(insert(schema.capture), rows)
         for step, owner in steps:
             self.refresh(step, owner)
@@ -320,9 +328,9 @@ def expected_rows(history: History, writer: Writer, step: int) -> dict[int, tupl
     """Return stars, growth in 7 and 30 days and time of the last capture, by repository."""
     rows = {}
     for number in writer.ids:
-        last, owner = last_captured(history, number, step), writer.stored[number]["owner"]
+        last = last_captured(history, number, step)
         if last is not None:
-            growth = [expected_growth(history, number, step, days, owner) for days in (7, 30)]
+            growth = [expected_growth(history, number, step, days) for days in (7, 30)]
             rows[number] = (last[1], *growth, at(last[0]))
     return rows
 
@@ -369,7 +377,7 @@ def assert_movers(found: movers.Movers, history: History, writer: Writer, step: 
     for number, last in lasts.items():
         if writer.is_gone(number, step):
             continue
-        growth = expected_growth(history, number, step, days, writer.stored[number]["owner"])
+        growth = expected_growth(history, number, step, days)
         if newest is None or at(last[0]) <= at(newest) - 7 * DAY:
             not_captured += 1
         elif growth is None:

@@ -145,7 +145,27 @@ def test_a_repository_has_a_gap_while_it_was_unavailable(database):
     lost = seed_data.add_repository(database, "octo/lost", {"2026-01-01": 10, "2026-01-20": 12}, captures=days)
     seed_data.add_change(database, lost, "gone", "2026-01-10")
     seed_data.add_change(database, lost, "back", "2026-01-20")
+    seed_data.add_version(database, lost, "2026-01-10")
+    seed_data.add_version(database, lost, "2026-01-20", is_gone=True)
     gaps = star_history.coverage_gaps(lost, seed_data.utc("2026-01-31"))
+    assert gaps[["from_at", "to_at"]].to_numpy().tolist() == [
+        [seed_data.utc("2026-01-09"), seed_data.utc("2026-01-20")]
+    ]
+
+
+def test_captures_of_a_former_owner_count_though_its_login_is_someone_else_s(database):
+    """octo gave cat away on the 10th and was renamed; another account took the name octo and is refreshed daily."""
+    octo = seed_data.add_account(database, "octo-corp", github_id=1)
+    taker = seed_data.add_account(database, "octo", github_id=2)
+    days = {f"2026-01-{day:02}" for day in range(1, 31)}
+    cat = seed_data.add_repository(database, "hooli/cat", {"2026-01-01": 10, "2026-01-20": 12}, captures=["2026-01-21"])
+    seed_data.add_change(database, cat, "transferred", "2026-01-10", "octo/cat")
+    seed_data.add_version(database, cat, "2026-01-10", account_id=octo, full_name="octo/cat")
+    captured = [(octo, day) for day in sorted(days) if day <= "2026-01-09"] + [(taker, day) for day in sorted(days)]
+    database.execute(
+        insert(schema.capture), [{"account_id": who, "captured_at": seed_data.utc(day)} for who, day in captured]
+    )
+    gaps = star_history.coverage_gaps(cat, seed_data.utc("2026-01-22"))
     assert gaps[["from_at", "to_at"]].to_numpy().tolist() == [
         [seed_data.utc("2026-01-09"), seed_data.utc("2026-01-20")]
     ]

@@ -1,9 +1,10 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 
 from core.auth.identity import Identity, Origin
+from core.db import schema
 from core.errors import Forbidden, NotFound
 from core.settings import settings
 from core.tracking import accounts
@@ -143,3 +144,23 @@ def test_tracking_a_former_login_asks_github_who_has_it_now(database, people):
     tracked = tracking_commands.request_tracking(database, admin, ["tentacle"], NOW, ORIGIN)
     assert tracked.tracked == ("tentacle",)
     assert accounts.find_account_id(database, "tentacle") != octo
+
+
+def test_a_changed_cadence_is_what_the_last_capture_expects_of_the_next(database, people):
+    """Earlier captures keep that of their time. Nothing is stored up to a day: no gap begins before two days."""
+    _, admin = people
+    octo = seed_data.add_account(database, "octo", github_id=1, checked_at=NOW)
+    accounts.track(database, "octo", None)
+    for at in (NOW - timedelta(days=1), NOW):
+        database.execute(insert(schema.capture).values(account_id=octo, captured_at=at))
+
+    def cadences() -> list[timedelta | None]:
+        return list(database.scalars(select(schema.capture.c.cadence).order_by(schema.capture.c.captured_at)))
+
+    week, hour = timedelta(days=7), timedelta(hours=1)
+    tracking_commands.update_tracking(database, admin, {"octo": {"every": week}}, NOW, ORIGIN)
+    assert cadences() == [None, week]
+    tracking_commands.update_tracking(database, admin, {"octo": {"paused": True}}, NOW, ORIGIN)
+    assert cadences() == [None, week]
+    tracking_commands.update_tracking(database, admin, {"octo": {"every": hour}}, NOW, ORIGIN)
+    assert cadences() == [None, None]

@@ -163,12 +163,13 @@ def test_a_capture_confirms_a_value_for_two_intervals_of_at_least_a_day(octo: Gr
 
 
 def test_an_account_with_a_longer_interval_is_confirmed_for_longer(octo: GrowthRows) -> None:
-    """Every five days: ten days, but never longer than the period itself."""
-    octo.run("INSERT INTO tracked_account (account_id, cadence, due_at) VALUES (:id, '5 days', now())", id=octo.account)
+    """Every five days: ten days, but never longer than the period itself. Its cadence of today does not count."""
+    octo.run("INSERT INTO tracked_account (account_id, cadence, due_at) VALUES (:id, '9 days', now())", id=octo.account)
     cat = octo.add(110)
     octo.saw(cat, days_ago(560), 100)
     octo.saw(cat, days_ago(0), 110)
     octo.looked(*(days_ago(days) for days in (560, 365 + 10, 90 + 10.1, 30 + 9, 7 + 7, 1 + 2, 0)))
+    octo.run("UPDATE capture SET cadence = '5 days'")
     assert octo.growth(cat) == {1: None, 7: 10, 30: 10, 90: None, 365: 10}
 
 
@@ -296,5 +297,11 @@ def test_a_capture_while_the_repository_was_unavailable_confirms_nothing(octo: G
             at=days_ago(days),
             kind=kind,
         )
+    for since, until, is_gone in ((60, 35, False), (35, 25, True)):
+        octo.run(
+            "INSERT INTO repository_version (repository_id, account_id, full_name, since, until, is_gone)"
+            " VALUES (:id, :account, 'octo/cat', :since, :until, :is_gone)",
+            id=cat, account=octo.account, since=days_ago(since), until=days_ago(until), is_gone=is_gone,
+        )  # fmt: skip
     assert octo.growth(cat)[30] is None
     assert octo.growth(cat)[7] == 0

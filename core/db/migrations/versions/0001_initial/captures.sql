@@ -18,11 +18,13 @@ CREATE TABLE capture (
     captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
     source_id SMALLINT DEFAULT 1 NOT NULL,
     run_id BIGINT,
+    cadence INTERVAL,
     CONSTRAINT capture_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1)
 );
 CREATE UNIQUE INDEX capture_account_key ON capture (account_id, captured_at, source_id) WHERE account_id IS NOT NULL;
 CREATE UNIQUE INDEX capture_repository_key ON capture (repository_id, captured_at, source_id) WHERE repository_id IS NOT NULL;
 COMMENT ON TABLE capture IS 'One successful refresh of an account (or of a repository, if imported), whether or not anything changed. Coverage, freshness and gaps are computed from this table only';
+COMMENT ON COLUMN capture.cadence IS 'time until the next one is expected, as planned then; null: at most a day';
 
 CREATE TABLE repository_import (
     repository_id BIGINT NOT NULL,
@@ -62,30 +64,13 @@ CREATE INDEX change_detected_at_idx ON change (detected_at DESC);
 CREATE INDEX change_presence_idx ON change (repository_id, detected_at) WHERE kind IN ('gone', 'back', 'transferred');
 COMMENT ON TABLE change IS 'One change of an account or repository: renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, default_branch';
 
--- Each row of `event` ends the span before it; the last one is the end of time, or when the repository became unavailable.
--- A former owner is found by its login, or by the login that it was renamed from.
 CREATE VIEW repository_presence AS
-SELECT span.repository_id, span.from_at, span.to_at,
-       CASE WHEN span.former_owner IS NULL THEN repository.account_id
-            ELSE coalesce((SELECT account.id FROM account WHERE lower(account.login) = lower(span.former_owner)
-                            ORDER BY account.github_id IS NULL LIMIT 1),
-                          (SELECT renamed.account_id FROM change AS renamed
-                            WHERE renamed.kind = 'renamed' AND renamed.repository_id IS NULL
-                              AND lower(renamed.before) = lower(span.former_owner)
-                            ORDER BY renamed.detected_at DESC LIMIT 1)) END AS account_id
-  FROM (SELECT repository_id, detected_at AS to_at,
-               coalesce(lag(detected_at) OVER events, '-infinity') AS from_at,
-               lag(kind) OVER events AS began_with,
-               split_part((array_agg(before) FILTER (WHERE kind = 'transferred') OVER (
-                   PARTITION BY repository_id ORDER BY detected_at, id
-                   ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING))[1], '/', 1) AS former_owner
-          FROM (SELECT repository_id, detected_at, id, kind, before
-                  FROM change WHERE kind IN ('gone', 'back', 'transferred') AND repository_id IS NOT NULL
-                 UNION ALL
-                SELECT id, coalesce(gone_at, 'infinity'), 9223372036854775807, 'end', NULL FROM repository) AS event
-        WINDOW events AS (PARTITION BY repository_id ORDER BY detected_at, id)) AS span
-  JOIN repository ON repository.id = span.repository_id
- WHERE began_with IS DISTINCT FROM 'gone' AND from_at < to_at;
+SELECT repository_id, since AS from_at, until AS to_at, account_id
+  FROM repository_version WHERE NOT is_gone
+ UNION ALL
+SELECT id, coalesce((SELECT max(until) FROM repository_version WHERE repository_id = repository.id), '-infinity'),
+       coalesce(gone_at, 'infinity'), account_id
+  FROM repository;
 COMMENT ON VIEW repository_presence IS 'Times in which our captures of an account are captures of a repository: it owned it, and it was not unavailable';
 
 -- What a page shows as current: our own counts where there are any, else those of the newest import.
