@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from core.errors import AlmanacError
+from ingest.alerts import special_networks
 
 HostResolver = Callable[[str, int], list[Any]]
 # IPv6 addresses of NAT64 translators contain an IPv4 address.
@@ -38,11 +39,10 @@ def resolve_public_address(host: str, port: int, *, allow_private: bool, resolve
 
 
 def is_public_address(address: IPv4Address | IPv6Address) -> bool:
-    """Return whether an address is public: not private, link-local, loopback, shared or reserved."""
-    if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if address in NAT64:
-            inner = IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public_address(inner)
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    """Return whether an address is public; one that stands for an IPv4 address is judged by that."""
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in special_networks.IPV4)
+    inner = IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else address.ipv4_mapped
+    if inner is not None:
+        return is_public_address(inner)
+    return address in special_networks.IPV6_PUBLIC and not any(address in network for network in special_networks.IPV6)
