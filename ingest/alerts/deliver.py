@@ -1,5 +1,6 @@
 """Delivers alerts to webhooks: signed requests to public addresses, with retries."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -20,6 +21,7 @@ from ingest.alerts.ssrf_guard import AddressRefused, HostResolver, resolve_publi
 
 log = structlog.get_logger()
 TIMEOUT = httpx.Timeout(10, connect=5)
+EXCHANGE_SECONDS = 15.0
 MAX_ATTEMPTS = 6
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -47,8 +49,9 @@ class WebhookSender:
     clock: Callable[[], datetime]
     allow_private: bool = False
     public_url: str = ""
-    transport: httpx.BaseTransport | None = None
+    transport: httpx.AsyncBaseTransport | None = None
     resolve: HostResolver = system_resolve
+    exchange_seconds: float = EXCHANGE_SECONDS
 
     def deliver(self, delivery_id: int, attempt: int = 0) -> None:
         """Send one delivery and record the outcome. Raises TemporaryDeliveryError if it should be retried."""
@@ -90,15 +93,28 @@ class WebhookSender:
         body = json.dumps(payload(row, self.public_url), ensure_ascii=False).encode()
         headers = signature_headers(row.secret, body, row.delivery_id, self.clock()) | {"host": parts.netloc}
         try:
-            with httpx.Client(transport=self.transport, timeout=TIMEOUT, trust_env=False) as client:
-                request = client.build_request(
-                    "POST", url, content=body, headers=headers, extensions={"sni_hostname": host}
-                )
-                response = client.send(request, stream=True, follow_redirects=False)
-                response.close()
+            return delivery_result(asyncio.run(self._post(url, body, headers, host)))
+        except TimeoutError:
+            return DeliveryResult(error=f"It did not respond within {self.exchange_seconds:g} s", final=False)
         except httpx.HTTPError as error:
             return DeliveryResult(error=f"It could not be reached ({type(error).__name__})", final=False)
-        return delivery_result(response.status_code)
+
+    async def _post(self, url: httpx.URL, body: bytes, headers: dict[str, str], host: str) -> int:
+        """Return the status of the response. Raises TimeoutError, HTTPError.
+
+        Asynchronous for the limit of the whole exchange: httpx limits each read, so that a receiver that sends a line
+        now and then would hold a worker.
+        """
+        async with (
+            asyncio.timeout(self.exchange_seconds),
+            httpx.AsyncClient(transport=self.transport, timeout=TIMEOUT, trust_env=False) as client,
+        ):
+            request = client.build_request(
+                "POST", url, content=body, headers=headers, extensions={"sni_hostname": host}
+            )
+            response = await client.send(request, stream=True, follow_redirects=False)
+            await response.aclose()
+            return response.status_code
 
 
 SELECT_DELIVERY = """

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -115,6 +116,39 @@ def test_slack_text_is_literal(deliver, receiver):
         "text": "Archived: octo/x changed to &lt;!channel&gt; &amp; more",
         "mrkdwn": False,
     }
+
+
+class DrippingReceiver:
+    """Accept one connection and send a header line now and then, for ever."""
+
+    def __init__(self, first: bytes):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/hook"
+        self.lines = 0
+        self.hung_up = threading.Event()
+        threading.Thread(target=self.drip, args=(first,), daemon=True).start()
+
+    def drip(self, first):
+        connection, _ = self.listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(first)
+            while not self.hung_up.wait(0.02):
+                connection.sendall(b"x: y\r\n")
+                self.lines += 1
+        self.hung_up.set()
+
+
+@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\n"])
+def test_a_receiver_that_drips_is_left_and_tried_again(deliver, sender, first):
+    """Each read ends in time; only the limit of the whole exchange ends the delivery."""
+    assert sender.exchange_seconds == 15
+    sender.exchange_seconds = 0.3
+    dripping = DrippingReceiver(first)
+    _, _, row = deliver(dripping.url)
+    assert row == ("pending", 1, None, "It did not respond within 0.3 s")
+    assert dripping.lines > 1
+    assert dripping.hung_up.wait(5)  # the connection is closed
+    dripping.listener.close()
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
