@@ -10,10 +10,11 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 import streamlit as st
+from pandas import Timedelta
 
 from core.auth.identity import Role
-from core.errors import NotSignedIn, ServerUnavailable
-from pages.session import current
+from core.errors import NotSignedIn, RateLimitExceeded, ServerUnavailable
+from pages.session import current, fragment_limits
 
 Parameters = ParamSpec("Parameters")
 Section = TypeVar("Section", bound=Callable[..., None])
@@ -31,7 +32,8 @@ def fragment(
     """
 
     def decorate(section: Callable[Parameters, None]) -> Callable[Parameters, None]:
-        return st.fragment(run_every=run_every)(_checked(section, role, runs_unverified=runs_unverified))
+        checked = _checked(section, role, run_every=run_every, runs_unverified=runs_unverified)
+        return st.fragment(run_every=run_every)(checked)
 
     return decorate
 
@@ -73,14 +75,24 @@ def sessionless_fragment(*, run_every: str | float) -> Callable[[Section], Secti
 
 
 def _checked(
-    section: Callable[Parameters, None], role: Role, *, runs_unverified: bool = False
+    section: Callable[Parameters, None],
+    role: Role,
+    *,
+    run_every: str | float | None = None,
+    runs_unverified: bool = False,
 ) -> Callable[Parameters, None]:
+    interval = Timedelta(run_every, unit=None if isinstance(run_every, str) else "s") if run_every else None
+
     @wraps(section)
     def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
         try:
-            current.require_identity(role)
+            identity = current.require_identity(role)
+            fragment_limits.count_run(identity, interval.total_seconds() if interval else None)
         except NotSignedIn:
             st.rerun()
+        except RateLimitExceeded as exceeded:
+            st.warning(f"{exceeded}.", icon=":material/hourglass_top:")
+            return
         except ServerUnavailable:
             if not runs_unverified:
                 st.info(UNVERIFIED_MESSAGE, icon=":material/cloud_off:")
