@@ -1,6 +1,7 @@
 """The web process: one ASGI app of Streamlit pages, HTTP routes and middleware. Start it with `python app.py`."""
 
 import asyncio
+import ctypes
 import gc
 import hmac
 import logging
@@ -13,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -21,7 +22,7 @@ import structlog
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from streamlit import config
+from streamlit import config, runtime
 
 from core import log as logs
 from core.auth import bootstrap_admin
@@ -29,19 +30,21 @@ from core.auth.signing_key import secret_key
 from core.errors import AlmanacError, BadInput
 from core.launcher.embedded.urls import use_embedded_servers
 from core.settings import Settings, settings
+from core.web.bounded_protocols import use_bounded_protocols
 from core.web.middleware.csrf import DEFAULT_PORTS
 from core.web.middleware.error_responses import http_exception_response
 from core.web.middleware.stack import middleware
 from core.web.middleware.trusted_hosts import allowed_hosts
 from core.web.routes.table import routes
+from core.web.websocket_owner import OWNER_HEADER
 from pages.components import error_display
-from pages.session import media_files
+from pages.session import media_files, websocket_messages
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 log = structlog.get_logger()
-GC_INTERVAL_SECONDS = 30
+GC_INTERVAL_SECONDS = 15
 # The first `/health` request is answered before the imports below keep the processor busy.
 WARM_UP_DELAY_SECONDS = 0.5
 # Imported in the background, so that the first page does not wait for them.
@@ -115,7 +118,30 @@ async def collect_garbage() -> None:
     """Collect periodically: `runner.postScriptGC` is off, as a collection after each script run is slow."""
     while True:
         await asyncio.sleep(GC_INTERVAL_SECONDS)
+        were_left = drop_left_pages()
         gc.collect()
+        if were_left:
+            return_memory()
+
+
+def drop_left_pages() -> bool:
+    """End the pages whose connection broke too long ago, and return whether there were any.
+
+    Streamlit itself drops them only when the next one is left.
+    """
+    if not runtime.exists():
+        return False
+    manager: Any = runtime.get_instance()._session_mgr
+    left = manager._session_storage._cache.expire()
+    for _, page in left:
+        page.session.shutdown()
+    return bool(left)
+
+
+def return_memory() -> None:
+    """Return freed memory to the operating system, where the C library can."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @asynccontextmanager
@@ -138,7 +164,10 @@ FRONTEND = Path(st.__file__).parent / "static"
 app = st.App(
     "pages/main.py",
     routes=routes(),
-    middleware=[*middleware(read_settings(), FRONTEND), Middleware(media_files.OwnMediaFiles)],
+    middleware=[
+        *middleware(read_settings(), FRONTEND, websocket_messages.read_message),
+        Middleware(media_files.OwnMediaFiles),
+    ],
     lifespan=lifespan,
     on_script_error=error_display.show_error,
     exception_handlers={HTTPException: http_exception_response},
@@ -161,6 +190,7 @@ def main() -> None:
         prepare_environment()
     except AlmanacError as error:
         sys.exit(f"almanac: {error}")
+    use_bounded_protocols()
     app.run(config=streamlit_options(configured))
 
 
@@ -171,6 +201,8 @@ def streamlit_options(configured: Settings) -> dict[str, object]:
         "server.address": configured.host,
         "server.port": configured.port,
         "server.allowedHosts": list(allowed_hosts(configured)),
+        # Streamlit attaches a websocket to an open page only if these are equal: see core/web/websocket_owner.py.
+        "server.trustedUserHeaders": {OWNER_HEADER: "session"},
         # Without these Streamlit asks an external service for the machine's public address.
         "browser.serverAddress": public_url.hostname or configured.host,
         "browser.serverPort": public_url.port or DEFAULT_PORTS.get(public_url.scheme, configured.port),

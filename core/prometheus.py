@@ -29,6 +29,12 @@ http_request_duration_seconds = Histogram(
     registry=registry,
 )
 open_websockets = Gauge("almanac_websockets_open", "Open websockets: one per page open in a browser", registry=registry)
+websocket_refusals = Counter(
+    "almanac_websocket_refusals",
+    "Websockets refused or closed, by reason",
+    ("reason",),
+    registry=registry,
+)
 page_runs = Counter("almanac_page_runs", "Script runs of a page", ("page", "outcome"), registry=registry)
 page_run_duration_seconds = Histogram(
     "almanac_page_run_duration_seconds",

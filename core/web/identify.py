@@ -14,6 +14,7 @@ from core.auth.identity import Identity, Origin
 from core.auth.session_cache import LiveSession
 from core.ratelimit import limiter
 from core.web.cookies import CookieNames
+from core.web.websocket_owner import WebsocketOwner
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,13 @@ def renew_session(cookies: Mapping[str, str], names: CookieNames, origin: Origin
         return Renewal("cleared")
     identity = sessions.identity_of(renewed.session_id)
     return Renewal("new", renewed, identity.username if identity else None)
+
+
+def websocket_owner(cookies: Mapping[str, str], names: CookieNames) -> WebsocketOwner:
+    """Return the session in the cookies and its person, unless it ended; its access token may have expired."""
+    session_id = session_id_in_cookies(cookies, names)
+    live = sessions.get_live(session_id) if session_id else None
+    return WebsocketOwner(session_id, live.identity.person_id) if live else WebsocketOwner()
 
 
 def session_id_in_cookies(cookies: Mapping[str, str], names: CookieNames) -> UUID | None:

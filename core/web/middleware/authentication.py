@@ -19,7 +19,7 @@ from core.db.errors import is_server_unavailable, unavailable_reason
 from core.errors import ServerUnavailable
 from core.ratelimit import limiter
 from core.settings import Settings
-from core.web import cookies
+from core.web import cookies, websocket_owner
 from core.web.middleware.error_responses import (
     error_response,
     not_signed_in_response,
@@ -28,6 +28,7 @@ from core.web.middleware.error_responses import (
 from core.web.middleware.request_ids import log_as_caller
 from core.web.middleware.trusted_hosts import LOOPBACK_HOSTS, host_name
 from core.web.route_access import STREAM_PATH, Access, route_access
+from core.web.websocket_owner import WebsocketOwner
 
 if TYPE_CHECKING:
     from core.web.identify import Renewal
@@ -57,7 +58,7 @@ class Authentication:
             await refuse_websocket(receive, send, "unknown path")
         elif scope["type"] == "websocket":
             # The sign-in form uses it too: pages check the session themselves.
-            await self.app(scope, receive, send)
+            await self.app(websocket_owner.bind(scope, await self._websocket_owner(scope)), receive, send)
         else:
             await self._authorize(route_access(scope["method"], scope["path"]), scope, receive, send)
 
@@ -89,6 +90,25 @@ class Authentication:
             return identify.identify(authorization, given, self.jar.names, scope["state"]["origin"].address)
 
         return await call_with_timeout(look_up)
+
+    async def _websocket_owner(self, scope: Scope) -> WebsocketOwner:
+        """Return whose cookies the handshake brought; nobody's while the servers are unavailable."""
+        given = cookies.request_cookies(scope)
+        if not {self.jar.names.access, self.jar.names.refresh} & set(given):
+            return WebsocketOwner()
+
+        def look_up() -> WebsocketOwner:
+            from core.web import identify  # noqa: PLC0415 - as above
+
+            return identify.websocket_owner(given, self.jar.names)
+
+        try:
+            return await call_with_timeout(look_up)
+        except Exception as error:
+            if not is_server_unavailable(error):
+                raise
+            log.warning("websocket not bound, backend unavailable", reason=unavailable_reason(error))
+            return WebsocketOwner()
 
     async def _send_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the page, refresh the session's cookies and set the nonce that a sign-in needs."""

@@ -1,5 +1,6 @@
 """The middleware of the web process, outermost first: each relies on those before it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.middleware import Middleware
@@ -17,10 +18,16 @@ from core.web.middleware.request_ids import RequestIds
 from core.web.middleware.security_headers import SecurityHeaders, content_security_policy
 from core.web.middleware.static_compression import StaticCompression
 from core.web.middleware.trusted_hosts import TrustedHosts, allowed_hosts
+from core.web.middleware.upload_bounds import UploadBounds
+from core.web.middleware.websocket_bounds import PageMessage, WebsocketBounds
 
 
-def middleware(settings: Settings, frontend: Path) -> list[Middleware]:
-    """Return the middleware; *frontend* is the folder of Streamlit's index.html and static files."""
+def middleware(settings: Settings, frontend: Path, read_message: Callable[[bytes], PageMessage]) -> list[Middleware]:
+    """Return the middleware.
+
+    frontend      the folder of Streamlit's index.html and static files
+    read_message  returns what a websocket's message asks for; raises ValueError for what no page of ours sends
+    """
     policy = content_security_policy((frontend / "index.html").read_text(encoding="utf-8"))
     return [
         Middleware(HttpMetrics),
@@ -34,5 +41,7 @@ def middleware(settings: Settings, frontend: Path) -> list[Middleware]:
         Middleware(StaticCompression, folder=frontend / "static", cache_folder=settings.data_dir / "static"),
         Middleware(IndexHtml, index=frontend / "index.html"),
         Middleware(Authentication, settings=settings),
+        Middleware(WebsocketBounds, read_message=read_message),
+        Middleware(UploadBounds),
         Middleware(RouteLabel),
     ]

@@ -18,6 +18,7 @@ from core.web.middleware.error_responses import http_exception_response
 from core.web.middleware.stack import middleware
 from core.web.middleware.static_compression import StaticCompression
 from core.web.routes import session
+from pages.session.websocket_messages import read_message
 
 PUBLIC_URL = "http://127.0.0.1:8501"
 CLIENT_ORIGIN = Origin("203.0.113.7", "test", "r1")
@@ -43,7 +44,7 @@ async def websocket_endpoint(websocket: WebSocket) -> None:
 def browser_client(client: tuple[str, int] = ("127.0.0.1", 50000)) -> TestClient:
     """Return a fresh browser in front of the middleware, built from the current settings."""
     frontend = Path(__file__).parent / "frontend"
-    layers = [layer for layer in middleware(settings(), frontend) if layer.cls is not StaticCompression]  # type: ignore[comparison-overlap]
+    layers = [layer for layer in middleware(settings(), frontend, read_message) if layer.cls is not StaticCompression]  # type: ignore[comparison-overlap]
     application = Starlette(
         routes=[
             *session.routes,

@@ -28,6 +28,7 @@ from core.settings import settings
 from core.tracking import accounts
 from core.web.middleware.stack import middleware
 from core.web.middleware.static_compression import StaticCompression
+from pages.session.websocket_messages import read_message
 from tests import seed_data
 from tests.core.web.api.conftest import add_person, api_routes
 
@@ -68,7 +69,7 @@ def app(filled: str, servers: Servers, tmp_path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, value)
     settings.cache_clear()
     frontend = Path(__file__).parents[1] / "frontend"
-    layers = [layer for layer in middleware(settings(), frontend) if layer.cls is not StaticCompression]
+    layers = [layer for layer in middleware(settings(), frontend, read_message) if layer.cls is not StaticCompression]
     return Starlette(routes=api_routes(), middleware=layers)
 
 
