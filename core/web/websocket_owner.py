@@ -1,4 +1,4 @@
-"""Whose websocket it is: told to Streamlit, which attaches a connection to an open page of the same owner only.
+"""The owner of a websocket, passed to Streamlit, which attaches a connection to an open page of the same owner only.
 
 A browser whose connection broke names its open page in the handshake. That id is no credential, so the page is bound
 to the session whose cookies the first handshake brought: our middleware sends the session's id in a header that
