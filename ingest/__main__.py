@@ -3,6 +3,7 @@
 import typer
 
 from core import command_line, log
+from core.db.engine import dispose_engines
 from core.launcher.embedded.urls import use_embedded_servers
 from core.settings import settings
 from ingest.cli import history, processes, refresh, show, track
@@ -19,7 +20,10 @@ def configure() -> None:
 
 
 def main() -> None:
-    command_line.run(app)
+    try:
+        command_line.run(app)
+    finally:
+        dispose_engines()
 
 
 if __name__ == "__main__":

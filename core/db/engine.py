@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import psycopg
 import structlog
@@ -88,9 +89,22 @@ def _direct_engine(url: str) -> Engine:
     return _pooled_engine(url)
 
 
+_pooled_engines: WeakSet[Engine] = WeakSet()
+
+
 def _pooled_engine(url: str) -> Engine:
-    # A restarted server closes its connections, which `pool_pre_ping` notices.
-    return create_engine_for(url, pool_pre_ping=True, pool_size=5, max_overflow=15)
+    # A restarted server closes its connections, which `pool_pre_ping` detects.
+    made = create_engine_for(url, pool_pre_ping=True, pool_size=5, max_overflow=15)
+    _pooled_engines.add(made)
+    return made
+
+
+def dispose_engines() -> None:
+    """Close the idle connections of `engine()` and `direct_engine()`, which start again when they are used."""
+    for one in list(_pooled_engines):
+        one.dispose()
+    engine.cache_clear()
+    _direct_engine.cache_clear()
 
 
 _override: ContextVar[Engine | Connection | None] = ContextVar("bound", default=None)

@@ -207,10 +207,12 @@ def test_a_setting_that_cannot_be_used_is_named(almanac):
 def test_ctrl_c_stops_after_the_current_accounts(environment, sandbox):
     sandbox.latency_ms = 400
     command = [sys.executable, "-m", "ingest", "refresh", *sandbox.world.logins()]
-    refresh = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 20
-    while not len(sandbox.log) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    refresh.send_signal(signal.SIGINT)
-    assert refresh.wait(60) == 130
-    assert b"Traceback" not in refresh.stderr.read()
+    with subprocess.Popen(
+        command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as refresh:
+        deadline = time.monotonic() + 20
+        while not len(sandbox.log) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        refresh.send_signal(signal.SIGINT)
+        assert refresh.wait(60) == 130
+        assert b"Traceback" not in refresh.stderr.read()

@@ -1,16 +1,19 @@
 """Transactions, and frames cached per data version."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from core.db import engine
 from core.db.data_version import data_version, publish_data_version
 from core.db.engine import transaction
 from core.db.frames import FrameCache, pin_version, read_frame
+from core.settings import settings
 
 TRACKED = "SELECT count(*) AS accounts FROM account"
 
@@ -128,16 +131,22 @@ def test_a_frame_larger_than_the_cache_is_returned_but_not_cached():
 
 
 def test_a_database_error_does_not_contain_the_bound_values(database_url, monkeypatch):
-    from sqlalchemy.exc import DBAPIError
-
-    from core.db import engine
-    from core.settings import settings
-
     monkeypatch.setenv("DATABASE_URL", database_url)
     settings.cache_clear()
     engine.engine.cache_clear()
     with pytest.raises(DBAPIError) as failed, engine.engine().connect() as connection:
         connection.execute(text("SELECT CAST(:secret AS text) FROM no_such_table"), {"secret": "hunter2"})
-    engine.engine().dispose()
-    engine.engine.cache_clear()
+    engine.dispose_engines()
     assert "hunter2" not in str(failed.value)
+
+
+def test_disposed_engines_keep_no_connection(committing_database):
+    engine.engine.cache_clear()
+    with engine.direct_engine().connect() as connection:
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
+    engine.dispose_engines()
+    with committing_database.connect() as connection:
+        wait = text("SELECT pg_stat_clear_snapshot(), count(*) AS open FROM pg_stat_activity WHERE pid = :pid")
+        until = time.monotonic() + 30
+        while connection.execute(wait, {"pid": pid}).one().open:
+            assert time.monotonic() < until

@@ -85,9 +85,7 @@ def browser(machine: StoppableServers, monkeypatch: pytest.MonkeyPatch) -> Itera
 def reset_process_state() -> None:
     """Reset connections and circuit breakers as in a process that has just started."""
     settings.cache_clear()
-    if engine.engine.cache_info().currsize:
-        engine.engine().dispose()
-    engine.engine.cache_clear()
+    engine.dispose_engines()
     redis_client.redis.cache_clear()
     session_cache.session_cache.cache_clear()
 
