@@ -19,7 +19,11 @@ FULL_NUMBERS_BELOW = 10_000
 # A logarithmic axis has ticks at powers of ten if its values differ by this factor, at 1, 2, 5 … if by the second.
 POWERS_FROM, STEPS_FROM = 100, 5
 HEADROOM = 1.05
-UNIT_SINGULARS = {"repositories": "repository", "bytes": "byte", "stars": "star", "followers": "follower"}
+UNIT_SINGULARS = {
+    **{"repositories": "repository", "bytes": "byte", "stars": "star", "followers": "follower", "forks": "fork"},
+    **{"watchers": "watcher", "open issues": "open issue", "open change requests": "open change request"},
+    "open issues and change requests": "open issue or change request",
+}
 
 
 def count_with_unit(value: float, unit: str) -> str:

@@ -56,6 +56,29 @@ def history_lines(
     return chart
 
 
+def points_without_line(points: DataFrame, y: str, theme: Theme, *, unit: str, height: int = 240) -> go.Figure:
+    """Draw one dot per row of *points* (captured_at, source_id, source and *y*), without a line between them.
+
+    For numbers of which an unchanged value leaves no row: between two dots nobody can tell whether it was asked for.
+    """
+    known = points.dropna(subset=[y])
+    chart = figure(theme, height=height, showlegend=known["source_id"].nunique() > 1)
+    for source, rows in known.groupby("source_id"):
+        is_own, name = source == OWN_SOURCE_ID, str(rows["source"].iloc[0])
+        chart.add_scatter(
+            x=rows["captured_at"].dt.tz_convert("UTC").dt.tz_localize(None),
+            y=rows[y].astype(float),
+            mode="markers",
+            name=markup.plotly(name if is_own else f"{name} (imported)"),
+            marker={"size": 6, "color": theme.accent if is_own else theme.imported},
+            customdata=[axes.count_with_unit(value, unit) for value in rows[y]],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    chart.update_yaxes(**axes.count_axis(0, float(known[y].max()) if len(known) else 0))
+    _set_time_range(chart, [known["captured_at"]], [])
+    return chart
+
+
 def only_capture(points: DataFrame, intervals: DataFrame, y: str) -> Capture | None:
     """Return the one capture that *points* and *intervals* hold of *y*; None when there is none, or a line to draw."""
     lines = _lines_by_source(points, intervals, y)

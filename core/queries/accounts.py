@@ -281,16 +281,18 @@ def weekly_trend(history: DataFrame, intervals: DataFrame, column: str, source: 
     Between two changes the number rests; where nobody captured, a gap of `coverage_intervals`, it is NaN. Weeks before
     the first capture are left out.
     """
-    rows = history[history["source"] == source].dropna(subset=[column])
+    times = [until - timedelta(days=7 * week) for week in range(52, -1, -1)]
+    values = [value_at(history, intervals, column, source, at) for at in times]
+    first = next((index for index, value in enumerate(values) if value is not None), len(values))
+    return [float("nan") if value is None else value for value in values[first:]]
+
+
+def value_at(history: DataFrame, intervals: DataFrame, column: str, source: str, at: datetime) -> float | None:
+    """Return *column* of *source* as it was *at* a time; None before its first row and in a gap of *intervals*."""
+    before = history[(history["source"] == source) & (history["captured_at"] <= at)].dropna(subset=[column])
     runs = intervals[intervals["source"] == source]
-    trend: list[float] = []
-    for week in range(52, -1, -1):
-        at = until - timedelta(days=7 * week)
-        before = rows[rows["captured_at"] <= at]
-        is_covered = bool(((runs["from_at"] <= at) & (runs["overdue_at"] >= at)).any())
-        if len(before) and (is_covered or trend):
-            trend.append(float(before[column].iloc[-1]) if is_covered else float("nan"))
-    return trend
+    is_covered = bool(((runs["from_at"] <= at) & (runs["overdue_at"] >= at)).any())
+    return float(before[column].iloc[-1]) if is_covered and len(before) else None
 
 
 def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:

@@ -1,5 +1,6 @@
 """Repositories with all stored columns, now or as of a timestamp: of one account, or one by name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -24,16 +25,53 @@ class FoundRepository:
     """The repository that a name leads to.
 
     repository_id       our id, for other queries only
+    account_id          our id of its present owner
     full_name           as it was then
     current_full_name   as it is now
     is_former           the name is neither of these: the repository had it at another time
     """
 
     repository_id: int
+    account_id: int
     full_name: str
     current_full_name: str
     is_former: bool
     created_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RepositoryDetail:
+    """One repository, now or as of a time: the columns of `by_account`."""
+
+    id: int | None
+    owner: str
+    name: str
+    full_name: str
+    description: str | None
+    homepage: str | None
+    license: str | None
+    topics: Sequence[str] | None
+    primary_language: str | None
+    languages: str | None
+    default_branch: str | None
+    is_fork: bool | None
+    is_archived: bool | None
+    is_template: bool | None
+    is_gone: bool
+    created_at: datetime | None
+    pushed_at: datetime | None
+    stars: int | None
+    forks: int | None
+    watchers: int | None
+    open_issues: int | None
+    open_change_requests: int | None
+    open_issues_and_change_requests: int | None
+    size_kb: int | None
+    stars_7d: int | None
+    stars_30d: int | None
+    captured_at: datetime
+    checked_at: datetime
+    source: str
 
 
 CURRENT_SQL = """
@@ -113,6 +151,24 @@ def by_id(repository_id: int, as_of: datetime | None) -> DataFrame:
     return _read_by_ids([repository_id], as_of)
 
 
+def detail(repository_id: int, as_of: datetime | None) -> RepositoryDetail | None:
+    """Read one repository as a record; None before its first capture."""
+    return first_record(by_id(repository_id, as_of), RepositoryDetail)
+
+
+def suggestions(limit: int = 1_000) -> DataFrame:
+    """List names of repositories to choose from, most stars first: full_name."""
+    sql = """
+        SELECT full_name
+          FROM repository
+          JOIN repository_latest AS latest ON latest.repository_id = repository.id
+         WHERE gone_at IS NULL
+         ORDER BY latest.stars DESC NULLS LAST, lower(full_name)
+         LIMIT :limit
+    """
+    return read_frame(sql, limit=limit)
+
+
 def by_name(owner: str, name: str, as_of: datetime | None) -> DataFrame:
     """Read the repository that `find` finds: one row as in `by_account`, or none."""
     found = find(owner, name, as_of)
@@ -142,7 +198,8 @@ def find(owner: str, name: str, as_of: datetime | None) -> FoundRepository | Non
 def _find_by_full_name(full_name: str, as_of: datetime | None) -> FoundRepository | None:
     sql = f"""
         WITH {repository_attributes(as_of)}
-        SELECT present.id AS repository_id, past.full_name, present.full_name AS current_full_name, present.created_at,
+        SELECT present.id AS repository_id, present.account_id, past.full_name,
+               present.full_name AS current_full_name, present.created_at,
                lower(:full_name) NOT IN (lower(past.full_name), lower(present.full_name)) AS is_former
           FROM attributes AS past
           JOIN repository AS present ON present.id = past.repository_id

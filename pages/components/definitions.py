@@ -12,6 +12,18 @@ jumps when a repository enters or leaves that source's list, and when one moves 
 A refresh without any change still counts as a refresh. Grey: no successful refresh for more than twice the expected
 interval, so no line is drawn across.
 """
+REPOSITORY_HISTORY = """
+**Our own refreshes** read the number each time the account is refreshed and store it when it differs: between two
+changes the line is level. **Imported history** has one number for each of its source's captures.
+
+Grey: no successful refresh for more than twice the expected interval, so no line is drawn across.
+"""
+REPOSITORY_EXTRAS = """
+Watchers, open issues and open change requests cost extra requests and are read on a cadence of their own, once a day
+to once a week; a value that equals the one before is not stored. Between two dots the number was the same, or was not
+read, so no line is drawn. **In 30 days** compares with the last value that differed in the 30 days before; without one
+the growth is unknown. Watchers are subscribers to notifications, not stars.
+"""
 LANGUAGE_MIX = (
     "Each repository that was refreshed in the three months before the quarter's end counts, with its stars then and "
     "its current language. Forks are left out."

@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from core.charts import areas, lines
 from core.charts.axes import count_with_unit
+from core.db.frames import derived
 from pages.components.alt_text import line_alt
 from pages.components.cell import cell, theme
 from pages.components.format import day, percent
@@ -39,6 +40,24 @@ def line_cell(
         if only
         else lines.history_lines(points, intervals, y, theme(), until=until, unit=y, height=height),
         alt=line_alt(points, y),
+        **footer,
+    )
+
+
+def points_cell(
+    question: str, how_to_read: str, reported: DataFrame, *, y: str, unit: str, name: str, **footer: Any
+) -> None:
+    """Draw the column *y* of *reported* as dots, see `points_without_line`, or as the number where there is one."""
+    known = reported.dropna(subset=[y])
+    cell(
+        question,
+        how_to_read,
+        derived(known, reported),
+        name=name,
+        chart=partial(_show_number, known["captured_at"].iloc[0], count_with_unit(known[y].iloc[0], unit))
+        if len(known) == 1
+        else lines.points_without_line(known, y, theme(), unit=unit),
+        alt=line_alt(known, y).replace("Line of", "Dots of"),
         **footer,
     )
 

@@ -35,6 +35,7 @@ MENU: dict[str, tuple[PageEntry, ...]] = {
     "Read": (
         PageEntry("account", "Account", ":material/person:"),
         PageEntry("repositories", "Repositories", ":material/table_rows:"),
+        PageEntry("repository", "Repository", ":material/book_2:"),
         PageEntry("languages", "Languages", ":material/donut_large:"),
         PageEntry("scene", "Scene", ":material/location_city:"),
         PageEntry("alerts", "Alerts", ":material/notifications:"),

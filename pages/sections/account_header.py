@@ -8,11 +8,13 @@ from pandas import DataFrame
 from core.emoji import render_shortcodes
 from core.github_site import page_url
 from core.queries import accounts, coverage, tracking
-from core.queries.accounts import FoundAccount, Profile, Totals
+from core.queries.accounts import Profile, Totals
 from core.tracking.login import BadLogin, parse_login
 from core.wording import quantity, time_ago
 from pages.components import as_of, page_opens, query_params, track_request
-from pages.components.format import day, number, percent
+from pages.components.footer_note import footer_note
+from pages.components.format import day, number
+from pages.components.former_names import name_sentence
 from pages.components.markdown import escape_markdown
 from pages.components.metric_cards import Card, metric_row
 
@@ -46,7 +48,7 @@ def show_profile(login: str) -> Profile | None:
     if found is None:
         explain_missing(login)
         return None
-    if sentence := name_sentence(login, found, selected):
+    if sentence := name_sentence(login, found.login, found.current_login, selected, is_former=found.is_former):
         st.info(sentence, icon=":material/badge:")
     if selected is not None and found.created_at is not None and found.created_at > selected:
         st.info(
@@ -72,16 +74,6 @@ def show_profile(login: str) -> Profile | None:
         icon=":material/hourglass_empty:",
     )
     return None
-
-
-def name_sentence(login: str, found: FoundAccount, selected: datetime | None) -> str:
-    """Say which other name the account has, or had then, as Markdown; empty if *login* is its name at both times."""
-    given, now, then = (escape_markdown(name) for name in (login, found.current_login, found.login))
-    if found.is_former or (given.lower() != now.lower() and selected is not None):
-        return f"**{given}** is now called **{now}**."
-    if selected is not None and then.lower() != now.lower():
-        return f"**{now}** was called **{then}** on {day(selected)}."
-    return ""
 
 
 def explain_missing(login: str) -> None:
@@ -157,13 +149,7 @@ def show_totals(totals: Totals, history: DataFrame, intervals: DataFrame, until:
 def capture_note(account_id: int) -> str:
     """Return the footer of the page's cells: day and run of the last capture, and coverage by our refreshes."""
     selected = as_of.selected_as_of()
-    capture, covered = accounts.latest_capture(account_id, selected), coverage.account_coverage(account_id, selected)
-    parts = []
-    if capture is not None:
-        parts = [f"{capture.captured_at:%Y-%m-%d}", f"run {capture.run_id}" if capture.run_id else ""]
-    if covered is not None:
-        parts.append(f"coverage {percent(covered, round_down=True)}")
-    return " · ".join(filter(None, parts))
+    return footer_note(accounts.latest_capture(account_id, selected), coverage.account_coverage(account_id, selected))
 
 
 def imported_sentence(history: DataFrame) -> str:

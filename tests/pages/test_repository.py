@@ -1,0 +1,169 @@
+"""The repository page over real rows: what it shows, and the sentences where there is nothing to show."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, insert, select
+
+from core.db import schema
+from core.db.partitions import ensure_partitions
+from tests import seed_data
+from tests.pages.wording import page_text
+from tests.seed_data import utc
+
+TODAY = datetime.now(UTC).replace(microsecond=0)
+
+
+def days_ago(days: int) -> str:
+    return f"{TODAY - timedelta(days=days):%Y-%m-%d %H:%M}"
+
+
+@pytest.fixture
+def cat(database: Connection) -> int:
+    """A tracked repository with a capture on each of the last sixty days, and 15 stars gained in the last 30."""
+    account = seed_data.add_account(database, "octo", github_id=1, kind="user")
+    database.execute(insert(schema.tracked_account).values(account_id=account))
+    created = seed_data.add_repository(
+        database,
+        "octo/cat",
+        {days_ago(60): 1200, days_ago(40): 1219, days_ago(5): 1234},
+        growth={7: 15, 30: 15},
+        forks=30,
+        extras={"watchers": 3, "open_issues": 2, "open_change_requests": 1},
+        captures=[days_ago(days) for days in range(60)],
+        refreshed_at=days_ago(0),
+        github_id=7,
+        created_at=utc("2020-01-01"),
+        pushed_at=utc("2026-01-05"),
+        license="MIT",
+        topics=["cats", "ascii-art"],
+        primary_language="Python",
+        description="Herds :cat: **boldly**",
+    )
+    for days, watchers in ((45, 5), (2, 3)):
+        at = utc(days_ago(days))
+        ensure_partitions(database, at.date(), at.date())
+        values = {"watchers": watchers, "open_issues": 2, "open_change_requests": 1}
+        database.execute(
+            insert(schema.repository_extra_snapshot).values(repository_id=created, captured_at=at, **values)
+        )
+    return created
+
+
+def cell_questions(shown) -> list[str]:
+    return [element.value for element in shown.markdown if element.value.startswith("**") and "?" in element.value]
+
+
+def test_the_page_asks_for_a_name(open_page):
+    assert "Choose a repository" in page_text(open_page("repository"))
+
+
+def test_a_tracked_repository_shows_what_it_is_and_its_counts(open_page, cat):
+    shown = open_page("repository", name="OCTO/Cat")
+    assert not shown.exception
+    assert not shown.error
+    text = page_text(shown)
+    assert "**octo/cat** · Python · MIT · since 2020\\-01\\-01 · last push 2026\\-01\\-05" in text.replace("-", "\\-")
+    assert r"Herds 🐱 \*\*boldly\*\*" in text
+    assert r":gray-badge[ascii\-art]" in text
+    assert {metric.label: (metric.value, metric.delta) for metric in shown.metric} == {
+        "Stars": ("1,234", "+15"),
+        "Forks": ("30", "+0"),
+        "Watchers": ("3", "-2"),
+        "Open issues": ("2", "+0"),
+        "Open change requests": ("1", "+0"),
+    }
+    assert len(cell_questions(shown)) == 5
+    assert "coverage 100" in text
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["octo/cat", "https://github.com/octo/cat/issues?q=x", "git@github.com:octo/cat.git", " octo/cat.git "],
+)
+def test_a_url_leads_to_its_repository(open_page, cat, given):
+    assert "**octo/cat**" in page_text(open_page("repository", name=given))
+
+
+def test_opening_a_repository_is_recorded_without_who_did(open_page, database, cat):
+    open_page("repository", name="octo/cat")
+    (opened,) = database.execute(select(schema.page_open)).mappings()
+    assert (opened["account_id"], opened["repository_id"]) == (None, cat)
+    open_page("repository", name="octo/nothing")
+    assert len(database.execute(select(schema.page_open)).all()) == 1
+
+
+def test_a_former_name_says_what_it_is_called_now(open_page, database, cat):
+    seed_data.add_version(database, cat, days_ago(20), full_name="octo/kitten")
+    text = page_text(open_page("repository", name="octo/kitten"))
+    assert "**octo/kitten** is now called **octo/cat**" in text
+    then = page_text(open_page("repository", name="octo/cat", as_of=days_ago(30)[:10]))
+    assert "**octo/cat** was called **octo/kitten**" in then
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("octo", "names no repository"),
+        ("https://example.org/octo/cat", "is not a URL of github"),
+        ("<script>/x", "is not a GitHub login"),
+        ("octo/nothing", "There is no **octo/nothing**: **octo** was refreshed"),
+        ("nobody/thing", "**nobody/thing** is not stored: **nobody** is not tracked"),
+    ],
+)
+def test_each_name_without_data_gets_its_own_sentence(open_page, cat, given, sentence):
+    shown = open_page("repository", name=given)
+    assert not shown.exception
+    assert sentence in page_text(shown).replace("\\", "")
+    assert not shown.metric
+
+
+def test_a_repository_of_an_untracked_account_can_be_asked_for(open_page, cat):
+    assert "ask-for-it" in [button.key for button in open_page("repository", name="nobody/thing").button]
+
+
+def test_before_the_first_refresh_of_its_account_a_repository_is_not_collected_yet(open_page, database):
+    account = seed_data.add_account(database, "octo", github_id=1)
+    database.execute(insert(schema.tracked_account).values(account_id=account))
+    shown = open_page("repository", name="octo/cat")
+    assert "waits for its first refresh" in page_text(shown)
+
+
+def test_an_imported_repository_names_its_source_and_can_be_asked_for(open_page, database):
+    seed_data.add_imported_repository(database, "octo/cat", {"2025-01-05": 70, "2025-01-12": 80}, by="weekly list")
+    shown = open_page("repository", name="octo/cat")
+    assert not shown.exception
+    text = page_text(shown)
+    assert "reported by weekly list" in text
+    assert "Watchers have not been collected yet" in text
+    assert {metric.label: metric.value for metric in shown.metric}["Forks"] == "—"
+    assert "ask-for-it" in [button.key for button in shown.button]
+
+
+def test_as_of_a_day_the_page_shows_that_day(open_page, cat):
+    then = days_ago(41)[:10]
+    shown = open_page("repository", name="octo/cat", as_of=then)
+    assert not shown.exception
+    values = {metric.label: metric.value for metric in shown.metric}
+    assert (values["Stars"], values["Watchers"]) == ("1,200", "5")
+    before = open_page("repository", name="octo/cat", as_of="2021-01-01")
+    assert "No data about octo/cat by that day" in page_text(before).replace("\\", "")
+    assert not before.metric
+    younger = open_page("repository", name="octo/cat", as_of="2019-01-01")
+    assert "did not exist on 2019-01-01" in page_text(younger)
+
+
+def test_issues_that_github_did_not_report_apart_are_shown_together(open_page, database):
+    seed_data.add_repository(
+        database, "octo/cat", {days_ago(1): 5}, extras={"open_issues_and_change_requests": 4}, github_id=7
+    )
+    labels = {metric.label: metric.value for metric in open_page("repository", name="octo/cat").metric}
+    assert labels["Open issues and change requests"] == "4"
+    assert "Open issues" not in labels
+
+
+def test_a_deleted_repository_keeps_its_data(open_page, database, cat):
+    database.execute(schema.repository.update().where(schema.repository.c.id == cat).values(gone_at=utc(days_ago(1))))
+    shown = open_page("repository", name="octo/cat")
+    assert "was deleted or made private" in page_text(shown)
+    assert shown.metric
