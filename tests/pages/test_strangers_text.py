@@ -233,7 +233,7 @@ def statements(module: ast.Module, function: ast.FunctionDef | None) -> Iterator
             continue
         yield node
         if isinstance(node, ast.Call):
-            if called(node) in PLAIN_CALLS:
+            if called(node) in PLAIN_CALLS | LITERAL:
                 continue
             keywords = [one for one in node.keywords if one.arg not in PLAIN_KEYWORDS]
             waiting += [node.func, *node.args, *keywords]
@@ -276,7 +276,7 @@ REVIEWED = {
     "sign_in.py": {"pop(…)", "settings().base_url"},
     "components/alert_list.py": {"RULE_KINDS[kind].title", "kind"},
     "components/alt_text.py": {"column", "labels", "texts"},
-    "components/as_of.py": {"error"},  # of `core.as_of`: names the parameter, never the value
+    "components/as_of.py": {"error", "param", "path"},  # of `core.as_of`: names the parameter, never the value
     "components/cell.py": {"definition", "empty", "how_to_read", "note", "question"},
     "components/devices.py": {"_first_match(…)"},
     "components/export.py": {"exceeded", "label", "rows"},
@@ -286,9 +286,9 @@ REVIEWED = {
     "components/metric_cards.py": {"card.help", "card.label", "card.span"},
     "components/navigation.py": {"self.path"},
     "components/notices.py": {"sentence"},
-    "components/query_params.py": {"get_all(…)", "key"},  # escaped where they are shown
+    "components/query_params.py": {"st.query_params", "key"},  # escaped where they are shown
     "components/remaining_quota.py": {"exceeded"},
-    "components/segmented_choice.py": {"key", "label", "st.query_params"},
+    "components/segmented_choice.py": {"key", "label"},
     "components/status_cards.py": {"card.lines", "parts"},
     "components/table_cell.py": {"empty"},
     "sections/account_header.py": {"page_url(…)"},
@@ -322,6 +322,7 @@ REVIEWED = {
     "sections/tracked_table.py": {"pop(…)"},
     "sections/webhooks.py": {"deliveries(…)", "pop(…)"},
     "session/browser.py": {"entry.path", "name", "settings().base_url"},
+    "session/guard.py": {"title"},
     "session/form_fields.py": {"focus", "rules_for"},
 }
 
