@@ -232,16 +232,16 @@ def test_a_missing_account_does_not_fail_its_batch(sandbox, tokens):
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
-def test_a_renamed_account_is_found_by_id(sandbox, tokens):
+def test_a_renamed_account_is_found_by_id_and_by_its_former_login(sandbox, tokens):
     login = sandbox.world.logins()[2]
     before = sandbox.ground_truth(login)["account"]
     sandbox.world.edit.rename(login, "another-name")
     with github_client(sandbox, *tokens) as github:
         (known,) = github.accounts([AccountRequest(login, github_id=before["id"])], should_fetch_languages=no_languages)
-        (unknown,) = github.accounts([AccountRequest(login)], should_fetch_languages=no_languages)
-    assert known.snapshot.account.login == "another-name"
-    assert_matches_truth(known, sandbox.ground_truth("another-name"), languages=False)
-    assert isinstance(unknown.error, AccountNotFound)
+        (former,) = github.accounts([AccountRequest(login)], should_fetch_languages=no_languages)
+    for found in (known, former):
+        assert found.snapshot.account.login == "another-name"
+        assert_matches_truth(found, sandbox.ground_truth("another-name"), languages=False)
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
