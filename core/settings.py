@@ -169,7 +169,11 @@ class Settings(BaseSettings):
     )
 
     limit_pages: Limit = Field("240/minute", description="Page loads and clicks per person; empty means no limit.")
-    limit_api: Limit = Field("60/minute", description="API requests per person; empty means no limit.")
+    limit_api: Limit = Field(
+        "60/minute",
+        description="API requests per person, and requests without a valid session or key per IP address; empty means "
+        "no limit.",
+    )
     limit_track: Limit = Field("10/minute", description="Accounts a person may request; empty means no limit.")
     limit_export: Limit = Field("10/minute", description="Exports per person; empty means no limit.")
     limit_sign_in: Limit = Field(

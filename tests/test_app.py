@@ -288,6 +288,36 @@ def test_a_session_lasts_until_sign_out(web, engine):
         assert browser.get("/api/v1/people/me", headers={"cookie": cookie_header(held)}).status_code == 401
 
 
+@pytest.mark.slow
+def test_runs_of_a_fragment_count_against_the_limit_of_page_loads(web, engine):
+    """Ten runs at once of the fragment that is due every few seconds: at most one is free."""
+    origin = str(web.base_url).rstrip("/")
+    with signed_in_client(web, engine) as browser:
+        with websocket(web, origin, Cookie=cookie_header(dict(browser.cookies))) as opened:
+            (fragment, *_) = run_and_read(opened, BackMsg(rerun_script={}))
+            before = pages_left(browser)
+            for _ in range(10):
+                run_and_read(opened, BackMsg(rerun_script={"fragment_id": fragment}))
+        assert 9 <= before - pages_left(browser) <= 10
+
+
+def run_and_read(opened: ClientConnection, asked: BackMsg) -> list[str]:
+    """Run what is asked for and return the ids of the fragments that shall run by themselves."""
+    opened.send(asked.SerializeToString())
+    found = []
+    while True:
+        message = ForwardMsg.FromString(opened.recv(SCRIPT_TIMEOUT_SECONDS))
+        kind = message.WhichOneof("type")
+        if kind == "auto_rerun":
+            found.append(message.auto_rerun.fragment_id)
+        elif kind == "script_finished":
+            return found
+
+
+def pages_left(browser: httpx.Client) -> int:
+    return int(browser.get("/api/v1/people/me").json()["limits"]["pages"]["remaining"])
+
+
 @contextmanager
 def signed_in_client(web: httpx.Client, engine: Engine, **headers: str) -> Iterator[httpx.Client]:
     """Yield a signed-in browser."""
