@@ -16,6 +16,7 @@ from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.format import day, duration, number, percent, signed_number
+from pages.components.movers_texts import movers_sentence
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 from pages.sections import overview_totals, welcome
@@ -78,7 +79,7 @@ newest, rows = day(movers.newest_at), movers.rows
 shares = rows["share"].map(lambda share: f"  ({percent(share, 1)})", na_action="ignore").astype(object).fillna("")
 cell(
     f"Which repositories gained most stars in {period}?",
-    overview_totals.movers_sentence(movers, period),
+    movers_sentence(movers, period),
     rows,
     name=f"movers-{days}-days",
     chart=bars.ranking_bars(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from pandas import DataFrame
 
@@ -15,6 +16,15 @@ from core.queries.repository_base import repository_ctes, until_values
 MAX_LAG = timedelta(days=7)
 """Growth that ended longer than this before the newest capture of all is not compared with the newest."""
 MAX_ROWS = 10_000
+MIN_STARS_FOR_SHARE = 50
+"""Growth relative to fewer stars says little: such repositories are not ranked by share."""
+Ranking = Literal["gained", "lost", "share"]
+# Condition and order of the rows by ranking; what was compared and left out does not depend on it.
+RANKINGS: dict[Ranking, tuple[str, str]] = {
+    "gained": ("true", "growth DESC"),
+    "lost": ("growth < 0", "growth"),
+    "share": (f"stars - growth >= {MIN_STARS_FOR_SHARE}", "growth::float / (stars - growth) DESC"),
+}
 COLUMNS = [
     "id", "full_name", "owner", "description", "language", "stars", "growth", "share", "until_at", "source",
 ]  # fmt: skip
@@ -52,8 +62,21 @@ class Movers:
     newest_at: datetime | None
 
 
-def movers(as_of: datetime | None, days: int, language: str = "", limit: int = MAX_ROWS) -> Movers:
-    """Rank repositories by stars gained in the *days* before their last capture by *as_of*."""
+def movers(
+    as_of: datetime | None,
+    days: int,
+    language: str = "",
+    limit: int = MAX_ROWS,
+    *,
+    ranking: Ranking = "gained",
+    max_age: timedelta | None = None,
+) -> Movers:
+    """Rank repositories by stars gained in the *days* before their last capture by *as_of*.
+
+    Only repositories with the primary *language* if given, and not created longer than *max_age* before *as_of*. Ranked
+    by stars gained, by stars lost (only those that lost some), or by stars gained as a share of those before.
+    """
+    condition, order = RANKINGS[ranking]
     until = as_of_or_end_of_today(as_of)
     newest_at = newest_capture_at(until)
     ctes = f"""
@@ -64,6 +87,8 @@ def movers(as_of: datetime | None, days: int, language: str = "", limit: int = M
               FROM stored
               LEFT JOIN growth USING (repository_id)
              WHERE NOT is_gone AND (:language = '' OR language = :language)
+               AND (CAST(:created_after AS timestamptz) IS NULL OR repository_id IN (
+                    SELECT id FROM repository WHERE created_at > :created_after))
         ), counted AS (
             SELECT count(*) FILTER (WHERE is_recent AND growth IS NOT NULL) AS compared,
                    count(*) FILTER (WHERE NOT is_recent) AS not_captured,
@@ -78,12 +103,13 @@ def movers(as_of: datetime | None, days: int, language: str = "", limit: int = M
           JOIN repository ON repository.id = repository_id
           JOIN source ON source.id = source_id
          CROSS JOIN counted
-         WHERE is_recent AND growth IS NOT NULL
-         ORDER BY growth DESC, candidate.full_name
+         WHERE is_recent AND growth IS NOT NULL AND {condition}
+         ORDER BY {order}, candidate.full_name
          LIMIT :limit
     """  # noqa: S608
     values = until_values(until) | growth_values([days]) | {"as_of": as_of, "reference": newest_at, "max_lag": MAX_LAG}
     values |= {"language": language, "span": days, "limit": limit}
+    values |= {"created_after": until - max_age if max_age else None}
     found = read_frame(sql, **values)
     counts = (read_frame(f"{ctes} SELECT * FROM counted", **values) if found.empty else found).iloc[0]  # noqa: S608
     return Movers(

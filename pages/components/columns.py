@@ -39,12 +39,30 @@ MOVERS = {
     "id": None,
     "owner": None,
 }
+MOVERS_TABLE = {
+    "repository": column.LinkColumn("Repository", display_text=r"([^/]+/[^/]+)$", width=220, pinned=True),
+    "account": column.LinkColumn("Owner", display_text=r"login=(.+)$", width=110, help="Opens the account page"),
+    "growth": column.NumberColumn("Gained", format="localized", width=85),
+    "share": column.NumberColumn("Gained, share", format="percent", width=105, help="Of the stars before"),
+    "stars": column.NumberColumn("Stars", format="localized", width=85),
+    "language": column.TextColumn("Language", width=110),
+    "until_at": column.DatetimeColumn("Up to", format="YYYY-MM-DD", width=95, help="The last refresh"),
+    "source": column.TextColumn("Source", width=110),
+    "description": column.TextColumn("Description", width=420),
+}
 CHANGES = {
     "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", width=130),
     "subject": column.TextColumn("Repository or account", width=220),
     "what": column.TextColumn("What happened", width=190),
     "before": column.TextColumn("Before", width=160),
     "after": column.TextColumn("After", width=160),
+}
+LEDGER = {
+    "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", timezone="UTC", width=130),
+    "subject": column.TextColumn("Repository or account", width=230),
+    "what": column.TextColumn("What happened", width=190),
+    "before": column.TextColumn("Before", width=190),
+    "after": column.TextColumn("After", width=190),
 }
 OVERDUE_ACCOUNTS = {
     "login": column.TextColumn("Account", width=120),

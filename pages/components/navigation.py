@@ -37,6 +37,8 @@ MENU: dict[str, tuple[PageEntry, ...]] = {
         PageEntry("repositories", "Repositories", ":material/table_rows:"),
         PageEntry("repository", "Repository", ":material/book_2:"),
         PageEntry("languages", "Languages", ":material/donut_large:"),
+        PageEntry("movers", "Movers", ":material/trending_up:"),
+        PageEntry("changes", "Changes", ":material/history:"),
         PageEntry("scene", "Scene", ":material/location_city:"),
         PageEntry("alerts", "Alerts", ":material/notifications:"),
     ),

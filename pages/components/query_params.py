@@ -70,7 +70,7 @@ def invalid_choices(key: str, options: Collection[str], *, several: bool = False
     return [InvalidParameter(f"{key}={value}") for value in given if value.lower() not in option_by_lower]
 
 
-def invalid_languages(options: Sequence[str]) -> list[InvalidParameter]:
+def invalid_languages(options: Sequence[str], *, several: bool = True) -> list[InvalidParameter]:
     """List the values of the query parameter `language` that mean none of *options*, in any spelling."""
     found, invalid = [], []
     for value in get_all("language"):
@@ -84,7 +84,7 @@ def invalid_languages(options: Sequence[str]) -> list[InvalidParameter]:
         else:
             text = f"language={value}"
             invalid.append(InvalidParameter(text, [option for option in nearest if option in options]))
-    _preselect("language", found, several=True)
+    _preselect("language", found, several)
     return invalid
 
 
@@ -95,9 +95,9 @@ def _preselect(key: str, valid: Sequence[str], several: bool) -> None:
         st.session_state[key] = options if several else options[0]
 
 
-def invalid_whole_numbers(key: str, most: int = MAX_INT32) -> list[InvalidParameter]:
+def invalid_whole_numbers(key: str, most: int = MAX_INT32, least: int = 0) -> list[InvalidParameter]:
     """List the values of query parameter *key* that `whole_number_input` does not use."""
-    return _unparsable(key, lambda text: parse_whole_number(text, most=most))
+    return _unparsable(key, lambda text: parse_whole_number(text, most=most, least=least))
 
 
 def invalid_days(key: str, now: datetime) -> list[InvalidParameter]:
@@ -140,10 +140,12 @@ def select_or_type(label: str, options: Sequence[str], *, key: str, **more: Any)
     return chosen or ""
 
 
-def whole_number_input(label: str, *, key: str, step: int, most: int = MAX_INT32, **options: Any) -> int:
-    """Draw a number input, from 0 to *most*, for query parameter *key*."""
-    _set_state(key, _parsed(get(key), lambda text: parse_whole_number(text, most=most), 0))
-    return int(st.number_input(label, 0, most, step=step, key=key, on_change=_write, args=(key,), **options))
+def whole_number_input(
+    label: str, *, key: str, step: int, most: int = MAX_INT32, least: int = 0, default: int = 0, **options: Any
+) -> int:
+    """Draw a number input, from *least* to *most*, for query parameter *key*."""
+    _set_state(key, _parsed(get(key), lambda text: parse_whole_number(text, most=most, least=least), default))
+    return int(st.number_input(label, least, most, step=step, key=key, on_change=_write, args=(key,), **options))
 
 
 def day_input(label: str, *, key: str, now: datetime, **options: Any) -> date | None:

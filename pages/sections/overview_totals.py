@@ -7,7 +7,6 @@ import streamlit as st
 from pandas import DataFrame
 
 from core.queries import alerts, overview
-from core.queries.movers import Movers
 from core.queries.overview import StoredTotals, TrackingCounts
 from core.wording import duration, pluralize, quantity
 from pages.components.alert_list import kind_title
@@ -51,21 +50,6 @@ def show_totals(stored: StoredTotals, trend: DataFrame, as_of: datetime | None) 
             for label in ("Stars", "Forks", "Repositories", "Languages")
         ],
         "totals",
-    )
-
-
-def movers_sentence(movers: Movers, period: str) -> str:
-    """Say how many repositories are compared, and how many are left out and why."""
-    left_out = [
-        f"{number(movers.unknown_at_start)} that nobody refreshed near the start" if movers.unknown_at_start else "",
-        f"{number(movers.not_captured)} not refreshed in the week before {day(movers.newest_at)}"
-        if movers.not_captured
-        else "",
-    ]
-    reasons = " and ".join(filter(None, left_out))
-    return (
-        f"Stars gained in the {period} before each repository's last refresh. "
-        f"Compared: {number(movers.compared)}. Left out: {reasons or 'none'}."
     )
 
 

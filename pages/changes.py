@@ -1,0 +1,62 @@
+"""
+# Changes
+What happened to accounts and repositories: renames, licences, archiving, new and deleted ones; newest first.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+
+from core.as_of import EARLIEST
+from core.queries import accounts, changes, coverage
+from core.wording import quantity, window
+from pages.components import columns, labels, query_params
+from pages.components.as_of import selected_as_of
+from pages.components.segmented_choice import segmented_choice
+from pages.components.table_cell import table_cell
+from pages.sections import change_feed
+
+SPANS = {"7d": timedelta(days=7), "30d": timedelta(days=30), "Year": timedelta(days=365), "All": None}
+MAX_ROWS = 10_000
+
+kinds_by_label = {label: kind for kind, label in labels.CHANGES.items()}
+query_params.show_invalid_parameters(query_params.invalid_choices("kind", kinds_by_label, several=True))
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    login = query_params.text_input("Account", key="account", placeholder="Login", width=200)
+    chosen = st.multiselect(
+        "Kinds", list(kinds_by_label), key="kind", bind="query-params", placeholder="All kinds", width="stretch"
+    )
+span = segmented_choice("Span", SPANS, key="span", default="30d")
+
+as_of = selected_as_of()
+account = accounts.find(login, as_of) if login else None
+if login and account is None:
+    change_feed.explain_unknown_account(login)
+    st.stop()
+until = as_of or datetime.now(UTC)
+ledger = changes.ledger(
+    as_of,
+    kinds=[kinds_by_label[label] for label in chosen],
+    login=account.current_login if account else "",
+    since=until - span if span else EARLIEST,
+    limit=MAX_ROWS,
+).drop(columns="entry")
+within = f" within {window(span)}" if span else ""
+if len(ledger):
+    days = quantity(change_feed.days_of(ledger).nunique(), "day")
+    st.markdown(f"**{quantity(len(ledger), 'change')}** on {days}{within}")
+change_feed.show_days(ledger)
+table_cell(
+    "What are all the entries?",
+    "One row per change, newest first; the time is when a refresh detected it.",
+    ledger,
+    columns.LEDGER,
+    name="changes",
+    shown=change_feed.table_rows(ledger),
+    alt="Changes with time, kind, account, repository, before and after",
+    max_height=460,
+    empty=change_feed.why_empty(
+        within, is_filtered=bool(chosen or account), was_refreshed=coverage.was_refreshed(as_of)
+    ),
+    empty_is_ok=coverage.was_refreshed(as_of),
+)

@@ -1,0 +1,40 @@
+"""What pages say about a ranking of movers: what was compared, what was left out, and why there are no rows."""
+
+from pandas import DataFrame
+
+from core.github_site import page_url
+from core.queries.movers import MIN_STARS_FOR_SHARE, Movers, Ranking
+from pages.components.format import day, number
+
+
+def movers_sentence(movers: Movers, period: str) -> str:
+    """Say how many repositories are compared, and how many are left out and why."""
+    left_out = [
+        f"{number(movers.unknown_at_start)} that nobody refreshed near the start" if movers.unknown_at_start else "",
+        f"{number(movers.not_captured)} not refreshed in the week before {day(movers.newest_at)}"
+        if movers.not_captured
+        else "",
+    ]
+    reasons = " and ".join(filter(None, left_out))
+    return (
+        f"Stars gained in the {period} before each repository's last refresh. "
+        f"Compared: {number(movers.compared)}. Left out: {reasons or 'none'}."
+    )
+
+
+def why_no_movers(movers: Movers, ranking: Ranking, period: str) -> str:
+    """Say why the ranking has no rows."""
+    if movers.newest_at is None:
+        return "Nothing had been collected by then."
+    if not movers.compared:
+        return f"No repository was refreshed both around {day(movers.newest_at)} and {period} before."
+    if ranking == "lost":
+        return f"None of the {number(movers.compared)} repositories compared lost a star."
+    return (
+        f"None of the {number(movers.compared)} repositories compared had {MIN_STARS_FOR_SHARE} stars {period} before."
+    )
+
+
+def movers_table(rows: DataFrame) -> DataFrame:
+    """Add links to the repository and to its owner's page."""
+    return rows.assign(repository=rows["full_name"].map(page_url), account="/account?login=" + rows["owner"])

@@ -1,0 +1,56 @@
+"""The changes page: entries by day, filters, and the reasons why there are none."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import insert
+
+from core.db import schema
+from tests import seed_data
+from tests.pages.wording import page_text
+
+TODAY = datetime.now(UTC)
+
+
+@pytest.fixture
+def two_changes(database):
+    account = seed_data.add_account(database, "octo", github_id=7)
+    database.execute(insert(schema.capture).values(account_id=account, captured_at=TODAY - timedelta(days=60)))
+    cat = seed_data.add_repository(database, "octo/cat", {f"{TODAY:%Y-%m-%d}": 5}, github_id=8)
+    seed_data.add_change(database, cat, "archived", f"{TODAY - timedelta(days=2):%Y-%m-%d}")
+    seed_data.add_change(
+        database, cat, "relicensed", f"{TODAY - timedelta(days=40):%Y-%m-%d}", before="MIT", after="#1 *x*"
+    )
+
+
+def kinds(shown):
+    return shown.dataframe[-1].value["what"].tolist()
+
+
+def test_the_last_thirty_days_are_shown_first(open_page, two_changes):
+    shown = open_page("changes")
+    assert not shown.exception
+    assert kinds(shown) == ["archived"]
+    assert "**octo/cat** archived" in page_text(shown)
+
+
+def test_all_entries_are_listed_by_day_and_strangers_text_is_not_markup(open_page, two_changes):
+    shown = open_page("changes", span="All")
+    assert kinds(shown) == ["archived", "changed its licence"]
+    assert r"MIT → \#1 \*x\*" in page_text(shown)
+
+
+def test_kinds_and_accounts_filter(open_page, two_changes):
+    assert kinds(open_page("changes", span="All", kind="changed its licence")) == ["changed its licence"]
+    assert kinds(open_page("changes", span="All", account="OCTO")) == ["archived", "changed its licence"]
+    assert "No account called **nobody** is stored." in page_text(open_page("changes", account="nobody"))
+    assert "kind=exploded" in open_page("changes", kind="exploded").warning[0].value
+
+
+def test_a_quiet_span_says_that_nothing_changed(open_page, two_changes):
+    text = page_text(open_page("changes", span="7d", kind="renamed"))
+    assert "Nothing changed within 7 days, of these kinds and this account." in text
+
+
+def test_before_the_first_refresh_the_page_says_so(open_page, database):
+    assert "Nothing had been refreshed by then" in page_text(open_page("changes"))
