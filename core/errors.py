@@ -18,6 +18,7 @@ AlmanacError
 ├── Moved                     moved               core.web.api.moved
 ├── AddressRefused            address_refused     ingest.alerts.ssrf_guard
 ├── TemporaryDeliveryError    try_again           ingest.alerts.deliver
+├── IncompleteSchema          incomplete_schema   core.db.schema_check
 ├── PartitionsLocked          partitions_locked   core.db.partitions
 ├── StoreFailed               not_stored          ingest.refresh.batch
 └── GitHubError               github_error        subclasses: see ingest.github.errors

@@ -4,6 +4,7 @@ from pandas import DataFrame
 
 from core.github_site import page_url
 from core.queries.movers import MIN_STARS_FOR_SHARE, Movers, Ranking
+from core.wording import quantity
 from pages.components.format import day, number
 
 
@@ -28,11 +29,10 @@ def why_no_movers(movers: Movers, ranking: Ranking, period: str) -> str:
         return "Nothing had been collected by then."
     if not movers.compared:
         return f"No repository was refreshed both around {day(movers.newest_at)} and {period} before."
+    compared = quantity(movers.compared, "repository", "repositories")
     if ranking == "lost":
-        return f"None of the {number(movers.compared)} repositories compared lost a star."
-    return (
-        f"None of the {number(movers.compared)} repositories compared had {MIN_STARS_FOR_SHARE} stars {period} before."
-    )
+        return f"Of {compared} compared, none lost a star."
+    return f"Of {compared} compared, none had {MIN_STARS_FOR_SHARE} stars {period} before."
 
 
 def movers_table(rows: DataFrame) -> DataFrame:

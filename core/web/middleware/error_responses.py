@@ -28,9 +28,12 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "forbidden": 403,
     "not_found": 404,
     "not_created_yet": 404,
+    "moved": 301,
     "conflict": 409,
     "rate_limited": 429,
     "server_unavailable": 503,
+    "partitions_locked": 503,
+    "incomplete_schema": 503,
 }
 # Errors of Starlette and Streamlit, which have a status only.
 CODE_BY_STATUS: Mapping[int, str] = {

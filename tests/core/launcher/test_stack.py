@@ -165,7 +165,7 @@ def test_a_stop_during_the_start_is_clean(up: Any, folder_of_stack: Path) -> Non
         ({"PORT": "99999"}, "PORT is invalid"),
         ({"REFRESH_EVERY": "soon"}, "REFRESH_EVERY is invalid: 'soon' is not a duration"),
         ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "Cannot connect to DATABASE_URL"),
-        ({"DATABASE_URL": "what is this"}, "Cannot connect to DATABASE_URL"),
+        ({"DATABASE_URL": "what is this"}, "DATABASE_URL is invalid"),
     ],
 )
 def test_an_invalid_configuration_is_one_sentence_and_starts_nothing(
