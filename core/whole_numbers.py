@@ -16,10 +16,10 @@ DIGITS_PATTERN = re.compile(r"[0-9]{1,18}")
 HINT = "write a whole number in digits, like 1000"
 
 
-def parse_whole_number(text: str, *, most: int = MAX_INT32) -> int:
-    """Parse digits from 0 to *most*. Raises BadInput for any other text."""
-    if not DIGITS_PATTERN.fullmatch(text) or int(text) > most:
-        raise BadInput(f"Not a whole number from 0 to {most:,}; {HINT}")
+def parse_whole_number(text: str, *, most: int = MAX_INT32, least: int = 0) -> int:
+    """Parse digits from *least* to *most*. Raises BadInput for any other text."""
+    if not DIGITS_PATTERN.fullmatch(text) or not least <= int(text) <= most:
+        raise BadInput(f"Not a whole number from {least:,} to {most:,}; {HINT}")
     return int(text)
 
 

@@ -77,7 +77,7 @@ def test_as_of_before_the_gain_nothing_was_gained(open_page, three_movers):
     assert set(shown.dataframe[-1].value["growth"]) == {0}
 
 
-@pytest.mark.parametrize("days", ["0", "366", "-1", "seven"])
+@pytest.mark.parametrize("days", ["0", "366", "-1", "1e2", "seven"])
 def test_a_span_that_is_no_number_of_days_is_refused(open_page, three_movers, days):
     shown = open_page("movers", days=days)
     assert f"days={days}" in shown.warning[0].value
