@@ -174,7 +174,13 @@ class Scope:
                 root = value
                 while isinstance(root, ast.Attribute):
                     root = root.value
-                if not (attr in OWN or attr.isupper() or attr.endswith("_at") or getattr(root, "id", "").isupper()):
+                if not (
+                    attr in OWN
+                    or attr.isupper()
+                    or attr.startswith("is_")
+                    or attr.endswith("_at")
+                    or getattr(root, "id", "").isupper()
+                ):
                     yield ast.unparse(node)
             case ast.Subscript(slice=ast.Constant(value=str() as key)):
                 if key not in OWN and not key.endswith("_at"):
@@ -253,8 +259,8 @@ def foreign_text(module: ast.Module) -> Iterator[tuple[int, str]]:
                 is_sink = called(node) in SINKS and (
                     not isinstance(node.func, ast.Attribute) or getattr(node.func.value, "id", "") == "st"
                 )
-                # The first argument of st.progress is a number; a cell has a question and how to read its answer.
-                count = 0 if called(node) == "progress" else 2 if called(node) in CELLS else 1
+                # The first argument of st.progress is a number, that of st.page_link a page; a cell has a question and how to read its answer.
+                count = 0 if called(node) in {"progress", "page_link"} else 2 if called(node) in CELLS else 1
                 checked = node.args[:count] if is_sink else []
                 checked += [one.value for one in node.keywords if one.arg in SINK_KEYWORDS]
             for expression in checked:
@@ -322,7 +328,7 @@ REVIEWED = {
     "sections/tracked_table.py": {"pop(…)"},
     "sections/webhooks.py": {"deliveries(…)", "pop(…)"},
     "session/browser.py": {"entry.path", "name", "settings().base_url"},
-    "session/guard.py": {"title"},
+    "session/guard.py": {"exceeded", "title"},
     "session/form_fields.py": {"focus", "rules_for"},
 }
 
