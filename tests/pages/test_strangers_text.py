@@ -259,7 +259,7 @@ def foreign_text(module: ast.Module) -> Iterator[tuple[int, str]]:
                 is_sink = called(node) in SINKS and (
                     not isinstance(node.func, ast.Attribute) or getattr(node.func.value, "id", "") == "st"
                 )
-                # The first argument of st.progress is a number, that of st.page_link a page; a cell has a question and how to read its answer.
+                # st.progress begins with a number, st.page_link with a page; a cell with a question and how to read it.
                 count = 0 if called(node) in {"progress", "page_link"} else 2 if called(node) in CELLS else 1
                 checked = node.args[:count] if is_sink else []
                 checked += [one.value for one in node.keywords if one.arg in SINK_KEYWORDS]
