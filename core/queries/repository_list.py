@@ -10,6 +10,7 @@ from pandas import DataFrame
 from core.db.arrow import read_arrow
 from core.db.frames import read_frame
 from core.queries.repository_base import as_of_values, repository_ctes
+from core.whole_numbers import MAX_INT32
 
 ORDER_BY: Mapping[str, str] = {
     "stars": "stars DESC NULLS LAST",
@@ -25,7 +26,8 @@ ORDER_BY: Mapping[str, str] = {
 CONDITIONS: Mapping[str, str] = {
     "search": """(CAST(:words AS text[]) = '{}' OR NOT EXISTS (
                SELECT FROM unnest(CAST(:words AS text[])) AS word
-                WHERE strpos(lower(concat_ws(' ', full_name, description, array_to_string(topics, ' '))), word) = 0)
+                WHERE strpos(lower(concat_ws(' ', full_name, description, array_to_string(topics, ' '))),
+                             lower(word)) = 0)
            )""",
     "owner": "(:owner = '' OR lower(owner) = lower(:owner))",
     "languages": "(CAST(:languages AS text[]) = '{}' OR language = ANY(CAST(:languages AS text[])))",
@@ -54,11 +56,11 @@ class Filters:
     def values(self) -> dict[str, Any]:
         hide = {f"hide_{name}": name in self.hidden for name in ("forks", "archived", "deleted")}
         return {
-            "words": self.search.lower().split(),
+            "words": self.search.split(),
             "owner": self.owner.strip(),
             "languages": list(self.languages),
             "license": self.license,
-            "min_stars": self.min_stars,
+            "min_stars": min(self.min_stars, MAX_INT32),
             **hide,
             **as_of_values(self.as_of),
         }

@@ -8,6 +8,7 @@ from pandas import DataFrame
 
 from core.db.frames import read_frame
 from core.queries.repository_base import as_of_values, repository_ctes
+from core.whole_numbers import MAX_INT32
 
 MAX_TOWERS = 5_000
 ELIGIBLE_CTE = """eligible AS (
@@ -30,7 +31,7 @@ class CityFilters:
     def values(self) -> dict[str, Any]:
         return {
             "languages": list(self.languages),
-            "min_stars": self.min_stars,
+            "min_stars": min(self.min_stars, MAX_INT32),
             **as_of_values(self.as_of),
         }
 

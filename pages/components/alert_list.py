@@ -7,7 +7,6 @@ import streamlit as st
 from streamlit import column_config as column
 
 from core.alerts.rules import RULE_KINDS
-from core.exports import csv
 from core.queries import alerts
 from core.wording import quantity, time_ago
 from pages.components import export, query_params
@@ -76,13 +75,10 @@ def show_recent_alerts() -> None:
             for raised_at, ended_at in zip(found["raised_at"], found["ended_at"], strict=True)
         ],
     )
-    show_table(rows, COLUMNS, alt="Alerts, newest first", key="alerts-table")
+    show_table(rows, COLUMNS, alt="Alerts, newest first", key="alerts-table", exported=False)
     with st.container(horizontal=True, vertical_alignment="center", key="line-alerts"):
         st.caption(f"The newest {number(MAX_ROWS)}." if len(found) == MAX_ROWS else f"{quantity(len(found), 'alert')}.")
-        export.export_button(
-            "CSV", without_attrs(found).drop(columns="id"), csv, key="alerts-csv", file_name="almanac-alerts.csv",
-            mime="text/csv", icon=":material/download:",
-        )  # fmt: skip
+        export.export_buttons(without_attrs(found).drop(columns="id"), "alerts")
 
 
 def end_label(raised_at: datetime, ended_at: datetime | None) -> str:

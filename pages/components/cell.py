@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
 from pandas import DataFrame
+from pandas.api.types import is_datetime64_any_dtype
 from plotly.graph_objects import Figure
 
 from core.charts.theme import DARK, LIGHT, Theme
-from core.exports import csv, parquet
 from core.queries.sql_display import inline_parameters
 from core.wording import quantity
 from pages.components import as_of, export
@@ -62,7 +61,7 @@ def cell(
         with cell_footer(name, note):
             definition_and_sql(frame, name, definition)
             _rows_popover(rows, name, question, columns or {})
-            export_buttons(rows, name)
+            export.export_buttons(rows, name)
 
 
 @contextmanager
@@ -97,17 +96,11 @@ def definition_and_sql(frame: DataFrame, name: str, definition: str) -> None:
             st.code(inline_parameters(frame.attrs["sql"], frame.attrs["values"]), language="sql", height=360, width=640)
 
 
-def export_buttons(rows: DataFrame, name: str) -> None:
-    """Draw the footer's CSV and Parquet downloads."""
-    _download_button("CSV", rows, name, "csv", "text/csv", csv)
-    _download_button("Parquet", rows, name, "parquet", "application/vnd.apache.parquet", parquet)
-
-
 def _rows_popover(rows: DataFrame, name: str, question: str, columns: Mapping[str, Any]) -> None:
     with st.popover(
         "Rows", icon=":material/table:", type="tertiary", help=quantity(len(rows), "row"), key=f"tool-rows-{name}"
     ):
-        timestamps = rows.select_dtypes(include=["datetimetz"]).columns
+        timestamps = [str(name) for name, kind in rows.dtypes.items() if is_datetime64_any_dtype(kind)]
         st.dataframe(
             rows,
             hide_index=True,
@@ -118,18 +111,3 @@ def _rows_popover(rows: DataFrame, name: str, question: str, columns: Mapping[st
             alt=f"Rows of: {question}",
             key=f"rows-{name}",
         )
-
-
-def _download_button(
-    label: str, rows: DataFrame, name: str, extension: str, mime: str, write: Callable[[DataFrame], bytes]
-) -> None:
-    at = as_of.selected_as_of() or datetime.now(UTC)
-    export.export_button(
-        label,
-        rows,
-        write,
-        key=f"tool-{extension}-{name}",
-        file_name=f"almanac-{name}-{at:%Y-%m-%d}.{extension}",
-        mime=mime,
-        icon=":material/download:" if extension == "csv" else ":material/deployed_code:",
-    )

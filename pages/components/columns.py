@@ -25,7 +25,7 @@ LANGUAGES = {
     "stars_share": column.ProgressColumn("of all stars", format="percent", min_value=0, max_value=1, width=120),
     "stars_4w": column.NumberColumn("In 4 weeks", format="localized", width=100),
     "repositories": column.NumberColumn("Repositories", format="localized", width=110),
-    "bytes": column.NumberColumn("Bytes", format="compact", width=100),
+    "bytes": column.NumberColumn("Bytes", format="localized", width=130),
 }
 MOVERS = {
     "full_name": column.TextColumn("Repository"),
@@ -94,10 +94,10 @@ REPOSITORIES = {
         width=95,
         help="Without change requests; a dash where GitHub reported only the sum",
     ),
-    "size": column.NumberColumn("Size", format="bytes", width=75),
+    "size_kb": column.NumberColumn("Size, kB", format="localized", width=85, help="As GitHub reports it"),
     "license": column.TextColumn("Licence", width=95),
-    "topics": column.ListColumn("Topics", width=170),
-    "state": column.ListColumn("State", width=120, help="archived, fork, deleted (or private)"),
+    "topics": column.TextColumn("Topics", width=170),
+    "state": column.TextColumn("State", width=120, help="archived, fork, deleted (or private)"),
     "source": column.TextColumn(
         "Source", width=110, help="github: refreshed by this installation; others: imported history"
     ),

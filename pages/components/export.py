@@ -5,6 +5,7 @@ limit is checked in the script run of the same click, which can show one; the da
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from uuid import UUID
 
@@ -12,10 +13,16 @@ import streamlit as st
 from pandas import DataFrame
 
 from core.errors import Forbidden, RateLimitExceeded
+from core.exports import parquet, spreadsheet_csv
 from core.ratelimit import limiter
 from core.wording import quantity
+from pages.components import as_of
 from pages.session import current, guard, media_files
 
+FORMATS: tuple[tuple[str, Callable[[DataFrame], bytes], str, str], ...] = (
+    ("CSV", spreadsheet_csv, "text/csv", ":material/download:"),
+    ("Parquet", parquet, "application/vnd.apache.parquet", ":material/deployed_code:"),
+)
 PERMIT_TIMEOUT_SECONDS = 10.0
 
 
@@ -40,7 +47,22 @@ class ExportPermit:
         media_files.make_for(session_id)
 
 
-def export_button(
+def export_buttons(rows: DataFrame, name: str) -> None:
+    """Draw the CSV and Parquet downloads of *rows*; *name* is unique on the page and part of the file's name."""
+    at = as_of.selected_as_of() or datetime.now(UTC)
+    for label, write, mime, icon in FORMATS:
+        _export_button(
+            label,
+            rows,
+            write,
+            key=f"tool-{label.lower()}-{name}",
+            file_name=f"almanac-{name}-{at:%Y-%m-%d}.{label.lower()}",
+            mime=mime,
+            icon=icon,
+        )
+
+
+def _export_button(
     label: str, rows: DataFrame, write: Callable[[DataFrame], bytes], *, key: str, file_name: str, mime: str, icon: str
 ) -> None:
     """Draw a download button; *write* turns *rows* into the file only after a click."""

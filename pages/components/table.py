@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 from pandas import DataFrame
 
-from pages.components import query_params
+from pages.components import export, query_params
 from pages.session import guard
 
 ROW_HEIGHT_PX = 35  # what Streamlit gives the header and each row
@@ -33,15 +33,18 @@ def show_table(
     key: str,
     alt: str,
     max_height: int = DEFAULT_MAX_HEIGHT_PX,
+    exported: bool = True,
     **options: Any,
 ) -> Any:
     """Draw those columns of *frame* that *columns* configures, in that order. Returns what `st.dataframe` returns.
 
     max_height  pixels; longer tables scroll
+    exported    whether to draw downloads of these rows below; without, the caller draws them
     options     further arguments of `st.dataframe`
     """
-    return st.dataframe(
-        without_attrs(frame[list(columns)]),
+    shown = without_attrs(frame[list(columns)])
+    event = st.dataframe(
+        shown,
         column_config=dict(columns),
         hide_index=True,
         placeholder="—",
@@ -50,6 +53,15 @@ def show_table(
         key=key,
         **options,
     )
+    if exported:
+        show_export_buttons(shown, key.removesuffix("-table"))
+    return event
+
+
+def show_export_buttons(rows: DataFrame, name: str) -> None:
+    """Draw the downloads of a table that is not in a cell, in one line."""
+    with st.container(horizontal=True, key=f"exports-{name}", gap="xsmall"):
+        export.export_buttons(rows, name)
 
 
 def choose_row(

@@ -6,7 +6,8 @@ from typing import Any
 import streamlit as st
 from pandas import DataFrame
 
-from pages.components.cell import NOT_COLLECTED, cell_border, cell_footer, definition_and_sql, export_buttons
+from pages.components.cell import NOT_COLLECTED, cell_border, cell_footer, definition_and_sql
+from pages.components.export import export_buttons
 from pages.components.table import DEFAULT_MAX_HEIGHT_PX, show_table, without_attrs
 
 
@@ -43,7 +44,15 @@ def table_cell(
             st.info(empty or NOT_COLLECTED, icon=icon)
         else:
             table = frame if shown is None else shown
-            show_table(table, columns, key=f"{name}-table", alt=alt or question, max_height=max_height, **options)
+            show_table(
+                table,
+                columns,
+                key=f"{name}-table",
+                alt=alt or question,
+                max_height=max_height,
+                exported=False,
+                **options,
+            )
         with cell_footer(name, note):
             definition_and_sql(frame, name, definition)
             export_buttons(without_attrs(frame), name)

@@ -32,7 +32,7 @@ from pages.components.format import number
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices, show_notice
 from pages.components.status_cards import query_or_reason
-from pages.components.table import table_height
+from pages.components.table import show_export_buttons, table_height
 from pages.session import current, guard
 
 log = structlog.get_logger()
@@ -184,6 +184,7 @@ def show_preview(lookup: Lookup) -> None:
         placeholder="—",
         key=f"preview-{lookup.id}",
     )
+    show_export_buttons(rows, "preview")
     selected = edited[edited["take"] & (edited["state"] == NEW)]
     st.markdown(cost_sentence(selected, datetime.now(UTC)))
     with st.container(horizontal=True, vertical_alignment="bottom"):

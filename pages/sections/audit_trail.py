@@ -11,7 +11,7 @@ from core.as_of import end_of_day
 from core.auth import sessions
 from core.auth.audit import Action
 from core.auth.identity import Identity, require_role
-from core.exports import csv
+from core.exports import spreadsheet_csv
 from core.queries import audit
 from core.queries.audit import EventFilter, PageCursor
 from pages.components import export, query_params
@@ -72,7 +72,9 @@ def show(admin: Identity) -> None:
     if found.empty:
         st.info("No events match these filters.", icon=":material/search_off:")
         return
-    show_table(with_labels(found), COLUMNS, max_height=560, alt="The audit trail, newest first", key="trail")
+    show_table(
+        with_labels(found), COLUMNS, max_height=560, alt="The audit trail, newest first", key="trail", exported=False
+    )
     with st.container(horizontal=True, vertical_alignment="center", key="line-trail"):
         show_page_buttons(found, total, cursors)
         show_csv_button(admin, event_filter)
@@ -154,7 +156,7 @@ def show_csv_button(admin: Identity, event_filter: EventFilter) -> None:
 
     def write_when_allowed() -> bytes:
         permit.wait_until_allowed()
-        return csv(events_to_export(admin, event_filter))
+        return spreadsheet_csv(events_to_export(admin, event_filter))
 
     st.download_button(
         "CSV",

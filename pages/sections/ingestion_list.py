@@ -7,10 +7,9 @@ import streamlit as st
 from pandas import DataFrame
 from streamlit import column_config as column
 
-from core.exports import csv
 from core.queries import ingestions
 from core.wording import duration, pluralize, quantity
-from pages.components import export, query_params
+from pages.components import query_params
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import UNKNOWN, number, percent
 from pages.components.markdown import escape_markdown
@@ -101,12 +100,7 @@ def show_ingestions(found: DataFrame, now: datetime) -> None:
         alt="Ingestions, newest first; select one to see its accounts",
         key="runs-table",
     )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{number(len(found))} shown; select one to see its accounts.")
-        export.export_button(
-            "CSV", rows[list(COLUMNS)], csv, key="runs-csv", file_name="almanac-ingestions.csv", mime="text/csv",
-            icon=":material/download:",
-        )  # fmt: skip
+    st.caption(f"{number(len(found))} shown; select one to see its accounts.")
 
 
 def show_ingestion(selected: str) -> None:

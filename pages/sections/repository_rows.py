@@ -3,6 +3,7 @@
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pandas import ArrowDtype, DataFrame, Series
 
 from core.emoji import render_shortcodes
@@ -10,22 +11,22 @@ from core.github_site import page_url
 from pages.components.as_of import page_links
 
 # Indexed by 1 for archived + 2 for fork + 4 for deleted or private.
-STATE_COMBINATIONS = [[], ["archived"], ["fork"], ["archived", "fork"]]
-STATE_COMBINATIONS += [[*states, "deleted"] for states in STATE_COMBINATIONS]
+STATES = ["", "archived", "fork", "archived, fork", "deleted", "archived, deleted", "fork, deleted"]
+STATES.append("archived, fork, deleted")
 
 
 def display_rows(frame: DataFrame) -> DataFrame:
-    """Add links, the size in bytes, and the three flags as one list."""
+    """Add links, and the topics and the three flags as text: tables cannot sort lists."""
     # A flag that is unknown at that time is shown as not set; `unknown_sentence` says how many there are.
     archived, fork, gone = (frame[name].fillna(False).astype(int) for name in ("is_archived", "is_fork", "is_gone"))
     flags = archived + 2 * fork + 4 * gone
-    states = pa.array(STATE_COMBINATIONS, pa.list_(pa.string())).take(pa.array(flags.to_numpy()))
+    topics = pc.binary_join(pa.array(frame["topics"], pa.list_(pa.string())), ", ")
     return frame.assign(
         repository=frame["full_name"].map(page_url),
         account=page_links("account", "login", frame["owner"]),
-        size=frame["size_kb"] * 1024,
         description=descriptions_with_emoji(frame["description"]),
-        state=Series(states, dtype=ArrowDtype(states.type), index=frame.index),
+        topics=Series(topics, dtype=ArrowDtype(topics.type), index=frame.index),
+        state=Series([STATES[flag] or None for flag in flags], dtype="string", index=frame.index),
     )
 
 

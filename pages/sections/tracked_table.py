@@ -12,7 +12,6 @@ from streamlit import column_config as column
 
 from core.auth.identity import Identity
 from core.db.engine import transaction
-from core.exports import csv
 from core.queries import tracking
 from core.tracking import commands as tracking_commands
 from core.tracking.cadence_options import CADENCES, cadence_label, parse_cadence_label
@@ -22,7 +21,7 @@ from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import UNKNOWN, duration, number
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
-from pages.components.table import table_height
+from pages.components.table import table_height, without_attrs
 from pages.session import current, guard
 
 MAX_ROWS = 1_000
@@ -224,10 +223,7 @@ def show_action_buttons(found: DataFrame, changes: dict[str, dict[str, Any]], se
         )
         if st.button(f"Remove{count}", icon=":material/delete:", disabled=is_disabled, key="remove"):
             confirm_removal(logins)
-        export.export_button(
-            "CSV", found.drop(columns=["account_id", "is_planned"]), csv, key="board-csv",
-            file_name="almanac-tracking.csv", mime="text/csv", icon=":material/download:",
-        )  # fmt: skip
+        export.export_buttons(without_attrs(found).drop(columns=["account_id", "is_planned"]), "tracking")
 
 
 @guard.callback(role="admin")

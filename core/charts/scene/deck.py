@@ -9,8 +9,9 @@ import pydeck
 from pandas import DataFrame
 
 from core.charts.scene.camera import FIELD_OF_VIEW, Camera, Canvas, fit_camera, non_overlapping_labels
-from core.charts.scene.city import City
+from core.charts.scene.city import GROUND, City
 from core.charts.scene.legend import LegendEntry
+from core.charts.scene.plain_records import plain_records
 from core.charts.theme import Theme
 from core.linguist import NO_LANGUAGE, color
 from core.wording import quantity
@@ -22,6 +23,11 @@ LABEL_CHARACTER_WIDTH = 0.62  # mean width of a letter, relative to its size
 LABEL_PADDING = (7, 4)
 LABEL_LIFT = 14.0
 LABEL_HEIGHT = LABEL_PIXELS + 2 * LABEL_PADDING[1] + 3
+GROUND_CORNERS = [(x, y, 0.0) for x in (0.0, GROUND.width) for y in (0.0, GROUND.depth)]
+# deck.gl's CSV loader would guess: an owner called 0001101 or true would be a number or a boolean, and tabs inside
+# quotes would be the delimiter.
+NUMBER_COLUMNS = ("stars", "growth", "repositories", "x", "y", "width", "depth", "height", "r", "g", "b")
+LOAD_OPTIONS = {"csv": {"header": True, "delimiter": ",", "dynamicTyping": dict.fromkeys(NUMBER_COLUMNS, True)}}
 POLYGON_EXPRESSION = "[[x, y], [x + width, y], [x + width, y + depth], [x, y + depth]]"
 
 
@@ -64,8 +70,9 @@ def growth_label(growth: Any) -> str:
 
 
 def camera_for(city: City, canvas: Canvas) -> Camera:
-    """Return the camera that shows the whole city with its labels."""
-    return fit_camera(_corner_points(city), canvas, headroom=LABEL_HEIGHT + 6)
+    """Return the camera that shows the whole city with its labels; of an empty one, its ground."""
+    points = _corner_points(city) if len(city.towers) else np.array(GROUND_CORNERS)
+    return fit_camera(points, canvas, headroom=LABEL_HEIGHT + 6)
 
 
 def _corner_points(city: City) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -131,6 +138,8 @@ def _names(names: Sequence[str]) -> str:
 
 def alt_text(city: City) -> str:
     """Describe the city in words."""
+    if city.towers.empty:
+        return "A city without repositories."
     owners = city.districts.sort_values(["stars", "owner"], ascending=[False, True]).head(5)
     tallest = city.towers.sort_values(["height", "full_name"], ascending=[False, True]).head(5)
     heights = [
@@ -153,7 +162,9 @@ def deck(
     selected: str | None = None,
 ) -> pydeck.Deck:
     """Draw *city*; *row_urls* has the URLs of the rows of `towers` and `districts`, *selected* is the tower to mark."""
-    layers = [_floor_layer(row_urls["districts"], theme), _tower_layer(row_urls["towers"], theme)]
+    # The loader raises where a file has no rows.
+    rows: Mapping[str, object] = row_urls if len(city.towers) else {"districts": [], "towers": []}
+    layers = [_floor_layer(rows["districts"], theme), _tower_layer(rows["towers"], theme)]
     marked = city.towers[city.towers["full_name"] == selected]
     if len(marked):
         layers.append(_selection_layer(marked, theme))
@@ -176,9 +187,9 @@ def deck(
     )
 
 
-def _floor_layer(rows_url: str, theme: Theme) -> pydeck.Layer:
+def _floor_layer(rows: object, theme: Theme) -> pydeck.Layer:
     return _polygon_layer(
-        "districts", rows_url, fill=list(hex_to_rgb(FLOOR_COLORS[theme.dark])), extruded=False, pickable=False
+        "districts", rows, fill=list(hex_to_rgb(FLOOR_COLORS[theme.dark])), extruded=False, pickable=False
     )
 
 
@@ -186,10 +197,10 @@ FLOOR_COLORS = {False: "#e2e8f0", True: "#1e293b"}
 LABEL_COLORS = {False: ("#0f172a", "#ffffff", "#cbd5e1"), True: ("#f1f5f9", "#0b1222", "#475569")}
 
 
-def _tower_layer(rows_url: str, theme: Theme) -> pydeck.Layer:
+def _tower_layer(rows: object, theme: Theme) -> pydeck.Layer:
     return _polygon_layer(
         "towers",
-        rows_url,
+        rows,
         fill="@@=[r, g, b]",
         extruded=True,
         get_elevation="height",
@@ -211,6 +222,7 @@ def _polygon_layer(name: str, data: object, *, fill: object, **properties: Any) 
         id=name,
         get_polygon=POLYGON_EXPRESSION,
         stroked=False,
+        load_options=LOAD_OPTIONS,
         _subLayerProps={"fill": {"getFillColor": fill}},
         **properties,
     )
@@ -218,11 +230,11 @@ def _polygon_layer(name: str, data: object, *, fill: object, **properties: Any) 
 
 def _selection_layer(marked: DataFrame, theme: Theme) -> pydeck.Layer:
     """Draw a hood over the selected tower, in a colour that no language has."""
-    row = marked[["x", "y", "width", "depth", "height"]].iloc[0].astype(float)
-    hood = row.add(pd.Series(SELECTION_MARGIN))
+    row = marked[["x", "y", "width", "depth", "height"]].head(1).astype(float)
+    hood = row.add(pd.Series(SELECTION_MARGIN)).round(1)
     return _polygon_layer(
         "chosen",
-        [hood.round(1).to_dict()],
+        plain_records(hood),
         fill=list(hex_to_rgb(theme.text)),
         extruded=True,
         get_elevation="height",
@@ -233,7 +245,7 @@ def _selection_layer(marked: DataFrame, theme: Theme) -> pydeck.Layer:
 def _stem_layer(labels: DataFrame, theme: Theme) -> pydeck.Layer:
     return pydeck.Layer(
         "LineLayer",
-        labels[["x", "y", "z", "top"]].to_dict(orient="records"),
+        plain_records(labels[["x", "y", "z", "top"]]),
         id="stems",
         get_source_position="[x, y, top]",
         get_target_position="[x, y, z]",
@@ -247,7 +259,7 @@ def _label_layer(labels: DataFrame, theme: Theme) -> pydeck.Layer:
     text, ground, border = LABEL_COLORS[theme.dark]
     plain = {"color": hex_to_rgb(text), "ground": (*hex_to_rgb(ground), 235), "border": hex_to_rgb(border)}
     marked = {"color": hex_to_rgb("#ffffff"), "ground": hex_to_rgb(theme.accent), "border": hex_to_rgb(theme.accent)}
-    rows = labels[["text", "x", "y", "z"]].to_dict(orient="records")
+    rows = plain_records(labels[["text", "x", "y", "z"]])
     return pydeck.Layer(
         "TextLayer",
         [

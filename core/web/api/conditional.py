@@ -32,7 +32,7 @@ MEDIA_TYPES: Mapping[Format, str] = {
     "csv": "text/csv; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",
 }
-RESPONSE_VERSION = 1
+RESPONSE_VERSION = 2
 """Part of every ETag: increase it when the same rows are represented differently, so that clients' copies expire."""
 MAX_EXPORT_ROWS = 100_000
 """Per file; the header X-Complete says whether these are all."""

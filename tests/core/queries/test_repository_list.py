@@ -223,3 +223,10 @@ def test_the_frame_has_its_query(stored):
     frame = repository_list.matching_repositories(Filters(owner="octo"))
     assert frame.attrs["values"]["owner"] == "octo"
     assert frame.attrs["sql"].startswith("WITH")
+
+
+@pytest.mark.parametrize("word", ["ΟΔΟΣ", "İSTANBUL", "STRASSE", "ǅ", "ÄÖÜ"])
+def test_a_search_finds_the_word_as_it_is_written(database, word):
+    """Python writes the last letter of ΟΔΟΣ as ς in lower case and İ as two letters; Postgres does neither."""
+    seed_data.add_repository(database, "octo/cat", {"2026-03-01": 1}, description=f"On {word} street")
+    assert repository_names(Filters(search=word)) == ["octo/cat"]

@@ -1,5 +1,9 @@
 """Tables: their height, and the selected row in the URL."""
 
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -29,3 +33,16 @@ def test_the_row_named_in_the_url_is_selected(selected):
     assert not app.exception
     assert list(app.dataframe[0].value.columns) == ["name"]
     assert app.caption[0].value == ("[1]" if selected.lower() == "ada" else "[]")
+
+
+def test_every_table_is_followed_by_its_downloads():
+    """Streamlit's own are switched off: they know neither the limit nor spreadsheets."""
+    pages = Path(__file__).resolve().parents[3] / "pages"
+    tables = {path.name: path.read_text(encoding="utf-8") for path in pages.rglob("*.py")}
+    drawn = {name for name, code in tables.items() if re.search(r"st\.(dataframe|data_editor|table)\(", code)}
+    assert drawn == {"cell.py", "table.py", "add_accounts.py", "tracked_table.py"}
+    left_to_caller = {name for name, code in tables.items() if "exported=False" in code}
+    for name in drawn | left_to_caller:
+        assert re.search(r"export_buttons\(|show_csv_button\(", tables[name]), name
+    settings = tomllib.loads((pages.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert settings["client"]["disableDataExport"] is True

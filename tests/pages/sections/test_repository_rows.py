@@ -2,10 +2,14 @@
 
 from datetime import datetime
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.as_of import end_of_day
+from pages.components import columns
+from pages.sections.repository_rows import display_rows
 from tests.seed_data import utc
 
 
@@ -32,3 +36,25 @@ def test_a_link_to_an_account_keeps_the_selected_moment(selected: datetime | Non
     shown.run()
     assert not shown.exception
     assert shown.json[0].value == f'["/account?login=octo{kept}", "/account?login=hooli{kept}"]'
+
+
+def test_topics_and_state_are_text_which_a_table_can_sort():
+    table = pa.table(
+        {
+            "full_name": ["octo/cat", "octo/dog"],
+            "owner": ["octo", "octo"],
+            "description": pa.array([None, "a dog"], pa.string()),
+            "size_kb": pa.array([None, 2_097_152], pa.int32()),
+            "topics": pa.array([["cats", "git"], None], pa.list_(pa.string())),
+            "is_archived": [True, False],
+            "is_fork": [True, None],
+            "is_gone": [True, False],
+        }
+    )
+    rows = display_rows(table.to_pandas(types_mapper=pd.ArrowDtype))
+    shown = set(columns.REPOSITORIES) & set(rows)
+    assert shown >= {"topics", "state", "size_kb"}
+    assert not [name for name in shown if "list" in str(rows[name].dtype)]
+    assert (rows["topics"].iloc[0], rows["state"].iloc[0]) == ("cats, git", "archived, fork, deleted")
+    assert rows[["topics", "state"]].iloc[1].isna().all()
+    assert rows["size_kb"].iloc[1] == 2**31 // 1024

@@ -4,7 +4,6 @@ Every visit of the scene page fetches them, so they do not count as exports; bro
 """
 
 from datetime import date
-from io import BytesIO
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -135,11 +134,9 @@ def scene_response(read_request: ReadRequest, rows: "DataFrame") -> Response:
 
 def encode_rows(rows: "DataFrame", format: Format) -> bytes:
     """Encode for deck.gl, not for a spreadsheet: texts are not protected against formula injection."""
-    if format == "csv":
-        return rows.to_csv(index=False).encode()
-    buffer = BytesIO()
-    rows.to_parquet(buffer, index=False)
-    return buffer.getvalue()
+    from core import exports  # noqa: PLC0415 - as above
+
+    return exports.csv(rows, escape_formulas=False) if format == "csv" else exports.parquet(rows)
 
 
 def globe(read_request: CheckedListRequest) -> Response:

@@ -149,3 +149,40 @@ def test_light_and_dark_differ_in_floor_and_labels_but_not_in_language_colours(p
     assert light["layers"][0] != dark["layers"][0]
     fill = "_subLayerProps"
     assert light["layers"][1][fill] == dark["layers"][1][fill] == {"fill": {"getFillColor": "@@=[r, g, b]"}}
+
+
+def test_an_empty_city_is_drawn_without_asking_for_rows(plan):
+    empty = city.City(plan.towers.head(0), plan.districts.head(0))
+    picture = deck_json(empty)
+    assert [layer["data"] for layer in picture["layers"]] == [[], [], [], []]
+    assert deck.alt_text(empty) == "A city without repositories."
+
+
+def test_the_loader_guesses_neither_types_nor_delimiter(plan):
+    """Only columns of numbers are converted: an owner called 0001101 or true stays text."""
+    for layer in deck_json(plan)["layers"][:2]:
+        options = layer["loadOptions"]["csv"]
+        rows = {"towers": deck.tower_rows(plan), "districts": deck.district_rows(plan)}[layer["id"]]
+        numbers = {name for name in rows if pd.api.types.is_numeric_dtype(rows[name])}
+        assert options["delimiter"] == ","
+        assert numbers <= set(options["dynamicTyping"])
+        assert not set(options["dynamicTyping"]) & (set(rows) - numbers)
+
+
+def test_rows_in_the_deck_are_plain_numbers_and_texts():
+    import numpy as np
+
+    from core.charts.scene.plain_records import plain_records
+
+    frame = DataFrame(
+        {
+            "integer": np.array([7], dtype="int64"),
+            "missing": pd.array([None], "Int64"),
+            "share": [float("inf")],
+            "at": pd.Timestamp("2026-03-01T12:00", tz="Europe/Berlin"),
+            "items": [[np.int64(1), np.nan]],
+        }
+    )
+    row = {"integer": 7, "missing": None, "share": None, "at": "2026-03-01T11:00:00Z", "items": [1, None]}
+    assert plain_records(frame) == [row]
+    assert type(plain_records(frame)[0]["integer"]) is int
