@@ -282,7 +282,10 @@ class Refresher:
                 raised = alerts.raise_event_alerts(connection, run.id, self.clock())
         except DBAPIError as error:
             # The stored accounts stay valid: a rule that fails must not fail the run.
-            log.exception("alert evaluation failed", exc_info=not is_connection_error(error))
+            if is_connection_error(error):
+                log.warning("alerts not evaluated, Postgres unavailable")
+            else:
+                log.exception("alert evaluation failed")
         else:
             if raised:
                 log.info("alerts raised", alerts=raised)
