@@ -7,7 +7,7 @@ from pandas import DataFrame
 
 from core.db.frames import derived, first_record, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
-from core.queries.attributes import account_attributes, as_of_values
+from core.queries.attributes import EVER_OWNED, account_attributes, as_of_values, owned_repository_ids
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP
 
 FOUR_WEEKS = timedelta(days=28)
@@ -217,17 +217,22 @@ def summary(account_id: int, as_of: datetime | None) -> AccountSummary:
     return single_record(read_frame(sql, fresh=True, **values), AccountSummary)
 
 
-# Imported totals of an account are sums over its repositories. A repository that a source has not reported for four
-# weeks leaves the sum: it may be deleted, private, transferred, or no longer covered by the source.
+# Imported totals of an account are sums over the repositories that it owned then. One leaves the sum where a gap of the
+# source begins: it may be deleted, private, or no longer covered by the source.
 # An account has few repositories: as an array Postgres uses the index; as a join it may read whole partitions.
-IMPORTED_TOTALS_CTES = """imported AS (
-            SELECT repository_id, source_id, captured_at, stars, forks,
-                   captured_at - lag(captured_at) OVER captures <= CAST(:max_gap AS interval) AS follows,
+IMPORTED_TOTALS_CTES = f"""owned AS MATERIALIZED (
+            SELECT repository_id, from_at, to_at FROM repository_presence
+             WHERE account_id = :account_id AND repository_id = ANY(ARRAY({EVER_OWNED}))
+        ), imported AS (
+            SELECT repository_id, source_id, captured_at, stars, forks, max_gap,
+                   captured_at - lag(captured_at) OVER captures <= max_gap AS follows,
                    lag(stars) OVER captures AS stars_before, lag(forks) OVER captures AS forks_before,
-                   coalesce(lead(captured_at) OVER captures - captured_at > CAST(:max_gap AS interval), true) AS ends
-              FROM repository_snapshot
-             WHERE repository_id = ANY(ARRAY(SELECT id FROM repository WHERE account_id = :account_id))
-               AND source_id <> 1 AND captured_at <= :until
+                   coalesce(lead(captured_at) OVER captures - captured_at > max_gap, true) AS ends
+              FROM repository_snapshot AS snapshot
+              JOIN (SELECT id, {IMPORT_MAX_GAP} AS max_gap FROM source) AS source ON source.id = source_id
+              JOIN owned USING (repository_id)
+             WHERE repository_id = ANY(ARRAY(SELECT repository_id FROM owned)) AND source_id <> 1
+               AND captured_at <= :until AND captured_at >= from_at AND captured_at < to_at
             WINDOW captures AS (PARTITION BY repository_id, source_id ORDER BY captured_at)
         ), steps AS (
             SELECT source_id, captured_at, true AS is_capture, CASE WHEN follows THEN 0 ELSE 1 END AS repositories,
@@ -235,7 +240,7 @@ IMPORTED_TOTALS_CTES = """imported AS (
                    forks - CASE WHEN follows THEN forks_before ELSE 0 END AS forks
               FROM imported
              UNION ALL
-            SELECT source_id, captured_at + CAST(:max_gap AS interval), false, -1, -stars, -forks
+            SELECT source_id, captured_at + max_gap, false, -1, -stars, -forks
               FROM imported WHERE ends
         ), summed AS (
             SELECT source_id, captured_at, bool_or(is_capture) AS is_capture,
@@ -243,7 +248,7 @@ IMPORTED_TOTALS_CTES = """imported AS (
                    (sum(sum(stars)) OVER days)::bigint AS stars, (sum(sum(forks)) OVER days)::bigint AS forks
               FROM steps GROUP BY source_id, captured_at
             WINDOW days AS (PARTITION BY source_id ORDER BY captured_at)
-        )"""
+        )"""  # noqa: S608
 
 
 def history(account_id: int, as_of: datetime | None) -> DataFrame:
@@ -252,7 +257,7 @@ def history(account_id: int, as_of: datetime | None) -> DataFrame:
     captured_at         timestamp
     source_id, source   1 is this installation, others are imports
     stars, forks        ours: over all owned repositories that are available, forks included;
-                        imported: over repositories with a row of that source within the four weeks before
+                        imported: over those that the source reported by then, unless in a gap
     repositories        number of these repositories
     followers           null where the source does not report them
     """
@@ -267,7 +272,7 @@ def history(account_id: int, as_of: datetime | None) -> DataFrame:
           FROM account_snapshot WHERE account_id = :account_id AND captured_at <= :until
          ORDER BY source_id, captured_at
     """  # noqa: S608
-    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), max_gap=FOUR_WEEKS)
+    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of))
 
 
 def with_followers(history: DataFrame) -> DataFrame:
@@ -309,8 +314,7 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
              WHERE account_id = :account_id AND captured_at <= :until
              UNION
             SELECT source_id, captured_at, NULL FROM capture
-             WHERE repository_id = ANY(ARRAY(SELECT id FROM repository WHERE account_id = :account_id))
-               AND captured_at <= :until
+             WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND captured_at <= :until
         ), with_max_gap AS (
             SELECT captures.*, source.name,
                    CASE source_id WHEN 1 THEN own_max_gap ELSE {IMPORT_MAX_GAP} END AS max_gap
@@ -330,7 +334,8 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
          GROUP BY source_id, interval_number
          ORDER BY from_at
     """  # noqa: S608
-    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of))
+    ids = owned_repository_ids(account_id, as_of)
+    return read_frame(sql, account_id=account_id, ids=ids, until=as_of_or_end_of_today(as_of))
 
 
 def latest_capture(account_id: int, as_of: datetime | None) -> LatestCapture | None:
@@ -341,15 +346,17 @@ def latest_capture(account_id: int, as_of: datetime | None) -> LatestCapture | N
               WHERE account_id = :account_id AND captured_at <= :until ORDER BY captured_at DESC LIMIT 1)
              UNION ALL
             (SELECT captured_at, source_id, run_id FROM capture
-              WHERE repository_id = ANY(ARRAY(SELECT id FROM repository WHERE account_id = :account_id))
-                AND captured_at <= :until ORDER BY captured_at DESC LIMIT 1)
+              WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND captured_at <= :until
+              ORDER BY captured_at DESC LIMIT 1)
         )
         SELECT captured_at, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, run_id
           FROM captures
           JOIN source ON source.id = source_id
          ORDER BY captured_at DESC LIMIT 1
     """
-    return first_record(read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of)), LatestCapture)
+    ids = owned_repository_ids(account_id, as_of)
+    found = read_frame(sql, account_id=account_id, ids=ids, until=as_of_or_end_of_today(as_of))
+    return first_record(found, LatestCapture)
 
 
 def totals(account_id: int, as_of: datetime | None) -> Totals | None:
@@ -391,42 +398,47 @@ def _own_totals(account_id: int, as_of: datetime | None) -> DataFrame:
 
 
 def _imported_totals(account_id: int, as_of: datetime | None) -> DataFrame:
-    sql = """
-        WITH account_repositories AS (
-            SELECT id FROM repository WHERE account_id = :account_id
-        ), last AS (
-            SELECT source_id, captured_at AS at FROM capture
-             WHERE repository_id = ANY(ARRAY(SELECT id FROM account_repositories)) AND source_id <> 1
-               AND captured_at <= :until
-             ORDER BY captured_at DESC LIMIT 1
-        ), reported AS (
-            SELECT repository_id, captured_at, stars, forks,
-                   captured_at <= (SELECT at FROM last) - CAST(:max_gap AS interval) AS is_before
-              FROM repository_snapshot
-             WHERE repository_id = ANY(ARRAY(SELECT id FROM account_repositories))
-               AND source_id = (SELECT source_id FROM last)
-               -- Each of these bounds lets Postgres skip partitions.
-               AND captured_at > (SELECT at FROM last) - 2 * CAST(:max_gap AS interval)
-               AND captured_at <= (SELECT at FROM last)
+    sql = f"""
+        WITH last AS (
+            SELECT capture.source_id, source.name, capture.captured_at AS at, {IMPORT_MAX_GAP} AS max_gap,
+                   capture.captured_at - CAST(:span AS interval) AS start_at
+              FROM capture
+              JOIN source ON source.id = capture.source_id
+             WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND source_id <> 1 AND captured_at <= :until
+             ORDER BY captured_at DESC, source_id DESC LIMIT 1
         ), newest AS (
-            SELECT DISTINCT ON (repository_id, is_before) * FROM reported
-             ORDER BY repository_id, is_before, captured_at DESC
+            SELECT DISTINCT ON (repository_id) repository_id, stars, forks
+              FROM repository_snapshot
+             WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND source_id = (SELECT source_id FROM last)
+               -- Each of these bounds lets Postgres skip partitions.
+               AND captured_at >= (SELECT at - max_gap FROM last) AND captured_at <= (SELECT at FROM last)
+             ORDER BY repository_id, captured_at DESC
+        ), earlier AS (
+            SELECT DISTINCT ON (repository_id) repository_id, stars, forks
+              FROM repository_snapshot
+             WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND source_id = (SELECT source_id FROM last)
+               AND captured_at >= (SELECT start_at - least(max_gap, CAST(:span AS interval)) FROM last)
+               AND captured_at <= (SELECT start_at FROM last)
+             ORDER BY repository_id, captured_at DESC
         ), compared AS (
-            SELECT newest.stars, newest.forks, before.stars AS stars_before, before.forks AS forks_before
+            SELECT newest.stars, newest.forks, earlier.repository_id IS NOT NULL AS existed,
+                   CASE WHEN created_at > start_at THEN 0 ELSE earlier.stars END AS stars_before,
+                   CASE WHEN created_at > start_at THEN 0 ELSE earlier.forks END AS forks_before
               FROM newest
-              LEFT JOIN newest AS before ON before.repository_id = newest.repository_id AND before.is_before
-             WHERE NOT newest.is_before
+             CROSS JOIN last
+              JOIN repository ON repository.id = newest.repository_id
+              LEFT JOIN earlier ON earlier.repository_id = newest.repository_id
         )
-        SELECT min(source.name) AS source, min(last.at) AS captured_at, sum(stars)::bigint AS stars,
+        SELECT min(last.name) AS source, min(last.at) AS captured_at, sum(stars)::bigint AS stars,
                sum(forks)::bigint AS forks, NULL::int AS followers, count(*) AS repositories,
-               -- A repository new to the source adds no growth.
+               -- A repository new to the source adds no growth, unless it is new on GitHub.
                (sum(stars) - sum(stars - stars_before))::bigint AS stars_before,
                (sum(forks) - sum(forks - forks_before))::bigint AS forks_before,
                NULL::int AS followers_before,
-               CASE WHEN count(stars_before) > 0 THEN count(stars_before) END AS repositories_before
+               CASE WHEN count(stars_before) > 0 THEN count(*) FILTER (WHERE existed) END AS repositories_before
           FROM compared
          CROSS JOIN last
-          JOIN source ON source.id = last.source_id
         HAVING count(*) > 0
-    """
-    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), max_gap=FOUR_WEEKS)
+    """  # noqa: S608
+    ids = owned_repository_ids(account_id, as_of)
+    return read_frame(sql, ids=ids, until=as_of_or_end_of_today(as_of), span=FOUR_WEEKS)

@@ -81,6 +81,11 @@ ACCOUNTS_AS_OF = f"""account_attributes AS (
         )"""  # noqa: S608
 
 
+EVER_OWNED = """(SELECT id FROM repository WHERE account_id = :account_id
+                                  UNION SELECT repository_id FROM repository_version WHERE account_id = :account_id)"""
+"""SQL: our ids of the repositories that the account owns or ever owned."""
+
+
 def repository_attributes(as_of: datetime | None) -> str:
     """Return the expression `attributes`; with a moment it needs the value `as_of`."""
     return CURRENT_REPOSITORIES if as_of is None else REPOSITORIES_AS_OF
@@ -104,8 +109,7 @@ def owned_repository_ids(account_id: int, as_of: datetime | None) -> list[int]:
         WITH {REPOSITORIES_AS_OF}
         SELECT repository_id AS id FROM attributes
          WHERE account_id = :account_id
-           AND repository_id IN (SELECT id FROM repository WHERE account_id = :account_id
-                                  UNION SELECT repository_id FROM repository_version WHERE account_id = :account_id)
+           AND repository_id IN {EVER_OWNED}
          ORDER BY 1
         """  # noqa: S608
     return [int(id_) for id_ in read_frame(sql, account_id=account_id, **as_of_values(as_of))["id"]]

@@ -9,7 +9,7 @@ from pandas import DataFrame, Series
 from core.db.frames import derived, read_frame
 from core.linguist import UnknownLanguage, find_language
 from core.queries.as_of import as_of_or_end_of_today
-from core.queries.attributes import as_of_values, owned_repository_ids, repository_attributes
+from core.queries.attributes import EVER_OWNED, as_of_values, owned_repository_ids, repository_attributes
 from core.queries.captures import IS_ROLLUP_BY_UNTIL, PRESENCE_EXISTS, ROLLUP_MAX_GAP
 from core.queries.repository_list import language_counts
 from core.settings import settings
@@ -62,18 +62,18 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
     """Add up the account's stars by primary language at the end of each quarter, oldest first.
 
     at            midnight (UTC) of a quarter's last day, or of the day of *as_of*
-    language      text, as it is at the last of these dates; 'No language' where GitHub detects none
-    stars         int, of repositories captured within the three months before, changed or not; forks left out
+    language      text, as it was then; 'No language' where GitHub detects none
+    stars         int, of repositories that it owned then, captured within the three months before, changed or not;
+                  forks left out
     repositories  int
     """
     sql = f"""
-        WITH {repository_attributes(as_of)}, ends AS (
+        WITH ends AS (
             SELECT least(start + interval '3 months' - interval '1 second', CAST(:until AS timestamptz)) AS at
               FROM generate_series(date_trunc('quarter', CAST(:until AS timestamptz)) - interval '8 years',
                                    :until, interval '3 months') AS start
         ), account_repositories AS (
-            SELECT repository_id AS id, coalesce(present_language(primary_language), '') AS language
-              FROM attributes WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND is_fork IS NOT TRUE
+            SELECT id FROM repository WHERE id = ANY(ARRAY({EVER_OWNED}))
         ), account_end AS (
             SELECT at, own.captured_at AS own_at
               FROM ends
@@ -104,12 +104,19 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
              WHERE repository_id = ANY(ARRAY(SELECT id FROM account_repositories)) AND source_id <> 1
              ORDER BY repository_id, at, captured_at DESC, source_id DESC
         ), counted AS (
-            SELECT own.at, account_repositories.language, CASE
+            SELECT own.at, coalesce(present_language(attributes.primary_language), '') AS language, CASE
                        WHEN last.own_at IS NULL OR last.own_at < imported.captured_at THEN imported.stars
                        ELSE coalesce(own.stars, imported.stars) END AS stars
               FROM own
-              JOIN account_repositories USING (id)
               JOIN repository ON repository.id = own.id
+              LEFT JOIN repository_version AS past
+                ON past.repository_id = own.id AND past.since <= own.at AND past.until > own.at
+             CROSS JOIN LATERAL (
+                   SELECT CASE WHEN past.since IS NULL THEN repository.account_id
+                               ELSE past.account_id END AS account_id,
+                          CASE WHEN past.since IS NULL THEN repository.is_fork ELSE past.is_fork END AS is_fork,
+                          CASE WHEN past.since IS NULL THEN repository.primary_language
+                               ELSE past.primary_language END AS primary_language) AS attributes
               JOIN account_end ON account_end.at = own.at
              CROSS JOIN LATERAL (
                    SELECT CASE WHEN {PRESENCE_EXISTS} THEN (
@@ -121,6 +128,7 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
                                  AND capture.captured_at > account_end.at - interval '3 months')
                           ELSE account_end.own_at END AS own_at) AS last
               LEFT JOIN imported ON imported.id = own.id AND imported.at = own.at
+             WHERE attributes.account_id = :account_id AND attributes.is_fork IS NOT TRUE
         )
         SELECT date_trunc('day', at) AS at, coalesce(nullif(language, ''), 'No language') AS language,
                sum(stars)::bigint AS stars, count(*) AS repositories
@@ -132,9 +140,7 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
     return read_frame(
         sql,
         account_id=account_id,
-        ids=owned_repository_ids(account_id, as_of),
         until=as_of_or_end_of_today(as_of),
-        **as_of_values(as_of),
     )
 
 

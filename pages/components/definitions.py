@@ -6,8 +6,8 @@ ACCOUNT_TOTALS = """
 **Our own refreshes** add up all repositories that the account owns and that are neither deleted nor private, forks of
 others included.
 
-**Imported history** adds up the repositories that its source reported within the four weeks before each day. The line
-jumps when a repository enters or leaves that source's list, and when one moves to another account.
+**Imported history** adds up the repositories that its source reported last within twice its usual interval, for whoever
+owned them then. The line jumps when a repository enters or leaves that source's list, or moves to another account.
 
 A refresh without any change still counts as a refresh. Grey: no successful refresh for more than twice the expected
 interval, so no line is drawn across.
@@ -25,8 +25,8 @@ read, so no line is drawn. **In 30 days** compares with the last value that diff
 the growth is unknown. Watchers are subscribers to notifications, not stars.
 """
 LANGUAGE_MIX = (
-    "Each repository that was refreshed in the three months before the quarter's end counts, with its stars then and "
-    "its current language. Forks are left out."
+    "Each repository that was refreshed in the three months before the quarter's end counts for who owned it then, with "
+    "its stars and its primary language then. Forks are left out."
 )
 LANGUAGE_TREND = (
     "The last rollup of each month. Imported history: repositories that the source reported that week. Each counts "

@@ -128,7 +128,52 @@ def test_own_totals_are_preferred_over_imported_ones(database):
     assert accounts.totals(octo, utc("2026-03-15")).stars == 100
 
 
-def test_imported_history_adds_up_repositories_reported_within_four_weeks(database):
+def test_imported_totals_count_what_was_created_since_as_growth(database):
+    """Dog was created on the 10th: four weeks before the 29th it had no stars."""
+    seed_data.add_imported_repository(database, "octo/cat", {"2026-03-01": 100, "2026-03-29": 110})
+    seed_data.add_imported_repository(database, "octo/dog", {"2026-03-29": 50}, created_at=utc("2026-03-10"))
+    totals = accounts.totals(seed_data.add_account(database, "octo"), None)
+    assert (totals.stars, totals.stars_before, totals.repositories_before) == (160, 100, 1)
+
+
+@pytest.mark.parametrize(("day", "before"), [("2026-02-14", None), ("2026-02-15", 100), ("2026-03-01", 100)])
+def test_imported_totals_are_confirmed_like_the_growth_of_a_repository(database, day, before):
+    """The source reports weekly: four weeks before March 29 a row of the two weeks until March 1 counts."""
+    seed_data.add_imported_repository(database, "octo/cat", {day: 100, "2026-03-29": 110})
+    assert accounts.totals(seed_data.add_account(database, "octo"), None).stars_before == before
+
+
+@pytest.fixture
+def given_away(database) -> tuple[int, int]:
+    """A repository that octo gave to hooli on January 20: both accounts."""
+    octo, hooli = seed_data.add_account(database, "octo"), seed_data.add_account(database, "hooli")
+    weeks = {"2026-01-04": 100, "2026-01-11": 101, "2026-01-18": 102, "2026-01-25": 103}
+    cat = seed_data.add_imported_repository(database, "hooli/cat", weeks)
+    seed_data.add_version(database, cat, "2026-01-20", account_id=octo, full_name="octo/cat")
+    return octo, hooli
+
+
+def test_imported_history_counts_for_who_owned_a_repository_then(given_away):
+    octo, hooli = given_away
+    assert accounts.history(octo, None)["stars"].tolist() == [100, 101, 102]
+    assert accounts.history(hooli, None)["stars"].tolist() == [103]
+    before, after = utc("2026-01-19"), utc("2026-01-26")
+    stars = [(found := accounts.totals(who, at)) and found.stars for who in (octo, hooli) for at in (before, after)]
+    assert stars == [102, None, None, 103]
+    assert accounts.latest_capture(octo, before).captured_at == utc("2026-01-18")
+    assert accounts.latest_capture(hooli, before) is None
+    assert len(accounts.coverage_intervals(octo, before)) == 1
+
+
+def test_a_monthly_source_is_not_out_of_date_after_four_weeks(database):
+    seed_data.add_imported_repository(database, "octo/cat", {"2026-01-01": 10, "2026-02-01": 20, "2026-03-01": 30})
+    seed_data.add_imported_repository(database, "octo/dog", {"2026-02-01": 5})
+    database.execute(text("UPDATE source SET cadence = '31 days' WHERE id <> 1"))
+    history = accounts.history(seed_data.add_account(database, "octo"), None)
+    assert history["stars"].tolist() == [10, 25, 35]
+
+
+def test_imported_history_leaves_out_repositories_in_a_gap(database):
     seed_data.add_imported_repository(database, "octo/cat", {"2026-01-04": 100, "2026-01-11": 101, "2026-01-18": 102})
     seed_data.add_imported_repository(database, "octo/dog", {"2026-01-04": 10, "2026-01-18": 12, "2026-03-01": 20})
     history = accounts.history(seed_data.add_account(database, "octo"), None)

@@ -5,7 +5,7 @@ from datetime import date
 import pandas as pd
 import pytest
 from pandas import DataFrame, Series
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from core.db import schema
 from core.queries import languages
@@ -130,3 +130,20 @@ def test_the_latest_mix_is_of_the_newest_date():
     history = DataFrame({"at": [utc("2026-01-01"), utc("2026-04-01")], "language": ["C", "Go"]})
     assert languages.latest_mix(history)["language"].tolist() == ["Go"]
     assert languages.latest_mix(history.head(0)).empty
+
+
+def test_the_mix_has_the_primary_language_and_owner_of_each_quarter(database):
+    """Rewritten from Perl to C in February, given from octo to hooli in May."""
+    octo, hooli = seed_data.add_account(database, "octo"), seed_data.add_account(database, "hooli")
+    cat = seed_data.add_repository(
+        database, "octo/cat", {"2025-12-01": 10, "2026-03-01": 20}, captures=["2026-04-20"], primary_language="C"
+    )
+    seed_data.add_version(database, cat, "2026-02-15", primary_language="Perl")
+    seed_data.add_version(database, cat, "2026-05-15")
+    database.execute(update(schema.repository).values(account_id=hooli, full_name="hooli/cat"))
+    database.execute(insert(schema.capture).values(account_id=hooli, captured_at=utc("2026-06-01")))
+    mixes = [
+        [(f"{row.at:%Y-%m}", row.language, row.stars) for row in history.itertuples()]
+        for history in (languages.account_language_history(who, utc("2026-06-30")) for who in (octo, hooli))
+    ]
+    assert mixes == [[("2025-12", "Perl", 10), ("2026-03", "C", 20)], [("2026-06", "C", 20)]]

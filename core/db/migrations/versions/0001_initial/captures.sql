@@ -65,8 +65,10 @@ CREATE INDEX change_presence_idx ON change (repository_id, detected_at) WHERE ki
 COMMENT ON TABLE change IS 'One change of an account or repository: renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, default_branch';
 
 CREATE VIEW repository_presence AS
-SELECT repository_id, since AS from_at, until AS to_at, account_id
-  FROM repository_version WHERE NOT is_gone
+SELECT repository_id, from_at, until AS to_at, account_id
+  FROM (SELECT *, coalesce(lag(until) OVER (PARTITION BY repository_id ORDER BY until), '-infinity') AS from_at
+          FROM repository_version) AS version
+ WHERE NOT is_gone
  UNION ALL
 SELECT id, coalesce((SELECT max(until) FROM repository_version WHERE repository_id = repository.id), '-infinity'),
        coalesce(gone_at, 'infinity'), account_id
