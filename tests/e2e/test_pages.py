@@ -78,6 +78,17 @@ def test_exports_hold_all_matching_rows_and_escape_spreadsheet_formulas(read, tm
     assert pd.read_parquet(next(tmp_path.glob("*.parquet")))["full_name"].tolist() == table["full_name"].tolist()
 
 
+def test_a_table_has_no_download_of_its_own(read):
+    """It would hold rows past the export limit, with formulas as they are."""
+    page = read().open("/repositories", "Repositories")
+    page.get_by_test_id("stDataFrame").first.hover()
+    buttons = page.get_by_test_id("stElementToolbarButton").locator("button")
+    expect(buttons.first).to_be_visible()
+    labels = [button.get_attribute("aria-label") or "" for button in buttons.all()]
+    assert any(label.startswith("Search") for label in labels)
+    assert not [label for label in labels if "ownload" in label]
+
+
 def test_a_cell_shows_its_sql(read):
     page = read().open("/repositories?owner=hubot", "Repositories")
     page.get_by_role("button", name="SQL").first.click()
