@@ -43,7 +43,7 @@ def test_it_shows_the_person_and_their_sessions(mine):
     assert "ada\u2060@example\\.org" in text
     assert "Analyst" in text
     assert "**Firefox on Linux**" in text
-    assert "10.0.0.7 · signed in just now" in text
+    assert r"10\.0\.0\.7 · signed in just now" in text
     assert text.count("this session") == 1
 
 

@@ -122,7 +122,7 @@ def test_every_run_is_logged_with_its_person_and_its_own_id(open_page, reader, m
 
     monkeypatch.setattr(coverage, "freshness_and_coverage", noted)
     open_page()
-    assert seen[0]["user"] == reader.id
+    assert seen[0]["user"] == reader.username
     assert seen[0]["request_id"] == "0123456789abcdef"
     assert len(seen[0]["script_run"]) == 8
 
