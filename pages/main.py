@@ -130,7 +130,7 @@ try:
     live = current.current_session()
     if current.is_renewal_needed(live):
         st.navigation(navigation.signed_out_pages(), position="hidden")
-        browser.renew_cookies(live)
+        browser.renew_cookies()
         st.stop()
     elif live is None:
         show_sign_in()

@@ -20,7 +20,6 @@ from pages.session import current
 
 SCRIPTS_DIR = Path(__file__).parent / "scripts"
 TICKET_REFUSED_KEY = "session-ticket-refused"
-REFRESH_TRIED_KEY = "session-refresh-tried"
 SIGN_IN_KEY, REFRESH_KEY = "script-sign-in", "script-refresh-session"
 LINK_SECRET_KEY = "script-link-secret"  # noqa: S105 - the name of a session state key
 SCRIPTS_WITH_THEME = ("sign_in", "keep_session", "apply_theme")
@@ -61,20 +60,17 @@ def ticket_error_message() -> str:
     return "The server did not respond. Try again in a moment"
 
 
-def renew_cookies(live: LiveSession | None) -> None:
-    """Refresh expired cookies, then run the page again; a refused refresh leads to the sign-in."""
-    is_repeated = st.session_state.get(REFRESH_TRIED_KEY) == _access_expiry(live)
+def renew_cookies() -> None:
+    """Refresh expired cookies, then load the page again, under its URL; a refused refresh leads to the sign-in.
+
+    A reload, because this page never sees new cookies, and its widgets have been removed from it meanwhile.
+    """
 
     def on_outcome() -> None:
-        outcome = st.session_state[REFRESH_KEY].get("outcome")
-        if outcome == "refused":
+        if st.session_state[REFRESH_KEY].get("outcome") == "refused":
             current.forget_session()
-        elif outcome == "refreshed":
-            st.session_state[REFRESH_TRIED_KEY] = _access_expiry(live)
 
-    # This page cannot see the cookies of a first or of another session: only a reload reads them.
-    data = {"attempt": uuid4().hex, "reload": live is None or is_repeated}
-    mount_script("refresh_session", key=REFRESH_KEY, data=data, on_outcome_change=on_outcome)
+    mount_script("refresh_session", key=REFRESH_KEY, data={"attempt": uuid4().hex}, on_outcome_change=on_outcome)
     st.caption(":material/hourglass_empty: One moment: your session is being renewed.")
 
 
@@ -116,7 +112,3 @@ def preferred_theme(identity: Identity) -> str | None:
     """Return the theme stored with the person: system, light or dark; None before they chose one."""
     theme = identity.preferences.get("theme")
     return theme if theme in {"system", "light", "dark"} else None
-
-
-def _access_expiry(live: LiveSession | None) -> str:
-    return live.access_expires_at.isoformat() if live else "none"

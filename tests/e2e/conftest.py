@@ -220,6 +220,15 @@ class DatabasePeople:
                 ids = sessions.active_session_ids(connection, person.id)
             sessions.invalidate_cached(ids)
 
+    def sign_out(self, person: Person) -> None:
+        """End the person's sessions, as if they had signed out everywhere in another browser."""
+        with self.core_configured():
+            sessions.revoke_all(person.id, "signed_out_elsewhere")
+
+    def count_invitations(self) -> int:
+        with self.core_configured(), transaction() as connection:
+            return int(connection.scalar(text("SELECT count(*) FROM ticket WHERE purpose = 'invite'")) or 0)
+
     def spend_limit(self, kind: limiter.LimitKind, person: Person) -> None:
         """Use up what is left of the person's limit."""
         with self.core_configured():

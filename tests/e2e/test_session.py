@@ -161,14 +161,12 @@ def test_open_pages_renew_their_access_tokens_in_turn(read: OpenMonitoredPage, h
 def test_a_page_that_could_not_renew_in_time_recovers_its_state(read: OpenMonitoredPage, known: DatabasePeople):
     reader = read()
     page = reader.open("/repositories", "Repositories")
-    page.get_by_role("textbox", name="Search").fill("octo")
+    page.get_by_role("textbox", name="Search").fill("hubot")
     page.get_by_role("textbox", name="Search").press("Enter")
     expect(page.get_by_text("of 37 repositories")).to_be_visible()
     reader.expect_error("/auth/refresh")
     page.context.route("**/auth/refresh", lambda route: route.abort())
     known.expire_access(reader.person)
-    page.get_by_role("textbox", name="Search").fill("hubot")
-    page.get_by_role("textbox", name="Search").press("Enter")
     expect(page.get_by_text("your session is being renewed")).to_be_visible()
     page.context.unroute("**/auth/refresh")
     expect(page.get_by_text("of 37 repositories")).to_be_visible()
@@ -212,3 +210,64 @@ def test_an_export_beyond_the_limit_is_reported_and_not_sent(read: OpenMonitored
     button.click()
     expect(page.get_by_text("You have downloaded 10 exports")).to_be_visible()
     assert not sent
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"),
+    [
+        ("/scene?min_stars=1000", "Scene"),
+        ("/alerts?kind=Archived", "Alerts"),
+        ("/repositories?search=octo", "Repositories"),
+    ],
+)
+def test_an_ended_session_shows_the_sign_in_without_a_click_and_the_page_again_after_it(
+    read: OpenMonitoredPage, known: DatabasePeople, path: str, heading: str
+):
+    reader = read(signed_in=False)
+    person = known.person(password=PASSWORD)
+    page = reader.open(path, "Sign in")
+    fill_in(page, person.username, PASSWORD)
+    reader.wait_until_ready(heading)
+    if heading == "Scene":
+        page.locator("canvas").first.wait_for()
+    known.sign_out(person)
+    reader.wait_until_ready("Sign in")
+    expect(page.get_by_text("You were signed out elsewhere")).to_be_visible()
+    # A window of another size makes a scene report its width, from a page that is gone by now.
+    page.set_viewport_size({"width": 900, "height": 800})
+    page.wait_for_timeout(1_000)
+    reader.wait_until_ready("Sign in")
+    assert path.partition("?")[2] in page.url
+    fill_in(page, person.username, PASSWORD)
+    reader.wait_until_ready(heading)
+    assert path.partition("?")[2] in page.url
+
+
+def test_a_scene_whose_width_changes_as_its_session_ends_shows_the_sign_in(
+    read: OpenMonitoredPage, known: DatabasePeople
+):
+    reader = read()
+    page = reader.open("/scene", "Scene")
+    page.locator("canvas").first.wait_for()
+    known.sign_out(reader.person)
+    page.set_viewport_size({"width": 800, "height": 800})
+    reader.wait_until_ready("Sign in")
+    expect(page.get_by_label("Username", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("end", ["sign_out", "expire_access"])
+def test_a_dialog_submitted_after_the_end_writes_nothing(read: OpenMonitoredPage, known: DatabasePeople, end: str):
+    reader = read(role="admin")
+    page = reader.open("/people", "People")
+    page.get_by_role("button", name="Invite").click()
+    submit = page.get_by_role("dialog").get_by_role("button", name="Create link")
+    submit.wait_for()
+    before = known.count_invitations()
+    reader.expect_error("/auth/refresh")
+    page.context.route("**/auth/refresh", lambda route: route.fulfill(status=401))
+    getattr(known, end)(reader.person)
+    submit.click()
+    reader.wait_until_ready("Sign in")
+    assert known.count_invitations() == before
+    assert page.get_by_role("dialog").count() == 0
+    assert "/people" in page.url

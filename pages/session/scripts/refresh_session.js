@@ -10,9 +10,7 @@ export default async function ({ data, setTriggerValue }) {
     setTimeout(() => setTriggerValue("outcome", "unavailable"), RETRY_MS);
   } else if (!response.ok) {
     setTriggerValue("outcome", "refused");
-  } else if (data.reload) {
-    location.reload();
   } else {
-    setTriggerValue("outcome", "refreshed");
+    location.reload();
   }
 }
