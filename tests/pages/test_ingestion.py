@@ -193,7 +193,7 @@ def test_progress_errors_and_running_accounts_are_shown_live(page, cockpit):
     assert "running" in content
     assert "20 requests · 3 points · 25\N{NO-BREAK SPACE}% returned 304 · 12 rows" in content
     assert "1 failed" in content
-    assert "failed: GitHub took too long" in content
+    assert r"failed\: GitHub took too long" in content
     assert "stored, 3 repositories, 12 rows written" in content
     assert "Refreshing now: dog …" in content
     (bar,) = [one for one in shown.get("progress") if "of 3" in one.proto.text]
