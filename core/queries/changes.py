@@ -29,6 +29,7 @@ def ledger(
     *,
     kinds: Sequence[str] = (),
     login: str = "",
+    repository_id: int | None = None,
     since: datetime = EARLIEST,
     before: tuple[datetime, int] | None = None,
     limit: int,
@@ -42,7 +43,8 @@ def ledger(
     repository, repository_id     the repository's name at that time, null for the account itself; GitHub's id
     before, after                 text; null where the kind needs none; languages by their present names
 
-    *before* is the (detected_at, entry) of the last row of the previous page.
+    *repository_id*, our id, keeps the entries of one repository. *before* is the (detected_at, entry) of the last row
+    of the previous page.
     """
     sql = f"""
         WITH {repository_attributes(as_of)}, {account_attributes(as_of)}, {SHOWN_CHANGES}
@@ -54,6 +56,7 @@ def ledger(
          WHERE detected_at <= :until AND (detected_at, change.id) < (:cursor_at, :cursor_id)
            AND detected_at >= :since
            AND (CAST(:kinds AS text[]) = '{{}}' OR change.kind = ANY(CAST(:kinds AS text[])))
+           AND (CAST(:repository_id AS bigint) IS NULL OR change.repository_id = :repository_id)
            AND (:login = '' OR change.account_id IN (SELECT id FROM account WHERE lower(login) = lower(:login)))
          ORDER BY detected_at DESC, change.id DESC
          LIMIT :limit
@@ -68,6 +71,7 @@ def ledger(
         since=since,
         kinds=list(kinds),
         login=login,
+        repository_id=repository_id,
         limit=limit,
         **as_of_values(as_of),
     )

@@ -103,3 +103,30 @@ REPOSITORIES = {
     ),
     "description": column.TextColumn("Description", width=420),
 }
+BURSTS = {
+    "first_day": column.DateColumn("From", format="YYYY-MM-DD", width=90),
+    "last_day": column.DateColumn("To", format="YYYY-MM-DD", width=90),
+    "stars": column.NumberColumn("Stars", format="localized", width=80),
+    "peak": column.NumberColumn("Best day", format="localized", width=80),
+    "usual": column.NumberColumn("Usual day", format="%.1f", width=80, help="Median of the 90 days before"),
+    "nearby": column.TextColumn("Nearest release or change", width="large"),
+}
+RELEASES = {
+    "tag": column.TextColumn("Release", width=130),
+    "published_at": column.DatetimeColumn("Published", format="YYYY-MM-DD", width=95),
+    "name": column.TextColumn("Name", width="medium"),
+    "is_prerelease": column.CheckboxColumn("Prerelease", width=85),
+    "downloads": column.NumberColumn("Downloads", format="localized", width=95, help="Of all its files together"),
+}
+CONTRIBUTORS = {
+    "login": column.TextColumn("Contributor", width=150),
+    "commits": column.NumberColumn("Commits", format="localized", width=85),
+    "share": column.ProgressColumn("of all", format="percent", min_value=0, max_value=1, width=110),
+    "is_bot": column.CheckboxColumn("Bot", width=60),
+}
+REPOSITORY_CHANGES = {
+    "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", width=130),
+    "what": column.TextColumn("What happened", width=190),
+    "before": column.TextColumn("Before", width=160),
+    "after": column.TextColumn("After", width=160),
+}

@@ -45,3 +45,22 @@ SCENE_TOWERS = (
     "A repository's number is from its last refresh, whose date the tooltip shows. Deleted and private repositories are "
     "left out, forks are not. At most {max_towers:,} towers are drawn, the most starred."
 )
+
+STARS_GIVEN = (
+    "Stars that people gave on that day and had not withdrawn when GitHub was last asked. The line is the mean of the "
+    "seven days up to that one. Days are those of America/Los_Angeles, as GitHub counts; the last day shown is the last "
+    "complete one."
+)
+ABSENCE_FACTOR = (
+    "The Contributor Absence Factor of CHAOSS: the fewest people who together made half of the commits; bots do not "
+    "count. With commits of 1000, 202, 90, 33, 332, 343, 42 and 433 it is 2: 1000 + 433 is more than half of 2,475. "
+    "People whose commits belong to no GitHub account are not counted."
+)
+COMMIT_WEEKS = (
+    "Commits to the default branch without merges, by week (Monday to Sunday, UTC), complete weeks only. GitHub counts "
+    "the last year."
+)
+TRAFFIC_DAYS = (
+    "Views and clones as GitHub counts them, by day (UTC); only for repositories whose traffic the token may read. "
+    "Unique visitors of several days cannot be added up."
+)

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Table, insert, select
 
 from core.db import schema
+from core.db.data_version import publish_data_version
 from core.db.partitions import ensure_partitions
 from tests import seed_data
 from tests.pages.wording import page_text
@@ -73,7 +74,7 @@ def test_a_tracked_repository_shows_what_it_is_and_its_counts(open_page, cat):
         "Open issues": ("2", "+0"),
         "Open change requests": ("1", "+0"),
     }
-    assert len(cell_questions(shown)) == 5
+    assert len(cell_questions(shown)) == 11
     assert "coverage 100" in text
 
 
@@ -167,3 +168,65 @@ def test_a_deleted_repository_keeps_its_data(open_page, database, cat):
     shown = open_page("repository", name="octo/cat")
     assert "was deleted or made private" in page_text(shown)
     assert shown.metric
+
+
+def add_facts(database: Connection, repository_id: int) -> None:
+    """Two stars a day for forty days, then a burst, a release the day before it, contributors and commits."""
+    at = utc(days_ago(1))
+
+    def add(table: Table, **values: object) -> None:
+        database.execute(insert(table).values(repository_id=repository_id, **values))
+
+    for ago in range(45, 4, -1):
+        day = (TODAY - timedelta(days=ago)).date()
+        add(schema.star_day, day=day, captured_at=at, stars=70 if ago == 5 else 2)
+        add(schema.commit_day, day=day, captured_at=at, commits=3)
+    published = datetime(TODAY.year, TODAY.month, TODAY.day, 20, tzinfo=UTC) - timedelta(days=6)
+    add(
+        schema.release, github_id=1, tag="v1 <b>", name="*First*", is_prerelease=False, downloads=5,
+        created_at=published, published_at=published,
+    )  # fmt: skip
+    add(
+        schema.contributor_snapshot, captured_at=at, contributors=8, bots=1, commits=2475, absence_factor=2,
+        is_complete=True,
+    )  # fmt: skip
+    add(schema.repository_contributor, github_id=5, login="ada", is_bot=False, commits=1000)
+    for kind in ("star_history", "releases", "contributors", "commit_activity"):
+        add(schema.enrichment, kind=kind, captured_at=at, due_at=utc("2100-01-01"), state="stored")
+    for ago in (33, 28, 23, 18, 13):
+        pushed_at = utc(days_ago(ago))
+        add(schema.repository_push, since=pushed_at, until=pushed_at + timedelta(days=5), pushed_at=pushed_at)
+    values = {"pushed_at": utc(days_ago(8))}
+    database.execute(schema.repository.update().where(schema.repository.c.id == repository_id).values(**values))
+
+
+def test_collected_facts_are_shown(open_page, database, cat):
+    add_facts(database, cat)
+    seed_data.add_change(database, cat, "archived", days_ago(20))
+    shown = open_page("repository", name="octo/cat")
+    assert not shown.exception
+    assert not shown.error
+    text = page_text(shown)
+    # Pushed every 5 days, last 8 days before the last refresh: 8 / 5.
+    assert "Quiet for 1.6 times its usual interval" in text
+    assert "8 people and 1 bot; 2 people made half of the 2,475 commits" in text
+    tables = [frame.value for frame in shown.dataframe]
+    (burst,) = next(table for table in tables if "nearby" in table).to_dict("records")
+    assert (burst["stars"], burst["usual"], burst["nearby"]) == (70, 2.0, "release v1 <b> 1 day before")
+    assert next(table for table in tables if "tag" in table)["tag"].tolist() == ["v1 <b>"]
+    assert next(table for table in tables if "is_bot" in table)["login"].tolist() == ["ada"]
+    assert next(table for table in tables if "what" in table)["what"].tolist() == ["archived"]
+
+
+def test_facts_not_collected_and_facts_that_are_none_are_kept_apart(open_page, database, cat):
+    text = page_text(open_page("repository", name="octo/cat"))
+    for sentence in ("Its star history has not been collected yet", "Releases have not been collected yet"):
+        assert sentence in text
+    add_facts(database, cat)
+    database.execute(schema.release.delete())
+    database.execute(schema.star_day.update().values(stars=1))
+    publish_data_version(database)
+    text = page_text(open_page("repository", name="octo/cat"))
+    assert "It has no releases." in text
+    assert "Never: no day stands out." in text
+    assert "Nothing has changed since its first refresh." in text

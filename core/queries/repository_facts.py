@@ -1,0 +1,237 @@
+"""What enrichment collected about one repository: stars per day, releases, contributors, commits, traffic, pushes.
+
+Of a day that was read several times, the newest answer by the time asked for counts.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import pandas as pd
+from pandas import DataFrame
+
+from core import bursts
+from core.db.frames import derived, first_record, read_frame
+from core.queries.as_of import as_of_or_end_of_today
+from core.queries.attributes import as_of_values, repository_attributes
+
+LABELS = {
+    "renamed": "renamed", "transferred": "moved to another owner", "relicensed": "licence changed",
+    "archived": "archived", "restored": "unarchived", "gone": "deleted or made private", "back": "available again",
+    "new": "appeared", "primary_language": "primary language changed", "default_branch": "default branch changed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ContributorSummary:
+    """The newest summary of a repository's contributors; bots count only in *bots*.
+
+    absence_factor  fewest people who made half of the commits (CHAOSS Contributor Absence Factor)
+    is_complete     whether GitHub listed all of them
+    """
+
+    captured_at: datetime
+    contributors: int
+    bots: int
+    commits: int
+    absence_factor: int
+    is_complete: bool
+
+
+def stars_given(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """Return the stars given on each day, from the first one with a star to the last complete one.
+
+    day      timestamp, midnight (UTC) of a day of America/Los_Angeles
+    stars    int, given on that day and not withdrawn when last read; 0 on days without any
+    mean_7d  float, average of the seven days up to that one; null on the first six
+    """
+    sql = """
+        WITH newest AS (
+            SELECT DISTINCT ON (day) day, stars, captured_at FROM star_day
+             WHERE repository_id = :repository_id AND captured_at <= :until
+             ORDER BY day, captured_at DESC
+        ), read AS (
+            SELECT max(at) AS at
+              FROM (SELECT max(captured_at) AS at FROM newest
+                     UNION ALL
+                    SELECT captured_at FROM enrichment
+                     WHERE repository_id = :repository_id AND kind = 'star_history' AND captured_at <= :until) AS times
+        ), bounds AS (
+            SELECT (SELECT CASE WHEN incomplete.first_day IS NULL THEN min(newest.day)
+                                ELSE greatest(min(newest.day), incomplete.first_day) END
+                      FROM newest
+                      LEFT JOIN star_backfill AS incomplete
+                        ON incomplete.repository_id = :repository_id AND completed_at IS NULL
+                     GROUP BY incomplete.first_day) AS first_day,
+                   (at AT TIME ZONE 'America/Los_Angeles')::date - 1 AS last_day
+              FROM read
+        )
+        SELECT day, coalesce(stars, 0) AS stars,
+               (CASE WHEN count(*) OVER week = 7 THEN avg(coalesce(stars, 0)) OVER week END)::float AS mean_7d
+          FROM (SELECT generated AT TIME ZONE 'UTC' AS day, newest.stars
+                  FROM bounds
+                 CROSS JOIN generate_series(first_day::timestamp, last_day::timestamp, interval '1 day') AS generated
+                  LEFT JOIN newest ON newest.day = generated::date) AS days
+        WINDOW week AS (ORDER BY day ROWS BETWEEN 6 PRECEDING AND CURRENT ROW)
+         ORDER BY day
+    """
+    return _read(sql, repository_id, as_of)
+
+
+def star_bursts(days: DataFrame, releases: DataFrame, changes: DataFrame) -> DataFrame:
+    """Find the bursts in *days*, a frame of `stars_given`, newest first; see `core.bursts.DEFINITION`.
+
+    releases, changes   frames of `releases` and of `core.queries.changes.ledger`
+    first_day, last_day timestamps as in `stars_given`
+    stars, peak         int: on all its days, on the highest one
+    usual               float, the median of the days before
+    nearby              text: the nearest release or change, or that there is none
+    """
+    events = [
+        bursts.Event(_pacific_day(at), f"release {tag}")
+        for at, tag in zip(releases["published_at"], releases["tag"], strict=True)
+    ] + [
+        bursts.Event(_pacific_day(at), LABELS.get(kind, kind))
+        for at, kind in zip(changes["detected_at"], changes["kind"], strict=True)
+    ]
+    found = []
+    for burst in bursts.find_bursts([int(count) for count in days["stars"]]):
+        first_at, last_at = days["day"].iloc[burst.first], days["day"].iloc[burst.last]
+        first, last = first_at.date(), last_at.date()
+        nearby = bursts.explanation(first, last, bursts.nearest_event(first, last, events))
+        found.append((first_at, last_at, burst.stars, burst.peak, burst.usual, nearby))
+    columns = ["first_day", "last_day", "stars", "peak", "usual", "nearby"]
+    frame = DataFrame(found[::-1], columns=columns)
+    if not found:
+        times = {name: pd.Series(dtype="datetime64[us, UTC]") for name in columns[:2]}
+        frame = DataFrame({**times, **{name: pd.Series(dtype="Int64") for name in columns[2:4]}})
+        frame = frame.assign(usual=pd.Series(dtype="Float64"), nearby=pd.Series(dtype="string"))
+    return derived(frame, days)
+
+
+def releases(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """List the releases published by then and not deleted, newest first.
+
+    tag, name      text; name null where it has none
+    is_prerelease  boolean
+    published_at   timestamp
+    downloads      int, of all its files, when last read; null as of a time before that
+    """
+    sql = """
+        SELECT tag, name, is_prerelease, coalesce(published_at, created_at) AS published_at,
+               CASE WHEN read.captured_at <= :until THEN downloads END AS downloads
+          FROM release
+          LEFT JOIN enrichment AS read ON read.repository_id = release.repository_id AND read.kind = 'releases'
+         WHERE release.repository_id = :repository_id AND coalesce(published_at, created_at) <= :until
+           AND (gone_at IS NULL OR gone_at > :until)
+         ORDER BY published_at DESC, github_id DESC
+    """
+    return _read(sql, repository_id, as_of)
+
+
+def contributor_summary(repository_id: int, as_of: datetime | None) -> ContributorSummary | None:
+    """Read the newest summary of contributors by then; None before the first."""
+    sql = """
+        SELECT captured_at, contributors, bots, commits, absence_factor, is_complete FROM contributor_snapshot
+         WHERE repository_id = :repository_id AND captured_at <= :until
+         ORDER BY captured_at DESC LIMIT 1
+    """
+    return first_record(_read(sql, repository_id, as_of), ContributorSummary)
+
+
+def contributors(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """List the hundred contributors with most commits as last read, or none as of a time before that.
+
+    login    text
+    is_bot   boolean
+    commits  int
+    share    float from 0 to 1, of the commits by people; null for bots
+    """
+    sql = """
+        SELECT login, is_bot, contributor.commits,
+               CASE WHEN NOT is_bot THEN contributor.commits::float / nullif(summary.commits, 0) END AS share
+          FROM repository_contributor AS contributor
+          JOIN enrichment AS read ON read.repository_id = contributor.repository_id AND read.kind = 'contributors'
+          LEFT JOIN LATERAL (
+               SELECT commits FROM contributor_snapshot
+                WHERE repository_id = :repository_id AND captured_at <= :until
+                ORDER BY captured_at DESC LIMIT 1) AS summary ON true
+         WHERE contributor.repository_id = :repository_id AND read.captured_at <= :until
+         ORDER BY contributor.commits DESC, lower(login), github_id
+    """
+    return _read(sql, repository_id, as_of)
+
+
+def weekly_commits(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """Count the commits to the default branch in each complete week that was read, oldest first.
+
+    week     timestamp, midnight (UTC) of the Monday
+    commits  int, merges excluded
+    """
+    sql = """
+        WITH newest AS (
+            SELECT DISTINCT ON (day) day, commits, captured_at FROM commit_day
+             WHERE repository_id = :repository_id AND captured_at <= :until
+             ORDER BY day, captured_at DESC
+        ), read AS (
+            SELECT max(at) AS at, min(first_day) AS first_day
+              FROM (SELECT max(captured_at) AS at, min(day) AS first_day FROM newest
+                     UNION ALL
+                    SELECT captured_at, first_day FROM enrichment
+                     WHERE repository_id = :repository_id AND kind = 'commit_activity'
+                       AND captured_at <= :until) AS times
+        )
+        SELECT monday AT TIME ZONE 'UTC' AS week, coalesce(sum(commits), 0)::bigint AS commits
+          FROM read
+         CROSS JOIN generate_series(date_trunc('week', first_day::timestamp + interval '6 days'),
+                                    date_trunc('week', at AT TIME ZONE 'UTC') - interval '7 days',
+                                    interval '7 days') AS monday
+          LEFT JOIN newest ON newest.day >= monday::date AND newest.day < monday::date + 7
+         GROUP BY monday ORDER BY monday
+    """
+    return _read(sql, repository_id, as_of)
+
+
+def traffic(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """Return views and clones of each day that was read, oldest first.
+
+    day                                            timestamp, midnight (UTC)
+    views, unique_views, clones, unique_clones     int, null where not reported; unique counts cannot be summed
+    """
+    sql = """
+        SELECT DISTINCT ON (day) day::timestamp AT TIME ZONE 'UTC' AS day, views, unique_views, clones, unique_clones
+          FROM traffic_day
+         WHERE repository_id = :repository_id AND captured_at <= :until
+         ORDER BY day, captured_at DESC
+    """
+    return _read(sql, repository_id, as_of)
+
+
+def pushes(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """List the times of pushes that our refreshes have seen by then, oldest first: pushed_at."""
+    sql = f"""
+        WITH {repository_attributes(as_of)}
+        SELECT pushed_at FROM attributes WHERE repository_id = :repository_id AND pushed_at IS NOT NULL
+         UNION
+        SELECT pushed_at FROM repository_push
+         WHERE repository_id = :repository_id AND since <= :until AND pushed_at IS NOT NULL
+         ORDER BY pushed_at
+    """  # noqa: S608
+    return _read(sql, repository_id, as_of, **as_of_values(as_of))
+
+
+def was_collected(repository_id: int, kind: str, as_of: datetime | None) -> bool:
+    """Return whether a *kind* of fact was stored by then; of the past only if its last capture is not later."""
+    sql = """
+        SELECT captured_at FROM enrichment
+         WHERE repository_id = :repository_id AND kind = :kind AND captured_at <= :until
+    """
+    return not _read(sql, repository_id, as_of, kind=kind).empty
+
+
+def _read(sql: str, repository_id: int, as_of: datetime | None, /, **values: Any) -> DataFrame:
+    return read_frame(sql, repository_id=repository_id, until=as_of_or_end_of_today(as_of), **values)
+
+
+def _pacific_day(at: datetime) -> date:
+    return pd.Timestamp(at).tz_convert("America/Los_Angeles").date()

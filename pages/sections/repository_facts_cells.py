@@ -1,0 +1,60 @@
+"""Sentences about the collected facts of one repository."""
+
+from datetime import datetime
+
+import streamlit as st
+from pandas import DataFrame
+
+from core import dormancy, wording
+from core.queries import repository_facts
+from core.queries.repository_facts import ContributorSummary
+from pages.components.format import day, number
+
+
+def days_alt(frame: DataFrame, at: str, value: str) -> str:
+    """Return the sum of *value*, the first and last time, and the highest bar, for screen readers."""
+    if frame.empty:
+        return f"No {value} are known."
+    peak = frame.iloc[int(frame[value].astype(float).to_numpy().argmax())]
+    return (
+        f"Bars of {value} from {day(frame[at].iloc[0])} to {day(frame[at].iloc[-1])}: {number(frame[value].sum())} "
+        f"together, most on {day(peak[at])} with {number(peak[value])}."
+    )
+
+
+def contributors_sentence(summary: ContributorSummary | None) -> str:
+    """Say how many people contribute and how few of them made half of the commits."""
+    if summary is None:
+        return "People with most commits to the default branch."
+    least = "" if summary.is_complete else "at least "
+    people = wording.quantity(summary.contributors, "person", "people")
+    half = wording.quantity(summary.absence_factor, "person", "people")
+    return (
+        f"{least.capitalize()}{people} and {wording.quantity(summary.bots, 'bot')}; {half} made half of the "
+        f"{wording.quantity(summary.commits, 'commit')} by people (Contributor Absence Factor {number(summary.absence_factor)})."
+    )
+
+
+def read_note(summary: ContributorSummary | None) -> str:
+    """Return since when the summary has been the same."""
+    return f"unchanged since {day(summary.captured_at)}" if summary else ""
+
+
+def no_releases_sentence(repository_id: int, as_of: datetime | None) -> str:
+    """Say why there are no releases: none, or not collected."""
+    if repository_facts.was_collected(repository_id, "releases", as_of):
+        return "It has no releases."
+    return "Releases have not been collected by that day." if as_of else "Releases have not been collected yet."
+
+
+def show_dormancy(pushes: DataFrame, checked_at: datetime) -> None:
+    """Show how long it has been quiet, against its own usual interval; nothing with too few pushes."""
+    found = dormancy.dormancy([at.to_pydatetime() for at in pushes["pushed_at"]], checked_at)
+    if found is None:
+        return
+    usual = wording.duration(found.usual)
+    st.caption(
+        f":material/bedtime: {dormancy.quiet_sentence(found)}: last push {wording.duration(found.quiet)} before the last refresh, "
+        f"usually every {usual}.",
+        help=dormancy.DEFINITION,
+    )
