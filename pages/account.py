@@ -9,11 +9,10 @@ import streamlit as st
 
 from core.charts import bars
 from core.emoji import render_shortcodes
-from core.github_site import page_url
 from core.queries import account_repositories, accounts, empty_reasons, growth, languages
 from pages.components import columns, definitions
 from pages.components.alt_text import bars_alt
-from pages.components.as_of import selected_as_of, unknown_sentence
+from pages.components.as_of import page_links, selected_as_of, unknown_sentence
 from pages.components.cell import cell, theme
 from pages.components.format import number, percent
 from pages.components.history_cell import line_cell, shares_cell
@@ -131,13 +130,13 @@ with right:
 """
 repositories = account_repositories.list_repositories(account.account_id, as_of)
 shown = repositories.assign(
-    repository=repositories["full_name"].map(page_url),
+    repository=page_links("repository", "name", repositories["full_name"]),
     description=repositories["description"].map(render_shortcodes, na_action="ignore"),
     star_trend=repositories["star_trend"].map(account_repositories.since_last_gap, na_action="ignore"),
 )
 table_cell(
     "Which repositories are these?",
-    f"All {len(repositories):,}, most stars first. Click a heading to sort, a name to open GitHub."
+    f"All {len(repositories):,}, most stars first. Click a heading to sort, a name to open its page."
     + unknown_sentence(repositories),
     repositories,
     columns.ACCOUNT_REPOSITORIES,

@@ -78,7 +78,7 @@ cell(
 )
 table_cell(
     "What are all the numbers?",
-    f"{quantity(len(rows), 'repository', 'repositories')}. Click a heading to sort, a name to open GitHub.",
+    f"{quantity(len(rows), 'repository', 'repositories')}. Click a heading to sort, a name to open its page.",
     found.rows,
     columns.MOVERS_TABLE,
     name="movers",

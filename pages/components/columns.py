@@ -5,7 +5,7 @@ from streamlit import column_config as column
 TIMESTAMP_COLUMN = column.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
 
 ACCOUNT_REPOSITORIES = {
-    "repository": column.LinkColumn("Repository", display_text=r"/[^/]+/([^/]+)$", width=170),
+    "repository": column.LinkColumn("Repository", display_text=r"name=[^/]+/([^&]+)", width=170),
     "stars": column.NumberColumn("Stars", format="localized", width=82),
     "stars_30d": column.NumberColumn("In 30 days", format="localized", width=86, help="Growth up to the last refresh"),
     "star_trend": column.LineChartColumn(
@@ -40,8 +40,8 @@ MOVERS = {
     "owner": None,
 }
 MOVERS_TABLE = {
-    "repository": column.LinkColumn("Repository", display_text=r"([^/]+/[^/]+)$", width=220, pinned=True),
-    "account": column.LinkColumn("Owner", display_text=r"login=(.+)$", width=110, help="Opens the account page"),
+    "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=220, pinned=True),
+    "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=110, help="Opens the account page"),
     "growth": column.NumberColumn("Gained", format="localized", width=85),
     "share": column.NumberColumn("Gained, share", format="percent", width=105, help="Of the stars before"),
     "stars": column.NumberColumn("Stars", format="localized", width=85),
@@ -72,7 +72,7 @@ OVERDUE_ACCOUNTS = {
     "failures": column.NumberColumn("Failed", width=60, help="Times in a row"),
 }
 REPOSITORIES = {
-    "repository": column.LinkColumn("Repository", display_text=r"/[^/]+/([^/]+)$", width=200, pinned=True),
+    "repository": column.LinkColumn("Repository", display_text=r"name=[^/]+/([^&]+)", width=200, pinned=True),
     "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=105, help="Opens the account page"),
     "language": column.TextColumn("Language", width=90),
     "stars": column.NumberColumn("Stars", format="localized", width=75),

@@ -2,9 +2,9 @@
 
 from pandas import DataFrame
 
-from core.github_site import page_url
 from core.queries.movers import MIN_STARS_FOR_SHARE, Movers, Ranking
 from core.wording import quantity
+from pages.components.as_of import page_links
 from pages.components.format import day, number
 
 
@@ -36,5 +36,8 @@ def why_no_movers(movers: Movers, ranking: Ranking, period: str) -> str:
 
 
 def movers_table(rows: DataFrame) -> DataFrame:
-    """Add links to the repository and to its owner's page."""
-    return rows.assign(repository=rows["full_name"].map(page_url), account="/account?login=" + rows["owner"])
+    """Add links to the repository's and to its owner's page."""
+    return rows.assign(
+        repository=page_links("repository", "name", rows["full_name"]),
+        account=page_links("account", "login", rows["owner"]),
+    )

@@ -7,7 +7,6 @@ import pyarrow.compute as pc
 from pandas import ArrowDtype, DataFrame, Series
 
 from core.emoji import render_shortcodes
-from core.github_site import page_url
 from pages.components.as_of import page_links
 
 # Indexed by 1 for archived + 2 for fork + 4 for deleted or private.
@@ -22,7 +21,7 @@ def display_rows(frame: DataFrame) -> DataFrame:
     flags = archived + 2 * fork + 4 * gone
     topics = pc.binary_join(pa.array(frame["topics"], pa.list_(pa.string())), ", ")
     return frame.assign(
-        repository=frame["full_name"].map(page_url),
+        repository=page_links("repository", "name", frame["full_name"]),
         account=page_links("account", "login", frame["owner"]),
         description=descriptions_with_emoji(frame["description"]),
         topics=Series(topics, dtype=ArrowDtype(topics.type), index=frame.index),

@@ -6,7 +6,6 @@ from core.charts.scene import deck
 from core.charts.scene.camera import Canvas
 from core.charts.scene.city import City
 from core.charts.scene.legend import legend_html
-from core.github_site import page_url
 from core.wording import quantity
 from pages.components import page_width, query_params
 from pages.components.cell import theme
@@ -59,7 +58,12 @@ def show_selected_tower(layout: City, name: str | None, left_out: str) -> None:
             st.caption(f":material/ads_click: {missing}Click a tower to see its repository. {left_out}")
             return
         row = found.iloc[0]
-        st.markdown(f"**[{escape_markdown(row.full_name)}]({page_url(row.full_name)})**", width="content")
+        st.page_link(
+            "repository.py",
+            label=f"**{escape_markdown(row.full_name)}**",
+            query_params={"name": row.full_name},
+            width="content",
+        )
         language = escape_markdown(row.language) if isinstance(row.language, str) else UNKNOWN
         st.caption(
             f"{quantity(row.stars, 'star')} on {day(row.checked_at)} · {signed_number(row.stars_30d)} in the 30 days before"

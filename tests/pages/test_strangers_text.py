@@ -317,7 +317,7 @@ REVIEWED = {
     "sections/running_ingestions.py": {"ingestion['trigger']", "pop(…)", "query(…)"}
     | {"jobs[jobs['working'] + jobs['waiting'] > 0]['kind']"},
     "sections/repository_facts_cells.py": {"quiet_sentence(…)", "value"},
-    "sections/scene_view.py": {"left_out", "page_url(…)"},
+    "sections/scene_view.py": {"left_out"},
     "sections/settings_list.py": {"almanac_version(…)", "machine(…)", "python_version(…)", "query(…)", "release(…)"}
     | {
         "settings_warnings(…)",

@@ -1,5 +1,6 @@
 """Links in tables lead to the same moment."""
 
+import re
 from datetime import datetime
 
 import pandas as pd
@@ -55,6 +56,15 @@ def test_topics_and_state_are_text_which_a_table_can_sort():
     shown = set(columns.REPOSITORIES) & set(rows)
     assert shown >= {"topics", "state", "size_kb"}
     assert not [name for name in shown if "list" in str(rows[name].dtype)]
+    assert list(rows["repository"]) == ["/repository?name=octo/cat", "/repository?name=octo/dog"]
     assert (rows["topics"].iloc[0], rows["state"].iloc[0]) == ("cats, git", "archived, fork, deleted")
     assert rows[["topics", "state"]].iloc[1].isna().all()
     assert rows["size_kb"].iloc[1] == 2**31 // 1024
+
+
+@pytest.mark.parametrize("table", [columns.REPOSITORIES, columns.ACCOUNT_REPOSITORIES, columns.MOVERS_TABLE])
+@pytest.mark.parametrize("kept", ["", "&as_of=2026-03-31"])
+def test_a_link_shows_the_name_without_the_moment(table: dict, kept: str) -> None:
+    pattern = table["repository"]["type_config"]["display_text"]
+    (name,) = re.search(pattern, f"/repository?name=octo/cat.js{kept}").groups()
+    assert name in {"cat.js", "octo/cat.js"}
