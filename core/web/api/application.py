@@ -26,13 +26,17 @@ from core.web.api.routers import (
     movers,
     people,
     repositories,
+    repository_facts,
     scene,
     tracking,
 )
 from core.web.middleware.error_responses import ErrorResponses
 
 VERSION = "1"
-ROUTER_MODULES = (auth, people, github, accounts, repositories, languages, movers, changes, scene, ingestions, tracking)
+ROUTER_MODULES = (
+    *(auth, people, github, accounts, repositories, repository_facts, languages, movers, changes, scene, ingestions),
+    tracking,
+)
 DESCRIPTION = """Read the history that Almanac stores. Each number is what GitHub reported at a stated time; a number
 that was not collected is null, never zero.
 
