@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
+from uuid import uuid4
 
 import procrastinate
 from sqlalchemy import Connection, text
@@ -78,7 +79,7 @@ def defer_refresh(
         origin = replace(origin, ingestion_id=create_ingestion(connection, origin, now))
     for start in range(0, len(to_queue), batch_size):
         batch = to_queue[start : start + batch_size]
-        job = _defer_batch(connection, batch, origin, priority)
+        job = _defer_batch(connection, batch, origin, priority, is_marked=tracked.issuperset(batch))
         if job is None:
             continue
         jobs.append(job)
@@ -137,8 +138,15 @@ def _record_job(connection: Connection, ingestion_id: int | None, job_id: int, a
     )
 
 
-def _defer_batch(connection: Connection, batch: Sequence[int], origin: JobOrigin, priority: int) -> int | None:
-    name = blake2b(",".join(map(str, batch)).encode(), digest_size=12).hexdigest()
+def _defer_batch(
+    connection: Connection, batch: Sequence[int], origin: JobOrigin, priority: int, *, is_marked: bool
+) -> int | None:
+    """Queue one job; if the accounts are not all marked, the lock of their ids keeps them from being queued twice.
+
+    Marked accounts get a lock of their own: an older job that was put back must not swallow a new request.
+    """
+    ids = blake2b(",".join(map(str, batch)).encode(), digest_size=12).hexdigest()
+    name = uuid4().hex if is_marked else ids
     return defer_once(
         connection, REFRESH, lock=f"refresh:{name}", priority=priority, account_ids=list(batch), **asdict(origin)
     )

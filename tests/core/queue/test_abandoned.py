@@ -208,7 +208,27 @@ def test_in_any_order_of_steps_each_requested_account_is_stored_and_nothing_stay
     assert scalars(queue.engine, "SELECT account_id FROM tracked_account WHERE due_at <= :now", now=NOW) == []
 
 
-def test_a_dead_job_is_closed_when_its_account_was_requested_again(queue):
+@pytest.fixture
+def untracked_queue(queue):
+    """A queue with accounts that have no mark: the lock of a job keeps them from being queued twice."""
+    execute(queue.engine, "DELETE FROM tracked_account")
+    return queue
+
+
+def test_a_request_after_a_job_was_put_back_is_not_swallowed_by_it(queue):
+    """Its worker lost the lock and works on: it stores the account, and ends the job that was put back."""
+    queue.request(0)
+    queue.fetch()
+    queue.lose_lock(queue.executions[0])
+    queue.release()
+    queue.store(queue.executions[0])
+    queue.request(0)
+    queue.drain()
+    assert queue.requested == set()
+
+
+def test_a_dead_job_is_closed_when_its_account_was_requested_again(untracked_queue):
+    queue = untracked_queue
     queue.request(0)
     queue.fetch()
     queue.store(queue.executions[0])
@@ -220,8 +240,9 @@ def test_a_dead_job_is_closed_when_its_account_was_requested_again(queue):
     assert queue.requested == set()
 
 
-def test_procrastinate_refuses_to_put_a_job_back_while_a_newer_one_waits(queue):
+def test_procrastinate_refuses_to_put_a_job_back_while_a_newer_one_waits(untracked_queue):
     """Which is why such a job is closed."""
+    queue = untracked_queue
     queue.request(0)
     queue.fetch()
     queue.store(queue.executions[0])
