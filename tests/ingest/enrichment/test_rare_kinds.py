@@ -2,6 +2,7 @@
 
 from sqlalchemy import text
 
+from core.linguist import present_name
 from core.queue.enrichment import FACT_KINDS
 from ingest.enrichment import account_counts, due
 from ingest.github.api.models import RareCounts
@@ -69,7 +70,7 @@ def test_languages_of_forks_are_read_a_hundred_and_forty_nine_a_point(harness):
         for repository in harness.ingestor.stored_account(login)["repositories"]
     }
     assert {one["id"]: stored[one["id"]] for one in truth.values()} == {
-        one["id"]: one["languages"] for one in truth.values()
+        one["id"]: {present_name(name): size for name, size in one["languages"].items()} for one in truth.values()
     }
 
 
