@@ -24,6 +24,11 @@ from pages.components.table_cell import table_cell
 
 MAX_DAYS, SHOWN_BARS = 365, 20
 RANKINGS: dict[str, Ranking] = {"Gained": "gained", "Gained, share": "share", "Lost": "lost"}
+QUESTIONS: dict[Ranking, str] = {
+    "gained": "Which repositories gained most stars",
+    "share": "Which repositories grew fastest for their size",
+    "lost": "Which repositories lost most stars",
+}
 AGES = {"Any age": None, "Younger than a year": timedelta(days=365)}
 
 languages = repository_list.language_counts()["language"].tolist()
@@ -54,11 +59,7 @@ top = found.rows.head(SHOWN_BARS)
 shares = top["share"].map(lambda share: percent(share, 1), na_action="ignore").astype(object).fillna("—").astype(str)
 gains = top["growth"].map(signed_number).astype(str)
 cell(
-    {
-        "gained": f"Which repositories gained most stars within {span}?",
-        "share": f"Which repositories grew fastest within {span}, for their size?",
-        "lost": f"Which repositories lost most stars within {span}?",
-    }[ranking],
+    f"{QUESTIONS[ranking]} within {span}?",
     movers_sentence(found, span) + (f" From {MIN_STARS_FOR_SHARE} stars before." if ranking == "share" else ""),
     found.rows,
     name=f"movers-{ranking}-{days}-days",

@@ -70,7 +70,13 @@ def _remove(folder: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def clean_environment() -> Iterator[None]:
-    """Keep the developer's settings out of tests, and reset those that a test makes."""
+    """Keep the developer's settings out of tests, and reset those that a test makes.
+
+    A test without a server of its own gets none: a command line that ran before must not start the embedded ones.
+    """
+    from core import redis_client
+    from core.db import engine
+
     given = {"CHROMIUM", "NO_BROWSER", "RECORDED_DIR"}
     names = [name.upper() for name in Settings.model_fields]
     with pytest.MonkeyPatch.context() as patch:
@@ -78,9 +84,13 @@ def clean_environment() -> Iterator[None]:
             if name.upper() in names or (name.startswith("GITHUB_") and name not in given):
                 patch.delenv(name)
         patch.setitem(Settings.model_config, "env_file", None)
+        patch.setattr(engine, "_embedded_server_url", None)
+        patch.setattr(redis_client, "_embedded_server_url", None)
         settings.cache_clear()
+        redis_client.redis.cache_clear()
         yield
     settings.cache_clear()
+    redis_client.redis.cache_clear()
 
 
 @pytest.fixture(scope="session")

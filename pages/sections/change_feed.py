@@ -39,13 +39,13 @@ def show_days(ledger: DataFrame) -> None:
             st.markdown(f"**{day}**")
             newest = entries.head(SHOWN_ENTRIES).astype(object)
             shown = newest.where(newest.notna(), None).itertuples()
-            lines = [sentence(one.kind, one.repository or one.account, one.before, one.after) for one in shown]
+            lines = [change_sentence(one.kind, one.repository or one.account, one.before, one.after) for one in shown]
             if len(entries) > SHOWN_ENTRIES:
                 lines.append(f"and {len(entries) - SHOWN_ENTRIES:,} more in the table below")
             st.markdown("\n".join(f"- {line}" for line in lines))
 
 
-def sentence(kind: str, subject: str, before: str | None, after: str | None) -> str:
+def change_sentence(kind: str, subject: str, before: str | None, after: str | None) -> str:
     """Describe one change in one line of Markdown."""
     what = f"{ICONS.get(kind, '')} **{escape_markdown(subject)}** {labels.CHANGES.get(kind, kind)}".strip()
     if before and after:

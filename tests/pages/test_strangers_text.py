@@ -273,7 +273,9 @@ REVIEWED = {
     "account.py": {"sentence(…)"},  # of `empty_reasons`: gets the login escaped
     "languages.py": {"_sentence(…)", "definitions.LANGUAGE_MEASURES[measure]", "measure"}
     | {"options[selected or default_label]"},
+    "changes.py": {"within"},  # a span in words
     "main.py": {"page.title"},
+    "movers.py": {"period"},
     "overview.py": {"labels.PERIODS[days]", "period", "counts.due", "counts.failing", "counts.paused", "counts.queued"},
     "profile_page.py": {"_first_match(…)"},
     "register.py": {"invalid", "settings().base_url"},
@@ -290,6 +292,7 @@ REVIEWED = {
     "components/history_cell.py": {"how_to_read", "note", "period", "question"},
     "components/markdown.py": {"without_links_and_emoji(…)"},
     "components/metric_cards.py": {"card.help", "card.label", "card.span"},
+    "components/movers_texts.py": {"period"},
     "components/navigation.py": {"self.path"},
     "components/notices.py": {"sentence"},
     "components/query_params.py": {"st.query_params", "key"},  # escaped where they are shown
@@ -308,9 +311,10 @@ REVIEWED = {
         "kind",
     }
     | {"model.model_fields", "name", "pop(…)", "title"},
+    "sections/change_feed.py": {"head(…)", "kind", "within"},  # days, and kinds that only we write
     "sections/invite_people.py": {"itertuples(…)"},
     "sections/language_sentences.py": {"measure", "reason"},
-    "sections/overview_totals.py": {"RULE_KINDS[kind].title", "kind", "period", "counts.due", "counts.failing"}
+    "sections/overview_totals.py": {"RULE_KINDS[kind].title", "kind", "counts.due", "counts.failing"}
     | {"counts.paused", "counts.queued"},
     "sections/person_detail.py": {"api_keys(…)", "assign(…)", "sessions(…)", "timedelta(…)"},
     "sections/recent_failures.py": {"query(…)"},

@@ -19,6 +19,12 @@ from core.web.routes import health as health_route
 from core.web.routes.health import Health
 
 
+@pytest.fixture(autouse=True)
+def unknown_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the disk out: tests/core/test_disk_space.py is about it."""
+    monkeypatch.setattr(health_route, "disk_state", lambda: None)
+
+
 def health_client(health: Health) -> TestClient:
     return TestClient(Starlette(routes=[Route("/health", health.respond)]))
 
