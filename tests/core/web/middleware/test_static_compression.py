@@ -64,7 +64,19 @@ def static_client(folder: Path, cache_folder: Path) -> TestClient:
 def web(folder: Path, tmp_path: Path, quick: None) -> Iterator[TestClient]:
     with static_client(folder, tmp_path / "data") as client:
         wait_for_files(tmp_path / "data")
+        wait_until_served(client)
         yield client
+
+
+def wait_until_served(client: TestClient) -> None:
+    """Wait until the middleware has loaded the files: they are saved a moment before."""
+    until = time.monotonic() + 20
+    while (
+        client.head("/static/js/index.A1b2.js", headers={"accept-encoding": "br"}).headers.get("content-encoding")
+        != "br"
+    ):
+        assert time.monotonic() < until, "the saved files are not served"
+        time.sleep(0.01)
 
 
 def wait_for_files(cache_folder: Path) -> Path:
