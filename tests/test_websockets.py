@@ -245,7 +245,8 @@ def test_after_the_sign_in_a_long_list_can_be_pasted(opened, ada):
     widget.id, widget.string_value = "$$ID-pasted", "ö" * 1_000_000
     page.socket.send(asked.SerializeToString())
     assert "Sign out" in page.drawn()
-    page.socket.send(b"\x00" * (SIGNED_IN.message_bytes + 1))
+    with suppress(ConnectionClosed):
+        page.socket.send(b"\x00" * (SIGNED_IN.message_bytes + 1))
     assert page.closed_with() == 1009
 
 
@@ -283,6 +284,20 @@ def test_what_no_page_sends_closes_the_connection(opened, ada, sent):
     page = opened(signed_in(ada))
     page.socket.send(sent)
     assert page.closed_with() == 1008
+
+
+def test_a_flood_of_messages_within_their_size_is_ended(opened, ada, web):
+    """Their sum is what fills a page's memory: about a burst, whatever their names."""
+    page = opened(signed_in(ada))
+    with suppress(ConnectionClosed):
+        for number in range(50):
+            asked = BackMsg()
+            widget = asked.rerun_script.widget_states.widgets.add()
+            widget.id, widget.string_value = f"$$ID-{number}", "x" * 4_000_000
+            page.socket.send(asked.SerializeToString())
+    # Closed while more is on its way, so the browser may see a reset before the reason.
+    assert page.closed_with() in {1006, 1008}
+    assert 'reason="too_fast"' in web.get("/metrics").text
 
 
 def test_before_a_sign_in_nothing_can_be_uploaded_or_fetched(opened):

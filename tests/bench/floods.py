@@ -51,6 +51,8 @@ class Web:
             subprotocols=[Subprotocol("streamlit")],
             additional_headers={"cookie": self.cookies} if signed_in else {},
             max_size=None,
+            ping_interval=None,
+            close_timeout=0.1,  # it leaves without a word, as browsers whose connection breaks
         ) as opened:
             yield opened
 

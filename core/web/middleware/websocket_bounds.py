@@ -21,6 +21,8 @@ from core.web.websocket_owner import WebsocketOwner
 log = structlog.get_logger()
 # A page sends its first message as soon as it is connected.
 FIRST_MESSAGE_SECONDS = 20.0
+# What has to wait longer closes the connection: while it waits, the server reads nothing, not even pongs.
+MAX_WAIT_SECONDS = 10.0
 MAX_SIGNED_OUT_SOCKETS = 500
 POLICY_VIOLATION, TOO_LARGE, TRY_AGAIN_LATER = 1008, 1009, 1013
 
@@ -132,8 +134,7 @@ class BoundedSocket:
             if message["type"] == "websocket.receive":
                 self._check(message)
                 self._first_until = float("inf")
-                if wait := self._budget.spend(len(message["bytes"])):
-                    await asyncio.sleep(wait)
+                await self._wait(self._budget.spend(len(message["bytes"])))
             elif message.get("code") == TOO_LARGE:
                 note_refusal("too_large")
         except Refused as refused:
@@ -156,6 +157,11 @@ class BoundedSocket:
         except TimeoutError:
             is_silent = self._first_until <= self._closes_at
             raise Refused(*("silent",) if is_silent else ("not_signed_in", TRY_AGAIN_LATER)) from None
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds > MAX_WAIT_SECONDS:
+            raise Refused("too_fast")
+        await asyncio.sleep(seconds)
 
     def _check(self, message: Message) -> None:
         content = message.get("bytes")
