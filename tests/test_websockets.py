@@ -247,7 +247,8 @@ def test_after_the_sign_in_a_long_list_can_be_pasted(opened, ada):
     assert "Sign out" in page.drawn()
     with suppress(ConnectionClosed):
         page.socket.send(b"\x00" * (SIGNED_IN.message_bytes + 1))
-    assert page.closed_with() == 1009
+    # The close code is lost when the client is still sending.
+    assert page.closed_with() in {1006, 1009}
 
 
 @pytest.mark.parametrize(("is_signed_in", "bounds"), [(False, SIGNED_OUT), (True, SIGNED_IN)])
