@@ -9,14 +9,14 @@
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, NoReturn
 
 import psycopg
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from core.db.errors import connection_reason, is_connection_error
+from core.db.errors import causes, connection_reason, is_connection_error
 from core.errors import AlmanacError, BadInput
 from core.markup import escape_controls
 from core.settings import Settings, settings
@@ -55,7 +55,7 @@ def describe(error: BaseException) -> tuple[str, int] | None:
         return "\n".join(validation_messages(error)), EXIT_UNUSABLE_INPUT
     if isinstance(error, AlmanacError):
         return str(error), EXIT_UNUSABLE_INPUT if isinstance(error, BadInput) else EXIT_FAILED
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, psycopg.Error) and _is_about_server(cause):
             name = "DATABASE_URL" if settings().database_url else "the embedded server"
             return f"Postgres is unavailable ({name}): {connection_reason(cause)}", EXIT_FAILED
@@ -126,15 +126,8 @@ def _check_arguments(arguments: Sequence[str]) -> None:
 
 
 def _is_about_server(error: psycopg.Error) -> bool:
-    # Without a code: no connection, or a connection option that does not exist.
-    return is_connection_error(error) or error.sqlstate is None or error.sqlstate.startswith(SERVER_SQLSTATE_PREFIXES)
+    return is_connection_error(error) or (error.sqlstate or "").startswith(SERVER_SQLSTATE_PREFIXES)
 
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

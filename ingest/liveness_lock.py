@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import structlog
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.queue.liveness import APPLICATION_NAME, lock_key
 
@@ -84,6 +84,6 @@ class LivenessLock:
                     self._lost.set()
                     return
                 wait = CONFIRMATION_SECONDS
-            except DBAPIError:
+            except SQLAlchemyError:  # lost, refused, or the pool has no connection free
                 self._disconnect()
                 wait = RECONNECT_SECONDS

@@ -33,7 +33,7 @@ REASONS = CONFLICT_REASONS | {
 
 def is_connection_error(error: BaseException | None) -> bool:
     """Return True if *error*, or what caused it, is a lost or refused Postgres connection, not a failed statement."""
-    return any(_is_connection_error(cause) for cause in _causes(error))
+    return any(_is_connection_error(cause) for cause in causes(error))
 
 
 def is_server_unavailable(error: BaseException | None) -> bool:
@@ -44,7 +44,7 @@ def is_server_unavailable(error: BaseException | None) -> bool:
     unavailable = (ServerUnavailable, ConnectionError, RedisConnectionError, RedisTimeoutError)
     return any(
         isinstance(cause, unavailable) or _is_connection_error(cause) or is_unavailable_sqlstate(_sqlstate(cause))
-        for cause in _causes(error)
+        for cause in causes(error)
     )
 
 
@@ -55,7 +55,7 @@ def is_unavailable_sqlstate(sqlstate: str | None) -> bool:
 
 def is_conflict(error: BaseException | None) -> bool:
     """Return True for a deadlock or a serialization failure: the same transaction, run again, may succeed."""
-    return any(_sqlstate(cause) in CONFLICT_REASONS for cause in _causes(error))
+    return any(_sqlstate(cause) in CONFLICT_REASONS for cause in causes(error))
 
 
 def unavailable_reason(error: BaseException | None) -> str:
@@ -65,7 +65,7 @@ def unavailable_reason(error: BaseException | None) -> str:
 
 def reported_reason(error: BaseException | None) -> str | None:
     """Return what the SQLSTATE of *error*, or of what caused it, means; None where there is none."""
-    states = [state for cause in _causes(error) if (state := _sqlstate(cause))]
+    states = [state for cause in causes(error) if (state := _sqlstate(cause))]
     return REASONS.get(states[-1], f"SQLSTATE {states[-1]}") if states else None
 
 
@@ -79,7 +79,7 @@ def connection_reason(error: BaseException) -> str:
 def is_statement_cancelled(error: BaseException | None) -> bool:
     """Return True for a statement that was cancelled on request, as a stopping worker does."""
     return any(
-        isinstance(cause, psycopg.Error) and cause.sqlstate == QUERY_CANCELED_SQLSTATE for cause in _causes(error)
+        isinstance(cause, psycopg.Error) and cause.sqlstate == QUERY_CANCELED_SQLSTATE for cause in causes(error)
     )
 
 
@@ -96,7 +96,8 @@ def _sqlstate(error: BaseException) -> str | None:
     return getattr(error, "sqlstate", None)
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield *error*, what caused it, and so on."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

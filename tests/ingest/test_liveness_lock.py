@@ -4,6 +4,7 @@ import time
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.queue.liveness import APPLICATION_NAME, JOB_LOCK_SPACE
 from ingest import liveness_lock
@@ -71,6 +72,22 @@ def test_after_a_lost_connection_it_is_acquired_again(engine):
         wait_for(lambda: holders(engine) not in ([], [first]))
         assert not held.is_lost
     assert holders(engine) == []
+
+
+def test_it_goes_on_trying_while_the_pool_has_no_connection_free(engine, monkeypatch):
+    with lock(engine).held() as held:
+        (first,) = holders(engine)
+        acquire, attempts = held._acquire, []
+
+        def exhausted_once():
+            attempts.append(1)
+            if len(attempts) == 1:
+                raise PoolTimeout
+            return acquire()
+
+        monkeypatch.setattr(held, "_acquire", exhausted_once)
+        end_connection(engine, first)
+        wait_for(lambda: holders(engine) not in ([], [first]))
 
 
 def test_it_is_lost_when_another_process_has_it_after_a_lost_connection(engine, monkeypatch):
