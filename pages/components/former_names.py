@@ -1,6 +1,8 @@
-"""The sentence about a subject that was asked for by another name than it has, or had then."""
+"""Sentences about a subject that was asked for by another name, or that did not exist at the selected time."""
 
 from datetime import datetime
+
+import streamlit as st
 
 from pages.components.format import day
 from pages.components.markdown import escape_markdown
@@ -18,3 +20,18 @@ def name_sentence(asked: str, then: str, now: str, selected: datetime | None, *,
     if selected is not None and then.lower() != now.lower():
         return f"**{present}** was called **{past}** on {day(selected)}."
     return ""
+
+
+def show_names(
+    given: str, then: str, now: str, selected: datetime | None, *, is_former: bool, created_at: datetime | None
+) -> bool:
+    """Show which other name it has or had, and whether it is younger than *selected*; return whether it existed then."""
+    if sentence := name_sentence(given, then, now, selected, is_former=is_former):
+        st.info(sentence, icon=":material/badge:")
+    if selected is None or created_at is None or created_at <= selected:
+        return True
+    st.info(
+        f"**{escape_markdown(then)}** did not exist on {day(selected)}: it was created on {day(created_at)}.",
+        icon=":material/event_busy:",
+    )
+    return False

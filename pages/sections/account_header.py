@@ -14,7 +14,7 @@ from core.wording import quantity, time_ago
 from pages.components import as_of, page_opens, query_params, track_request
 from pages.components.footer_note import footer_note
 from pages.components.format import day, number
-from pages.components.former_names import name_sentence
+from pages.components.former_names import show_names
 from pages.components.markdown import escape_markdown
 from pages.components.metric_cards import Card, metric_row
 
@@ -48,14 +48,9 @@ def show_profile(login: str) -> Profile | None:
     if found is None:
         explain_missing(login)
         return None
-    if sentence := name_sentence(login, found.login, found.current_login, selected, is_former=found.is_former):
-        st.info(sentence, icon=":material/badge:")
-    if selected is not None and found.created_at is not None and found.created_at > selected:
-        st.info(
-            f"**{escape_markdown(found.login)}** did not exist on {day(selected)}: it was created on "
-            f"{day(found.created_at)}.",
-            icon=":material/event_busy:",
-        )
+    if not show_names(
+        login, found.login, found.current_login, selected, is_former=found.is_former, created_at=found.created_at
+    ):
         return None
     page_opens.record_open("account", found.account_id)
     profile = accounts.profile(found.account_id, selected)

@@ -14,7 +14,7 @@ from core.wording import time_ago
 from pages.components import as_of, definitions, page_opens, query_params, track_request
 from pages.components.footer_note import footer_note
 from pages.components.format import day
-from pages.components.former_names import name_sentence
+from pages.components.former_names import show_names
 from pages.components.markdown import escape_markdown
 from pages.components.metric_cards import Card, metric_row
 
@@ -57,14 +57,9 @@ def find_repository(name: str) -> FoundRepository | None:
     if found is None:
         explain_missing(owner, name)
         return None
-    if sentence := name_sentence(name, found.full_name, found.current_full_name, selected, is_former=found.is_former):
-        st.info(sentence, icon=":material/badge:")
-    if selected is not None and found.created_at is not None and found.created_at > selected:
-        st.info(
-            f"**{escape_markdown(found.full_name)}** did not exist on {day(selected)}: it was created on "
-            f"{day(found.created_at)}.",
-            icon=":material/event_busy:",
-        )
+    if not show_names(
+        name, found.full_name, found.current_full_name, selected, is_former=found.is_former, created_at=found.created_at
+    ):
         return None
     page_opens.record_open("repository", found.repository_id)
     return found
