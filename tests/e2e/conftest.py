@@ -66,7 +66,7 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
     expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
@@ -254,7 +254,7 @@ def known(filled: str, servers: Servers) -> DatabasePeople:
 OpenMonitoredPage = Callable[..., MonitoredPage]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_context(browser: Browser) -> Iterator[BrowserContext]:
     """One browser context for all tests: it loads and compiles the frontend once. `read` empties it after each test."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
