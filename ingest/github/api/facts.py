@@ -124,9 +124,9 @@ class Facts:
         return self._read(subject, "/stats/commit_activity", "its commit activity", fact_types.parse_commit_weeks, stop)
 
     def traffic(self, subject: FactSubject, *, stop: StopSignal | None = None) -> FetchedFact[list[TrafficDay]]:
-        """Fetch views and clones of the last two weeks.
+        """Fetch views and clones of the last two weeks, with the token that has push access.
 
-        Raises PermissionDenied without push access.
+        Raises PermissionDenied where none has.
         Source: https://docs.github.com/en/rest/metrics/traffic
         """
         views = self._traffic(subject, "views", stop)
@@ -140,7 +140,7 @@ class Facts:
         def parse(body: object) -> list[TrafficDay]:
             return fact_types.parse_traffic(body, what)
 
-        return self._read(subject, f"/traffic/{what}", f"its {what}", parse, stop, is_public=False)
+        return self._read(subject, f"/traffic/{what}", f"its {what}", parse, stop, right="push access")
 
     def contributions(
         self, subject: FactSubject, spans: Sequence[tuple[date, date]], *, stop: StopSignal | None = None
@@ -248,20 +248,28 @@ class Facts:
         stop: StopSignal | None,
         *,
         store: bool = True,
-        is_public: bool = True,
+        right: str = "",
     ) -> FetchedFact[T]:
-        """Fetch and parse one page. *is_public*: what one token is denied, another or anybody may see."""
+        """Fetch and parse one page. What one token is denied, another or anybody may see.
+
+        Where it needs a *right*, a token that had it for another repository of the account is asked first.
+        """
         url = f"{self._rest.root}/repos/{quote(subject.full_name)}{path}"
         named = f"{subject.full_name}, {what}"
 
-        def send(credential: Credential) -> FetchedBody:
-            try:
-                return self._get(url, named, _context(credential, subject, stop), store=store)
-            except PermissionDenied as error:
-                error.may_depend_on_token &= is_public
-                raise
+        pool, login = self._pool, subject.login
 
-        found = ask(self._pool, subject.login, send, pinned=subject.token, scope=what, may_be_anonymous=is_public)
+        def send(credential: Credential) -> FetchedBody:
+            body = self._get(url, named, _context(credential, subject, stop), store=store)
+            if right:
+                pool.grant(credential, login, right)
+            return body
+
+        if right:  # of one repository
+            pinned, scope = pool.granted(login, right) or subject.token, f"{right} {subject.github_id}"
+            found = ask(pool, login, send, pinned=pinned, scope=scope, may_be_anonymous=False, is_public=False)
+        else:
+            found = ask(pool, login, send, pinned=subject.token, scope=what)
         self._check_repository_id(subject, found)
         try:
             value = parse(found.body)

@@ -90,7 +90,7 @@ class CredentialPool:
         self._refused: set[str] = set()
         self._lock = Lock()
         self.denials = ResponseCache(None, "")
-        """Which credentials were denied access to which accounts in the last day."""
+        """Which credentials were denied access to which accounts in the last day, and which have rights of their own."""
         self.on_refusal: Callable[[Credential, str, datetime | None], None] = lambda *_: None
         self.on_expiry: Callable[[Token, datetime], None] = lambda *_: None
 
@@ -179,6 +179,15 @@ class CredentialPool:
         """Pass over a credential for *login*, or for its *scope*, for a day: each denial is charged."""
         self.denials.store_denial(credential.fingerprint, login, reason, scope)
         log.warning("GitHub denies a credential access", login=login, credential=credential.name, reason=reason)
+
+    def grant(self, credential: Credential, login: str, scope: str) -> None:
+        """Remember which credential has the right to see *scope* of *login*."""
+        if self.granted(login, scope) != credential.fingerprint:
+            self.denials.store_grant(credential.fingerprint, login, scope)
+
+    def granted(self, login: str, scope: str) -> str | None:
+        """Return the fingerprint of the credential that has the right to see *scope* of *login*, if one is known."""
+        return self.denials.grant(login, scope)
 
     def unusable_error(self, login: str, scope: str = "") -> GitHubError:
         """Return why `choose` finds no credential for *login*: GitHub denied them access, or rejected them."""

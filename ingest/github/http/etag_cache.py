@@ -105,6 +105,14 @@ class ResponseCache:
         key = self._key("denial", fingerprint, f"{login.lower()} {scope}")
         self._set(key, (reason or "no reason was given").encode(), REFUSAL_TTL_SECONDS)
 
+    def grant(self, login: str, scope: str) -> str | None:
+        """Return the fingerprint of the credential that was last granted *scope* of an account."""
+        fingerprint = self._get(self._key("grant", "", f"{login.lower()} {scope}"))
+        return fingerprint.decode() if fingerprint else None
+
+    def store_grant(self, fingerprint: str, login: str, scope: str) -> None:
+        self._set(self._key("grant", "", f"{login.lower()} {scope}"), fingerprint.encode(), RESPONSE_TTL_SECONDS)
+
     def count_mismatch(self, github_id: int) -> int | None:
         """Return by how many repositories GitHub's count exceeded its list in the last day, after a second pass."""
         stored = self._get(self._key("count_mismatch", "", str(github_id)))

@@ -30,11 +30,13 @@ def ask(
     pinned: str | None = None,
     scope: str = "",
     may_be_anonymous: bool = True,
+    is_public: bool = True,
 ) -> T:
     """Send with the credential that fetches *login*; while it is rejected or denied access, with the next one.
 
     *scope* names a part of the account's data: a denial is one of this part, unless another credential is granted what
-    was denied. Raises what *send* raises; after denials by all credentials the first of them.
+    was denied. Not so where *is_public* is False: what needs rights of its own says nothing about public data.
+    Raises what *send* raises; after denials by all credentials the first of them.
     """
     denials = Denials(pool, login, scope)
     tried: set[str] = set()
@@ -58,7 +60,8 @@ def ask(
             error.is_of_fallback = _is_fallback(pool, credential, pinned)
             raise
         else:
-            denials.prove()
+            if is_public:
+                denials.prove()
             return found
     raise denials.first_error or rejection or pool.unusable_error(login, scope)
 

@@ -187,6 +187,37 @@ def test_traffic_needs_push_access_and_is_never_asked_without_a_token(sandbox):
         assert fetch(github, AccountRequest(login))[login].snapshot.token is not None
 
 
+def test_traffic_is_asked_of_the_token_that_may_push_and_the_others_once(sandbox):
+    """Token 1 sees what is public and nothing else: it asks once for one repository, its owner's token for all."""
+    login = login_of(sandbox, "Organization")
+    sandbox.limits.tokens[TOKENS[1]] = login
+    with github_client(sandbox, *TOKENS) as github:
+        pinned = next(c.fingerprint for c in CredentialPool.from_secrets(TOKENS).credentials if c.position == 1)
+        repositories = sandbox.world.owned(sandbox.world.account(login))[:3]
+        first, *others = (FactSubject(each.id, each.full_name, pinned) for each in repositories)
+        assert github.facts.traffic(first).value
+        assert requests_by(sandbox) == {OWNERS[TOKENS[0]]: 1, login: 2}  # views are denied once; views and clones
+        for subject in others:
+            github.facts.traffic(subject)
+        assert requests_by(sandbox) == {login: 2 * len(others)}
+        github.facts.releases(first)
+        assert requests_by(sandbox) == {OWNERS[TOKENS[0]]: 1}, "its public data are not denied to it"
+
+
+def test_a_right_that_moves_to_another_token_is_found_there(sandbox):
+    login = login_of(sandbox, "Organization")
+    sandbox.limits.tokens[TOKENS[1]] = login
+    with github_client(sandbox, *TOKENS) as github:
+        one, other = (
+            FactSubject(each.id, each.full_name) for each in sandbox.world.owned(sandbox.world.account(login))[:2]
+        )
+        github.facts.traffic(one)
+        sandbox.limits.tokens = {TOKENS[0]: login, TOKENS[1]: "sandbox-owner-2"}
+        requests_by(sandbox)
+        assert github.facts.traffic(other).value
+        assert requests_by(sandbox) == {"sandbox-owner-2": 1, login: 2}
+
+
 def test_a_list_that_is_too_large_for_everybody_is_asked_once(sandbox):
     message = "The history or contributor list is too large to list contributors for this repository via the API."
     with (
