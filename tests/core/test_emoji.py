@@ -37,7 +37,14 @@ from core.emoji import render_shortcodes
         (":nonesuch: :zap:", ":nonesuch: ⚡"),
         (":nonesuch:zap:", ":nonesuch:zap:"),
         (": zap : :zap", ": zap : :zap"),
-        (":shipit:", ":shipit:"),  # a custom image of GitHub, not an emoji
+        (":shipit: :octocat:", ":shipit: :octocat:"),  # custom images of GitHub, not emoji
+        # Names of Unicode, of Slack and of other lists are none of GitHub's.
+        (":red_heart: :heart:", ":red_heart: ❤️"),
+        (":thumbs_up: :thumbsup: :+1:", ":thumbs_up: 👍 👍"),
+        (":rolling_on_the_floor_laughing: :rofl:", ":rolling_on_the_floor_laughing: 🤣"),
+        (":slightly_smiling_face: :simple_smile:", "🙂 :simple_smile:"),
+        (":check_mark_button: :white_check_mark:", ":check_mark_button: ✅"),
+        (":flag-de: :de: :Germany:", ":flag-de: 🇩🇪 :Germany:"),
     ],
 )
 def test_a_code_is_replaced_where_github_does(text, shown):
