@@ -18,7 +18,6 @@ from ingest.github.errors import (
     GitHubError,
     GraphQLUnavailable,
     InvalidResponse,
-    PermissionDenied,
     RepositoryNameReused,
     RepositoryNotFound,
     StatisticsNotReady,
