@@ -90,7 +90,7 @@ class CredentialPool:
         self._refused: set[str] = set()
         self._lock = Lock()
         self.denials = ResponseCache(None, "")
-        """Which credentials were denied access to which accounts in the last day, and which have rights of their own."""
+        """Which credentials were denied access to which accounts in the last day, and which rights of their own."""
         self.on_refusal: Callable[[Credential, str, datetime | None], None] = lambda *_: None
         self.on_expiry: Callable[[Token, datetime], None] = lambda *_: None
 
