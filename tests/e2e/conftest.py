@@ -155,7 +155,7 @@ class MonitoredPage:
         return MonitoredPage(self.page.context.new_page(), self.address, self.person)
 
     def expect_error(self, path: str) -> None:
-        """Do not count a failed request of *path*, which the browser logs as an error, as a problem."""
+        """Do not count a failed request of *path* as a problem: the browser logs it, and so may the page's code."""
         self.expected_errors.append(path)
 
     def _on_request(self, request: Request) -> None:
@@ -166,8 +166,9 @@ class MonitoredPage:
         path = urlsplit(message.location.get("url", "")).path
         # Streamlit first probes for itself under the page's own path, which responds 404.
         is_probe = path.endswith(("/_stcore/health", "/_stcore/host-config"))
-        if message.type == "error" and not is_probe and path not in self.expected_errors:
-            self.problems.append(f"console: {message.text}")
+        is_expected = any(expected == path or expected in message.text for expected in self.expected_errors)
+        if message.type == "error" and not is_probe and not is_expected:
+            self.problems.append(f"console: {message.text} {path}")
 
     def open(self, path: str, heading: str) -> Page:
         """Open *path* and wait until the page with that heading has finished its script run."""
