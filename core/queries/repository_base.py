@@ -2,8 +2,9 @@
 
 Two expressions, for use behind `WITH`:
 
-stored  one row per repository: repository_id, owner, full_name, description, license, topics, language, is_fork,
-        is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d, checked_at, source_id
+stored  one row per repository: repository_id, account_id, owner, full_name, description, license, topics, language,
+        is_fork, is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d, checked_at,
+        source_id
 extras  one row per repository whose watchers or issues were collected: repository_id, watchers, open_issues
 
 As of a timestamp, attributes are those of that time, and null where they are unknown: see `core.queries.attributes`.
@@ -18,10 +19,10 @@ from core.queries.growth import GROWTH_CTES, growth_values
 
 CURRENT_CTES = """
         stored AS (
-            SELECT repository.id AS repository_id, split_part(full_name, '/', 1) AS owner, full_name, description,
-                   license, topics, present_language(primary_language) AS language, is_fork, is_archived,
-                   gone_at IS NOT NULL AS is_gone, created_at, pushed_at, stars, forks, size_kb,
-                   stars_7d, stars_30d, checked_at, source_id
+            SELECT repository.id AS repository_id, repository.account_id, split_part(full_name, '/', 1) AS owner,
+                   full_name, description, license, topics, present_language(primary_language) AS language, is_fork,
+                   is_archived, gone_at IS NOT NULL AS is_gone, created_at, pushed_at, stars, forks, size_kb, stars_7d,
+                   stars_30d, checked_at, source_id
               FROM repository
               JOIN repository_latest AS latest ON latest.repository_id = repository.id
         ), extras AS (
@@ -78,10 +79,10 @@ AS_OF_CTES = f"""
              CROSS JOIN LATERAL (
                    SELECT timestamptz 'epoch' + newest_row[2] * interval '1 microsecond' AS row_at) AS converted
         ), {GROWTH_CTES}, {GROWN_CTE}, {REPOSITORIES_AS_OF}, stored AS (
-            SELECT subject.repository_id, split_part(full_name, '/', 1) AS owner, full_name, description, license,
-                   topics, present_language(primary_language) AS language, is_fork, is_archived, is_gone,
-                   attributes.created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d, until_at AS checked_at,
-                   source_id
+            SELECT subject.repository_id, attributes.account_id, split_part(full_name, '/', 1) AS owner, full_name,
+                   description, license, topics, present_language(primary_language) AS language, is_fork, is_archived,
+                   is_gone, attributes.created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d,
+                   until_at AS checked_at, source_id
               FROM subject
               JOIN attributes ON attributes.repository_id = subject.repository_id
               LEFT JOIN grown ON grown.repository_id = subject.repository_id

@@ -61,7 +61,7 @@ def parse_accounts(text: str) -> ParsedAccounts:
             (number, word)
             for number, line in enumerate(lines, 1)
             if not _is_comment(line)
-            for word in _split_entries(line)
+            for word in split_entries(line)
         ]
     )
 
@@ -90,7 +90,8 @@ def _is_comment(line: str) -> bool:
     return line.lstrip().startswith(COMMENT_PREFIX)
 
 
-def _split_entries(line: str) -> list[str]:
+def split_entries(line: str) -> list[str]:
+    """Split a line at spaces, commas and semicolons; of a Markdown link only the target counts."""
     # A link's text may have spaces and commas: only its target counts.
     line = MARKDOWN_LINK_PATTERN.sub(r" \1 ", LIST_MARKER_PATTERN.sub("", line))
     return [word.strip("\"'") for word in SEPARATOR_PATTERN.split(line) if word.strip("\"'")]

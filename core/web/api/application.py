@@ -20,6 +20,7 @@ from core.web.api.routers import (
     accounts,
     auth,
     changes,
+    compare,
     github,
     ingestions,
     languages,
@@ -34,8 +35,8 @@ from core.web.middleware.error_responses import ErrorResponses
 
 VERSION = "1"
 ROUTER_MODULES = (
-    *(auth, people, github, accounts, repositories, repository_facts, languages, movers, changes, scene, ingestions),
-    tracking,
+    *(auth, people, github, accounts, repositories, repository_facts, languages, movers, changes, compare, scene),
+    *(ingestions, tracking),
 )
 DESCRIPTION = """Read the history that Almanac stores. Each number is what GitHub reported at a stated time; a number
 that was not collected is null, never zero.

@@ -29,8 +29,9 @@ class NotCreatedYet(NotFound):
 
     code = "not_created_yet"
 
-    def __init__(self, name: str, created_at: datetime) -> None:
-        super().__init__(f"{name} did not exist yet: it was created on {created_at:%Y-%m-%d}")
+    def __init__(self, name: str, created_at: datetime | None = None) -> None:
+        since = f": it was created on {created_at:%Y-%m-%d}" if created_at else ""
+        super().__init__(f"{name} did not exist yet{since}")
 
 
 def find_account(login: str, as_of: datetime | None, collection: str) -> FoundAccount | None:

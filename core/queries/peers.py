@@ -1,0 +1,95 @@
+"""Fair rank: how many of its peers a repository or an account is ahead of, by stars.
+
+Peers of a repository are the others with the same primary language and of the same age class; forks and unavailable
+ones are left out. An account's language is the one with most stars over its repositories, forks left out.
+"""
+
+from datetime import datetime
+
+from pandas import DataFrame
+
+from core.db.frames import read_frame
+from core.queries.as_of import as_of_or_end_of_today
+from core.queries.attributes import account_attributes
+from core.queries.repository_base import as_of_values, repository_ctes
+
+MIN_PEERS = 20
+AGE_CLASSES = {1: "younger than a year", 3: "1 to 3 years", 5: "3 to 5 years", 10: "5 to 10 years"}
+"""Names by the age in years at which the next class begins; the last one is OLDEST."""
+OLDEST = "10 years and older"
+DEFINITION = (
+    "Peers have the same primary language and are of the same age class: "
+    + ", ".join((*AGE_CLASSES.values(), OLDEST))
+    + ". Of an account it is the language with most stars over its repositories, forks left out, and the account's own "
+    "age. Forks, and what was deleted or made private, are no peers. The rank is the share of the peers with fewer "
+    "stars; those with as many count half. With 30 peers, of which 20 have fewer stars and 2 as many, it is "
+    "(20 + 1) / 30 = 70\N{NO-BREAK SPACE}%. "
+    f"Below {MIN_PEERS} peers it says little and is not shown."
+)
+
+_CASES = "\n                        ".join(
+    f"WHEN created_at > CAST(:until AS timestamptz) - interval '{years} years' THEN '{name}'"
+    for years, name in AGE_CLASSES.items()
+)
+AGE_CLASS = f"""CASE WHEN created_at > :until THEN NULL
+                        {_CASES}
+                        WHEN created_at IS NOT NULL THEN '{OLDEST}' END"""
+"""SQL: the age class at `:until` of what was `created_at`; null where that is unknown or later."""
+
+REPOSITORY_CLASSES = f"""classed AS (
+            SELECT repository_id AS id, stars, language, {AGE_CLASS} AS age_class,
+                   CASE WHEN is_fork THEN 'fork' WHEN created_at IS NULL THEN 'age unknown'
+                        WHEN language IS NULL THEN 'no language' END AS unranked
+              FROM stored
+             WHERE NOT is_gone AND stars IS NOT NULL
+        )"""  # noqa: S608
+ACCOUNT_CLASSES = f"""owned AS (
+            SELECT account_id, sum(stars)::bigint AS stars, count(*) AS repositories,
+                   sum(stars_30d)::bigint AS stars_30d
+              FROM stored WHERE NOT is_gone AND stars IS NOT NULL
+             GROUP BY account_id
+        ), main AS (
+            SELECT DISTINCT ON (account_id) account_id, language
+              FROM stored WHERE NOT is_gone AND is_fork IS NOT TRUE AND language IS NOT NULL
+             GROUP BY account_id, language
+             ORDER BY account_id, sum(stars) DESC NULLS LAST, language
+        ), classed AS (
+            SELECT account_id AS id, login, kind, stars, repositories, stars_30d, language, {AGE_CLASS} AS age_class,
+                   CASE WHEN created_at IS NULL THEN 'age unknown' WHEN language IS NULL THEN 'no language'
+                   END AS unranked
+              FROM account_attributes
+              JOIN owned USING (account_id)
+              LEFT JOIN main USING (account_id)
+             WHERE gone_at IS NULL
+        )"""  # noqa: S608
+RANKS = f"""
+        SELECT subject.id, subject.language, subject.age_class, subject.unranked, count(peer.id) AS peers,
+               CASE WHEN count(peer.id) >= {MIN_PEERS} THEN
+                   (count(*) FILTER (WHERE peer.stars < subject.stars)
+                    + count(*) FILTER (WHERE peer.stars = subject.stars) / 2.0)::float / count(peer.id) END AS rank
+          FROM classed AS subject
+          LEFT JOIN classed AS peer
+            ON peer.language = subject.language AND peer.age_class = subject.age_class AND peer.id <> subject.id
+           AND peer.unranked IS NULL AND subject.unranked IS NULL
+         WHERE subject.id = ANY(CAST(:ids AS bigint[]))
+         GROUP BY subject.id, subject.language, subject.age_class, subject.unranked
+    """  # noqa: S608
+
+
+def repository_ranks(ids: list[int], as_of: datetime | None) -> DataFrame:
+    """Rank repositories by stars among their peers: one row for each of *ids* that is stored and available.
+
+    id                    our own, for other queries only
+    language, age_class   text; null where unknown
+    unranked              why it has no peers at all: fork, age unknown, no language; else null
+    peers                 int
+    rank                  float from 0 to 1: share of the peers with fewer stars, equals half; null below MIN_PEERS
+    """
+    sql = f"WITH {repository_ctes(as_of)}, {REPOSITORY_CLASSES} {RANKS}"
+    return read_frame(sql, ids=ids, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
+
+
+def account_ranks(ids: list[int], as_of: datetime | None) -> DataFrame:
+    """Rank accounts by the stars of their repositories, forks included, as `repository_ranks`."""
+    sql = f"WITH {repository_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES} {RANKS}"
+    return read_frame(sql, ids=ids, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
