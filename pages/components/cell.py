@@ -13,6 +13,7 @@ from core.charts.theme import DARK, LIGHT, Theme
 from core.queries.sql_display import inline_parameters
 from core.wording import quantity
 from pages.components import as_of, export
+from pages.components.cell_menu import show_cell_menu
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.table import without_attrs
 
@@ -62,13 +63,19 @@ def cell(
             definition_and_sql(frame, name, definition)
             _rows_popover(rows, name, question, columns or {})
             export.export_buttons(rows, name)
+            cell_menu(name, question, note, has_chart=isinstance(chart, Figure) and not frame.empty)
+
+
+def cell_menu(name: str, question: str, note: str, *, has_chart: bool = False) -> None:
+    """Draw the last button of a cell's footer, see `show_cell_menu`."""
+    show_cell_menu(name, question, note or as_of.as_of_label(), theme(), has_chart=has_chart)
 
 
 @contextmanager
 def cell_border(question: str, how_to_read: str, name: str) -> Iterator[None]:
-    """Draw the block's content inside a cell's border, under its question."""
+    """Draw the block's content inside a cell's border, under its question; `#name` in the URL leads to it."""
     with st.container(border=True, key=f"cell-{name}", gap="xsmall", height="stretch"):
-        st.markdown(f"**{question}**")
+        st.subheader(question, anchor=name)
         st.caption(how_to_read)
         yield
 

@@ -49,17 +49,21 @@ class ExportPermit:
 
 def export_buttons(rows: DataFrame, name: str) -> None:
     """Draw the CSV and Parquet downloads of *rows*; *name* is unique on the page and part of the file's name."""
-    at = as_of.selected_as_of() or datetime.now(UTC)
     for label, write, mime, icon in FORMATS:
         _export_button(
             label,
             rows,
             write,
             key=f"tool-{label.lower()}-{name}",
-            file_name=f"almanac-{name}-{at:%Y-%m-%d}.{label.lower()}",
+            file_name=file_name(name, label.lower()),
             mime=mime,
             icon=icon,
         )
+
+
+def file_name(name: str, extension: str) -> str:
+    """Return the name of a downloaded file: `almanac-repositories-2026-03-31.csv`."""
+    return f"almanac-{name}-{as_of.selected_as_of() or datetime.now(UTC):%Y-%m-%d}.{extension}"
 
 
 def _export_button(

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 from pandas import DataFrame
 
-from pages.components.cell import NOT_COLLECTED, cell_border, cell_footer, definition_and_sql
+from pages.components.cell import NOT_COLLECTED, cell_border, cell_footer, cell_menu, definition_and_sql
 from pages.components.export import export_buttons
 from pages.components.table import DEFAULT_MAX_HEIGHT_PX, show_table, without_attrs
 
@@ -56,3 +56,4 @@ def table_cell(
         with cell_footer(name, note):
             definition_and_sql(frame, name, definition)
             export_buttons(without_attrs(frame), name)
+            cell_menu(name, question, note)

@@ -1,7 +1,9 @@
 """The analysts' pages over real rows in a real browser: no external requests, no overflow, filters kept in the URL."""
 
 import re
+import struct
 from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -148,3 +150,28 @@ def test_ticks_are_distinct_and_written_as_people_write_numbers(read, path):
     for texts in numbers:
         assert len(texts) == len(set(texts)) >= 2
         assert all(re.fullmatch(r"\d{1,3}(,\d{3})*|\d+(\.\d+)?[kMB]|\d+\s%", text) for text in texts), texts
+
+
+def test_a_cell_has_a_link_that_scrolls_to_it_and_its_chart_as_image_files(read, tmp_path):
+    """The images hold the question and, in words, what the chart covers; a PNG has two pixels for one of the SVG."""
+    page = read(height=700).open("/account?login=octo", "Account")
+    cell = page.locator(".st-key-cell-account-languages")
+    cell.locator(".js-plotly-plot .main-svg").first.wait_for()
+    for item in ("Chart as SVG", "Chart as PNG"):
+        page.locator(".st-key-tool-more-account-languages button").first.click()
+        with page.expect_download() as download:
+            page.get_by_text(item).click()
+        assert re.fullmatch(r"almanac-account-languages-\d{4}-\d\d-\d\d\.(svg|png)", download.value.suggested_filename)
+        download.value.save_as(tmp_path / download.value.suggested_filename[-3:])
+    svg = ElementTree.parse(tmp_path / "svg").getroot()
+    texts = "".join(svg.itertext())
+    assert cell.get_by_role("heading").inner_text() in texts
+    assert "Python" in texts
+    assert "Almanac · " in texts
+    size = struct.unpack(">II", (tmp_path / "png").read_bytes()[16:24])
+    assert size == (2 * int(svg.attrib["width"]), 2 * int(svg.attrib["height"]))
+    page.locator(".st-key-tool-more-account-languages button").first.click()
+    page.get_by_text("Link to this cell").click()
+    page.wait_for_url("**/account?login=octo#account-languages")
+    page.reload(wait_until="commit")
+    expect(page.locator("#account-languages")).to_be_in_viewport()

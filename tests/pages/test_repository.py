@@ -52,7 +52,7 @@ def cat(database: Connection) -> int:
 
 
 def cell_questions(shown) -> list[str]:
-    return [element.value for element in shown.markdown if element.value.startswith("**") and "?" in element.value]
+    return [element.value for element in shown.subheader]
 
 
 def test_the_page_asks_for_a_name(open_page):
