@@ -4,10 +4,12 @@ import asyncio
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,9 +19,16 @@ from sqlalchemy import Engine, Row, text
 from core import markup
 from core.alerts.rules import RULE_KINDS
 from core.errors import AlmanacError
-from ingest.alerts.ssrf_guard import AddressRefused, HostResolver, resolve_public_address, system_resolve
+from ingest.alerts.ssrf_guard import (
+    AddressRefused,
+    HostNotResolved,
+    HostResolver,
+    resolve_public_address,
+    system_resolve,
+)
 
 log = structlog.get_logger()
+T = TypeVar("T")
 TIMEOUT = httpx.Timeout(10, connect=5)
 EXCHANGE_SECONDS = 15.0
 MAX_ATTEMPTS = 6
@@ -83,38 +92,57 @@ class WebhookSender:
         parts = urlsplit(row.url)
         if parts.scheme != "https" and not self.allow_private:
             return DeliveryResult(error="Only https is allowed unless WEBHOOK_PRIVATE_ADDRESSES=true")
-        host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
-        try:
-            address = resolve_public_address(host, port, allow_private=self.allow_private, resolve=self.resolve)
-        except AddressRefused as refused:
-            return DeliveryResult(error=str(refused))
-        # Connect to the checked address: resolving the name again could give another one.
-        url = httpx.URL(row.url).copy_with(host=address)
         body = json.dumps(payload(row, self.public_url), ensure_ascii=False).encode()
         headers = signature_headers(row.secret, body, row.delivery_id, self.clock()) | {"host": parts.netloc}
         try:
-            return delivery_result(asyncio.run(self._post(url, body, headers, host)))
+            return delivery_result(asyncio.run(self._post(httpx.URL(row.url), body, headers)))
+        except AddressRefused as refused:
+            return DeliveryResult(error=str(refused), final=not isinstance(refused, HostNotResolved))
         except TimeoutError:
             return DeliveryResult(error=f"It did not respond within {self.exchange_seconds:g} s", final=False)
         except httpx.HTTPError as error:
             return DeliveryResult(error=f"It could not be reached ({type(error).__name__})", final=False)
 
-    async def _post(self, url: httpx.URL, body: bytes, headers: dict[str, str], host: str) -> int:
-        """Return the status of the response. Raises TimeoutError, HTTPError.
+    async def _post(self, url: httpx.URL, body: bytes, headers: dict[str, str]) -> int:
+        """Return the status of the response. Raises AddressRefused, TimeoutError, HTTPError.
 
         Asynchronous for the limit of the whole exchange: httpx limits each read, so that a receiver that sends a line
-        now and then would hold a worker.
+        now and then would hold a worker, and nothing limits a look-up of its name.
         """
+        port = url.port or DEFAULT_PORTS[url.scheme]
         async with (
             asyncio.timeout(self.exchange_seconds),
             httpx.AsyncClient(transport=self.transport, timeout=TIMEOUT, trust_env=False) as client,
         ):
+            address = await in_daemon_thread(
+                lambda: resolve_public_address(url.host, port, allow_private=self.allow_private, resolve=self.resolve)
+            )
+            # Connect to the checked address: resolving the name again could give another one.
             request = client.build_request(
-                "POST", url, content=body, headers=headers, extensions={"sni_hostname": host}
+                "POST",
+                url.copy_with(host=address),
+                content=body,
+                headers=headers,
+                extensions={"sni_hostname": url.host},
             )
             response = await client.send(request, stream=True, follow_redirects=False)
             await response.aclose()
             return response.status_code
+
+
+async def in_daemon_thread(call: Callable[[], T]) -> T:
+    """Call in a thread of its own, which is not waited for when the task is cancelled or the loop ends."""
+    done: Future[T] = Future()
+    done.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except Exception as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="webhook-name").start()
+    return await asyncio.wrap_future(done)
 
 
 SELECT_DELIVERY = """

@@ -19,18 +19,30 @@ class AddressRefused(AlmanacError):
     code = "address_refused"
 
 
+class HostNotResolved(AddressRefused):
+    """A webhook's host name has no address now: it may have one again."""
+
+    code = "host_not_resolved"
+
+    def __init__(self) -> None:
+        super().__init__("The webhook's host name cannot be resolved")
+
+
 def system_resolve(host: str, port: int) -> list[Any]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 def resolve_public_address(host: str, port: int, *, allow_private: bool, resolve: HostResolver = system_resolve) -> str:
-    """Return the IP address to connect to. Raises AddressRefused if any address of *host* is not public."""
+    """Return the IP address to connect to.
+
+    Raises AddressRefused if any address of *host* is not public, HostNotResolved if there is none.
+    """
     try:
         addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in resolve(host, port)]
     except (OSError, UnicodeError, ValueError):
         addresses = []
     if not addresses:
-        raise AddressRefused("The webhook's host name cannot be resolved")
+        raise HostNotResolved
     if not allow_private and not all(is_public_address(address) for address in addresses):
         raise AddressRefused(
             "The webhook's host name resolves to a private network; WEBHOOK_PRIVATE_ADDRESSES=true allows that"

@@ -151,6 +151,33 @@ def test_a_receiver_that_drips_is_left_and_tried_again(deliver, sender, first):
     dripping.listener.close()
 
 
+def test_a_name_that_nobody_answers_for_is_left_and_tried_again(deliver, sender, receiver):
+    """The look-up counts within the limit, and no thread of a look-up is waited for."""
+    answered, asked = threading.Event(), threading.Event()
+
+    def resolve(_host, _port):
+        asked.set()
+        answered.wait(30)
+        return [(None, None, None, "", ("127.0.0.1", 0))]
+
+    sender.resolve, sender.exchange_seconds = resolve, 0.2
+    _, _, row = deliver(receiver.url)
+    assert asked.is_set()
+    assert not answered.is_set()
+    assert row == ("pending", 1, None, "It did not respond within 0.2 s")
+    answered.set()
+    assert receiver.received == []
+
+
+def test_a_name_without_an_address_is_tried_again(deliver, sender):
+    def resolve(_host, _port):
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    sender.resolve = resolve
+    _, _, row = deliver("https://hooks.example/x")
+    assert row == ("pending", 1, None, "The webhook's host name cannot be resolved")
+
+
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
 def test_a_temporary_failure_is_retried(deliver, receiver, status):
     receiver.status = status
