@@ -9,6 +9,9 @@ from itertools import count
 from math import ceil, floor
 from typing import Any
 
+import pandas as pd
+from pandas import Series
+
 from core.wording import quantity
 
 MAX_TICKS = 5
@@ -28,7 +31,9 @@ UNIT_SINGULARS = {
 
 
 def count_with_unit(value: float, unit: str) -> str:
-    """Return `1 star`, `1,234 stars`; *unit* is the plural."""
+    """Return `1 star`, `1,234 stars`, nothing for a missing value; *unit* is the plural."""
+    if pd.isna(value):
+        return ""
     return quantity(value, UNIT_SINGULARS.get(unit, unit), unit)
 
 
@@ -66,6 +71,12 @@ def count_axis(low: float, high: float) -> dict[str, Any]:
     """Return the settings of a linear axis of counts that holds *low* to *high*."""
     ticks = count_ticks(low, high)
     return {**_labelled(ticks), "range": [min(low, ticks[0]), max(high * HEADROOM if low == 0 else high, ticks[-1])]}
+
+
+def largest(values: "Series[Any]") -> float:
+    """Return the largest of *values*, 0 where there is none."""
+    known = values.dropna()
+    return float(known.max()) if len(known) else 0.0
 
 
 def log_axis(values: Sequence[int]) -> dict[str, Any]:

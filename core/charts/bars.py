@@ -4,6 +4,7 @@ import plotly.graph_objects as go
 from pandas import DataFrame, Series
 
 from core import linguist, markup
+from core.charts import axes
 from core.charts.theme import Theme, figure
 
 ROW_HEIGHT = 34
@@ -36,7 +37,9 @@ def ranking_bars(
         marker={"color": colors or theme.accent, "line": {"width": 1, "color": theme.outline}, "cornerradius": 3},
         hovertemplate="%{customdata}: %{text}<extra></extra>",
     )
-    chart.update_xaxes(visible=False, range=[min(0.0, lengths.min()), max(lengths.max(), 0.0) or 1.0])
+    chart.update_xaxes(
+        visible=False, range=[-axes.largest(-lengths.clip(upper=0)), axes.largest(lengths.clip(lower=0)) or 1.0]
+    )
     # Room for the texts in pixels, so that it is enough at any chart width.
     longest = max((len(str(text)) for text in texts), default=0)
     chart.update_layout(margin={"r": longest * CHARACTER_WIDTH + 8})

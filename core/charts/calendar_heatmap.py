@@ -16,6 +16,8 @@ MIN_LABEL_DISTANCE = timedelta(weeks=3)
 
 def calendar_heatmap(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
     """Draw *frame*: day, share (0 to 1 or null) and hover texts in the column *text*; the newest week at the right."""
+    if frame.empty:
+        return figure(theme, height=HEIGHT)
     days = pd.to_datetime(frame["day"])
     mondays = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
     weeks = pd.date_range(mondays.min(), mondays.max(), freq="7D")

@@ -31,5 +31,5 @@ def count_bars(
             connectgaps=False,
             hovertemplate="%{y:.1f} a day over 7 days<extra></extra>",
         )
-    chart.update_yaxes(**axes.count_axis(0, float(frame[value].max()) if len(frame) else 0))
+    chart.update_yaxes(**axes.count_axis(0, axes.largest(frame[value])))
     return chart

@@ -74,7 +74,7 @@ def points_without_line(points: DataFrame, y: str, theme: Theme, *, unit: str, h
             customdata=[axes.count_with_unit(value, unit) for value in rows[y]],
             hovertemplate="%{customdata}<extra></extra>",
         )
-    chart.update_yaxes(**axes.count_axis(0, float(known[y].max()) if len(known) else 0))
+    chart.update_yaxes(**axes.count_axis(0, axes.largest(known[y])))
     _set_time_range(chart, [known["captured_at"]], [])
     return chart
 
@@ -118,7 +118,7 @@ def _add_line(
         marker={"size": 5},
         fill="tozeroy" if filled else None,
         fillcolor=theme.fill if is_own else theme.imported_fill,
-        customdata=["" if pd.isna(value) else axes.count_with_unit(value, unit) for value in line["value"]],
+        customdata=[axes.count_with_unit(value, unit) for value in line["value"]],
         hovertemplate="%{customdata}<extra></extra>",
         connectgaps=False,
     )

@@ -39,7 +39,7 @@ def stars_histogram(frame: DataFrame, theme: Theme) -> go.Figure:
         ticktext=axes.log_labels([10**power for power in powers]),
         **_axis_title("stars", theme),
     )
-    chart.update_yaxes(**axes.count_axis(0, float(frame["repositories"].max()) if len(frame) else 0))
+    chart.update_yaxes(**axes.count_axis(0, axes.largest(frame["repositories"])))
     return chart
 
 
@@ -55,9 +55,11 @@ def bin_label(start: int, end: int) -> str:
 def growth_scatter(frame: DataFrame, theme: Theme) -> go.Figure:
     """Draw one dot per repository of *frame* (full_name, language, stars, stars_30d), both axes logarithmic.
 
+    Those that gained nothing, or of which that is not known, have no place on them.
     Symbols and the legend tell the most frequent languages apart, whatever their colours.
     """
     chart = figure(theme, height=300, hovermode="closest", showlegend=True)
+    frame = frame[(frame["stars"] > 0).fillna(False) & (frame["stars_30d"] > 0).fillna(False)]
     languages = frame["language"].fillna(linguist.NO_LANGUAGE)
     shown = list(languages.value_counts().index[: len(SYMBOLS)])
     for name, symbol in zip(shown, SYMBOLS, strict=False):
