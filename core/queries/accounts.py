@@ -1,5 +1,7 @@
 """Accounts: profile, totals over their repositories, history and coverage."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -287,17 +289,30 @@ def weekly_trend(history: DataFrame, intervals: DataFrame, column: str, source: 
     the first capture are left out.
     """
     times = [until - timedelta(days=7 * week) for week in range(52, -1, -1)]
-    values = [value_at(history, intervals, column, source, at) for at in times]
+    values = values_at(history, intervals, column, source, times)
     first = next((index for index, value in enumerate(values) if value is not None), len(values))
     return [float("nan") if value is None else value for value in values[first:]]
 
 
 def value_at(history: DataFrame, intervals: DataFrame, column: str, source: str, at: datetime) -> float | None:
     """Return *column* of *source* as it was *at* a time; None before its first row and in a gap of *intervals*."""
-    before = history[(history["source"] == source) & (history["captured_at"] <= at)].dropna(subset=[column])
+    return values_at(history, intervals, column, source, [at])[0]
+
+
+def values_at(
+    history: DataFrame, intervals: DataFrame, column: str, source: str, times: Sequence[datetime]
+) -> list[float | None]:
+    """Return `value_at` each of *times*. The rows of *history* are in order of time."""
+    reported = history[history["source"] == source].dropna(subset=[column])
+    captured_at, values = reported["captured_at"].tolist(), reported[column].tolist()
     runs = intervals[intervals["source"] == source]
-    is_covered = bool(((runs["from_at"] <= at) & (runs["overdue_at"] >= at)).any())
-    return float(before[column].iloc[-1]) if is_covered and len(before) else None
+    covered = list(zip(runs["from_at"].tolist(), runs["overdue_at"].tolist(), strict=True))
+    found: list[float | None] = []
+    for at in times:
+        rows_until = bisect_right(captured_at, at)
+        is_covered = any(from_at <= at <= overdue_at for from_at, overdue_at in covered)
+        found.append(float(values[rows_until - 1]) if is_covered and rows_until else None)
+    return found
 
 
 def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
