@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from itertools import pairwise
 from pathlib import Path
@@ -26,13 +27,20 @@ def relative_path(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
 def parse_module(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """All nodes of a module."""
+    return list(ast.walk(parse_module(path)))
+
+
 def imported_packages(path: Path) -> Iterator[str]:
     """The top-level names that a module imports, anywhere in it."""
-    for node in ast.walk(parse_module(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
@@ -86,7 +94,7 @@ def root_name(node: ast.expr) -> str:
 
 def formatted_parameters(path: Path) -> Iterator[str]:
     """Parameters of a module's public functions that are written into a text with a query in it."""
-    for function in ast.walk(parse_module(path)):
+    for function in nodes_of(path):
         if not isinstance(function, ast.FunctionDef) or function.name.startswith("_"):
             continue
         parameters = {argument.arg for argument in [*function.args.args, *function.args.kwonlyargs]}
@@ -110,14 +118,14 @@ def test_values_are_bound_and_never_formatted_into_sql(path):
 @pytest.mark.parametrize("path", sorted((ROOT / "core" / "queries").glob("*.py")), ids=relative_path)
 def test_cached_queries_do_not_use_the_current_time(path):
     """A cached result must not depend on when it was computed."""
-    constants = (node.value for node in ast.walk(parse_module(path)) if isinstance(node, ast.Constant))
+    constants = (node.value for node in nodes_of(path) if isinstance(node, ast.Constant))
     queries = [text.lower() for text in constants if isinstance(text, str) and "SELECT" in text]
     assert not [text for text in queries if "now()" in text or "current_date" in text or "current_time" in text]
 
 
 def streamlit_calls(path: Path, names: set[str]) -> Iterator[str]:
     """The module's uses of `st.fragment` and the like, however they are imported."""
-    for node in ast.walk(parse_module(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Attribute) and node.attr in names and root_name(node) in {"st", "streamlit"}:
             yield node.attr
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "streamlit":
@@ -180,7 +188,7 @@ def test_pages_write_no_sql():
 
 
 def function_lengths(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(parse_module(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield f"{relative_path(path)}:{node.name}", (node.end_lineno or 0) - node.lineno + 1
 
@@ -197,19 +205,19 @@ def test_long_files_and_functions_are_reported(record_property):
     assert not [name for name, n in functions.items() if n > MAX_FUNCTION_LINES]
 
 
+@cache
 def project_imports(path: Path, *, at_import: bool = False) -> set[str]:
     """Modules of ours that a module imports; with *at_import* only those that it needs while it is loaded."""
-    modules = {module_name(one) for one in MODULES}
     found: set[str] = set()
-    nodes = loaded_first(parse_module(path)) if at_import else ast.walk(parse_module(path))
+    nodes = loaded_first(parse_module(path)) if at_import else nodes_of(path)
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
-                found.add(full if full in modules else node.module)
+                found.add(full if full in MODULE_NAMES else node.module)
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    return found & modules
+    return found & MODULE_NAMES
 
 
 def loaded_first(module: ast.Module) -> Iterator[ast.AST]:
@@ -223,6 +231,9 @@ def loaded_first(module: ast.Module) -> Iterator[ast.AST]:
 
 def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULE_NAMES = {module_name(path) for path in MODULES}
 
 
 def within(module: str, *packages: str) -> bool:
@@ -347,7 +358,7 @@ COUNTED = re.compile(rf"^ (tracked |more |other |stored |new |open |waiting |due
 def hard_coded_plurals(path: Path) -> list[str]:
     """Return the plural nouns that follow a computed number in a sentence; constants are never 1."""
     found = []
-    for node in ast.walk(parse_module(path)):
+    for node in nodes_of(path):
         parts = node.values if isinstance(node, ast.JoinedStr) else []
         for value, text in pairwise(parts):
             if not isinstance(value, ast.FormattedValue) or not isinstance(text, ast.Constant):
