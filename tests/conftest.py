@@ -75,6 +75,7 @@ def clean_environment() -> Iterator[None]:
     A test without a server of its own gets none: a command line that ran before must not start the embedded ones.
     """
     from core import redis_client
+    from core.auth import passwords
     from core.db import engine
 
     given = {"CHROMIUM", "NO_BROWSER", "RECORDED_DIR"}
@@ -86,6 +87,8 @@ def clean_environment() -> Iterator[None]:
         patch.setitem(Settings.model_config, "env_file", None)
         patch.setattr(engine, "_embedded_server_url", None)
         patch.setattr(redis_client, "_embedded_server_url", None)
+        # The fewest rounds: with those of the installation each password takes a quarter of a second.
+        patch.setattr(passwords, "ROUNDS", 4)
         settings.cache_clear()
         redis_client.redis.cache_clear()
         yield

@@ -9,7 +9,7 @@ from redis import Redis
 from sqlalchemy import Connection
 
 from core.__main__ import main
-from core.auth import audit, passwords, people, sign_in, tickets
+from core.auth import audit, people, sign_in, tickets
 from core.settings import settings
 
 RunCommand = Callable[..., tuple[int, str]]
@@ -23,7 +23,6 @@ def run(
     redis: Redis,
     tmp_path: Path,
 ) -> Iterator[RunCommand]:
-    monkeypatch.setattr(passwords, "ROUNDS", 4)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
 
     def command(*words: str, typed: str = "", **environment: str) -> tuple[int, str]:

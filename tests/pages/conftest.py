@@ -1,7 +1,8 @@
 """Fixtures that run pages as the app does: from the main script, with a session, over real rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,16 @@ MAIN = str(Path(__file__).resolve().parents[2] / "pages" / "main.py")
 TIMEOUT_SECONDS = 60
 SECRET_KEY = "a key that is long enough for a test, and no secret"
 OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def components_found_once() -> Iterator[None]:
+    """Read the metadata of all installed packages once, not for every page: Streamlit looks for components there."""
+    from streamlit.components.v2 import manifest_scanner
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @dataclass

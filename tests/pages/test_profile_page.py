@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from core.auth import api_keys, passwords, people, sessions, sign_in
+from core.auth import api_keys, people, sessions, sign_in
 from core.auth.identity import Origin
 from core.ratelimit import limiter
 from core.settings import settings
@@ -12,11 +12,6 @@ from pages.components.devices import device_label
 from tests.pages.wording import page_text
 
 PASSWORD = "A passphrase with 1 digit"
-
-
-@pytest.fixture(autouse=True)
-def fast_hashing(monkeypatch):
-    monkeypatch.setattr(passwords, "ROUNDS", 4)
 
 
 @pytest.fixture

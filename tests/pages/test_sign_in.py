@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from core.auth import passwords, people, sign_in, tickets
+from core.auth import people, sign_in, tickets
 from core.auth.identity import Origin
 from core.settings import settings
 from tests.pages.wording import page_text
@@ -19,12 +19,6 @@ UNUSUAL_PASSWORDS = {
     "SQL": "A1'; DROP TABLE person; --",
     "HTML": "A1<script>alert(1)</script>",
 }
-
-
-@pytest.fixture(autouse=True)
-def fast_hashing(monkeypatch):
-    """Lower bcrypt's cost; other tests check the real one."""
-    monkeypatch.setattr(passwords, "ROUNDS", 4)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import Connection, text
 
-from core.auth import passwords, people, session_cache, sessions
+from core.auth import people, session_cache, sessions
 from core.auth.identity import Identity, Origin
 from core.auth.people import Person
 from core.settings import settings
@@ -19,9 +19,8 @@ AddPerson = Callable[..., Person]
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Use the fewest bcrypt rounds, a separate data directory and a closed Redis circuit breaker."""
-    monkeypatch.setattr(passwords, "ROUNDS", 4)
+def separate_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Use a separate data directory and a closed Redis circuit breaker."""
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     settings.cache_clear()
     session_cache.session_cache.cache_clear()
