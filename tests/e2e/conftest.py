@@ -154,9 +154,9 @@ class MonitoredPage:
         """Open a second page in the same browser context, with the same cookies."""
         return MonitoredPage(self.page.context.new_page(), self.address, self.person)
 
-    def expect_error(self, path: str) -> None:
-        """Do not count a failed request of *path* as a problem: the browser logs it, and so may the page's code."""
-        self.expected_errors.append(path)
+    def expect_error(self, *expected: str) -> None:
+        """Do not count console errors with one of these request paths or texts as a problem."""
+        self.expected_errors += expected
 
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith((self.address, "data:", "blob:")):

@@ -13,7 +13,7 @@ PASSWORD = "A passphrase with 1 digit"
 ACCESS_SECONDS = 8
 DARK_BACKGROUND = "rgb(15, 23, 42)"
 # Refused once the session has ended, where a scene is drawn again at that moment.
-SCENE_ROWS = "/api/v1/scene/city.csv"
+SCENE_ROWS = ("/api/v1/scene/city.csv", "Failed to fetch resource (401)")
 
 
 SHORT_LIVED_SETTINGS = {"ACCESS_TOKEN_MINUTES": str(ACCESS_SECONDS / 60)}
@@ -226,7 +226,7 @@ def test_an_ended_session_shows_the_sign_in_without_a_click_and_the_page_again_a
     read: OpenMonitoredPage, known: DatabasePeople, path: str, heading: str
 ):
     reader = read(signed_in=False)
-    reader.expect_error(SCENE_ROWS)
+    reader.expect_error(*SCENE_ROWS)
     person = known.person(password=PASSWORD)
     page = reader.open(path, "Sign in")
     fill_in(page, person.username, PASSWORD)
@@ -250,7 +250,7 @@ def test_a_scene_whose_width_changes_as_its_session_ends_shows_the_sign_in(
     read: OpenMonitoredPage, known: DatabasePeople
 ):
     reader = read()
-    reader.expect_error(SCENE_ROWS)
+    reader.expect_error(*SCENE_ROWS)
     page = reader.open("/scene", "Scene")
     page.locator("canvas").first.wait_for()
     known.sign_out(reader.person)
