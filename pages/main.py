@@ -15,6 +15,7 @@ from core.db.frames import pin_version
 from core.errors import RateLimitExceeded
 from core.queries import coverage
 from core.ratelimit import limiter
+from core.site_pages import PUBLIC_PATHS
 from core.web.middleware.request_ids import new_request_id
 from core.wording import time_ago
 from pages.components import as_of as components_as_of
@@ -90,7 +91,7 @@ def show_sign_in() -> None:
     """Show the sign-in form, under whatever URL was requested."""
     st.html(PAGES_DIR / "static" / "entrance.css")
     page = st.navigation(navigation.signed_out_pages(), position="hidden")
-    title = page.title if page.url_path in navigation.PUBLIC_PATHS else "Sign in"
+    title = page.title if page.url_path in PUBLIC_PATHS else "Sign in"
     st.set_page_config(page_title=f"{title} · Almanac")
     st.image(PAGES_DIR / "static" / "logo.svg", width=148)
     page.run()

@@ -5,18 +5,25 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.auth.identity import Identity, Role
+from core.site_pages import PUBLIC_PATHS, SITE_PAGES
 
 
 @dataclass(frozen=True)
 class PageEntry:
-    """A page. `path` is its URL path, empty for the first page; *file* is `{path}.py` unless given."""
+    """A page of `SITE_PAGES` in the menu; *file* is `{path}.py` unless given."""
 
     path: str
-    title: str
     icon: str = ""
     file: str = ""
-    role: Role = "analyst"
     in_menu: bool = True
+
+    @property
+    def title(self) -> str:
+        return SITE_PAGES[self.path].title
+
+    @property
+    def role(self) -> Role:
+        return SITE_PAGES[self.path].role
 
     def page(self, file: str = "") -> st.Page:
         """Return Streamlit's page object, with *file* instead of the entry's own."""
@@ -31,31 +38,30 @@ class PageEntry:
 
 
 MENU: dict[str, tuple[PageEntry, ...]] = {
-    "": (PageEntry("", "Overview", ":material/space_dashboard:", "overview.py"),),
+    "": (PageEntry("", ":material/space_dashboard:", "overview.py"),),
     "Read": (
-        PageEntry("account", "Account", ":material/person:"),
-        PageEntry("repositories", "Repositories", ":material/table_rows:"),
-        PageEntry("repository", "Repository", ":material/book_2:"),
-        PageEntry("languages", "Languages", ":material/donut_large:"),
-        PageEntry("movers", "Movers", ":material/trending_up:"),
-        PageEntry("changes", "Changes", ":material/history:"),
-        PageEntry("scene", "Scene", ":material/location_city:"),
-        PageEntry("alerts", "Alerts", ":material/notifications:"),
+        PageEntry("account", ":material/person:"),
+        PageEntry("repositories", ":material/table_rows:"),
+        PageEntry("repository", ":material/book_2:"),
+        PageEntry("languages", ":material/donut_large:"),
+        PageEntry("movers", ":material/trending_up:"),
+        PageEntry("changes", ":material/history:"),
+        PageEntry("scene", ":material/location_city:"),
+        PageEntry("alerts", ":material/notifications:"),
     ),
     "Admin": (
-        PageEntry("tracking", "Tracking", ":material/playlist_add_check:", role="admin"),
-        PageEntry("ingestion", "Ingestion", ":material/sync:", role="admin"),
-        PageEntry("people", "People", ":material/group:", role="admin"),
-        PageEntry("system", "System", ":material/monitor_heart:", role="admin"),
+        PageEntry("tracking", ":material/playlist_add_check:"),
+        PageEntry("ingestion", ":material/sync:"),
+        PageEntry("people", ":material/group:"),
+        PageEntry("system", ":material/monitor_heart:"),
     ),
     "You": (
-        PageEntry("profile", "Profile", ":material/account_circle:", "profile_page.py", in_menu=False),
-        PageEntry("reset", "New password", in_menu=False),
-        PageEntry("register", "New account", in_menu=False),
+        PageEntry("search", ":material/search:", in_menu=False),
+        PageEntry("profile", ":material/account_circle:", "profile_page.py", in_menu=False),
+        PageEntry("reset", in_menu=False),
+        PageEntry("register", in_menu=False),
     ),
 }
-# Readable without a session; every other path shows the sign-in form instead.
-PUBLIC_PATHS = ("reset", "register")
 
 
 def all_entries() -> list[PageEntry]:
@@ -74,7 +80,7 @@ def pages_for(identity: Identity) -> dict[str, list[st.Page]]:
         for entry in entries:
             if entry.role == "admin" and not identity.is_admin:
                 shown.setdefault(" ", []).append(
-                    PageEntry(entry.path, entry.title, in_menu=False).page("admins_only.py")
+                    PageEntry(entry.path, in_menu=False).page("admins_only.py")
                 )
             else:
                 shown.setdefault(heading, []).append(entry.page())

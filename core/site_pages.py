@@ -1,0 +1,41 @@
+"""The pages of the site: URL path, title, who may read each, and the words that find it."""
+
+from dataclasses import dataclass
+
+from core.auth.identity import Role
+
+
+@dataclass(frozen=True)
+class SitePage:
+    """A page. `path` is its URL path, empty for the first page; `words` find it besides its title."""
+
+    path: str
+    title: str
+    words: str = ""
+    role: Role = "analyst"
+
+
+SITE_PAGES = {
+    page.path: page
+    for page in (
+        SitePage("", "Overview", "home totals freshness milestones"),
+        SitePage("account", "Account", "user organization login profile followers"),
+        SitePage("repositories", "Repositories", "table filter licences topics"),
+        SitePage("repository", "Repository", "stars bursts contributors releases commits traffic"),
+        SitePage("languages", "Languages", "rising falling"),
+        SitePage("movers", "Movers", "growth gained lost ranking trending"),
+        SitePage("changes", "Changes", "ledger renamed transferred archived licence feed atom"),
+        SitePage("scene", "Scene", "city globe map 3d"),
+        SitePage("alerts", "Alerts", "rules webhooks notifications"),
+        SitePage("search", "Search", "find"),
+        SitePage("tracking", "Tracking", "cadence requests", "admin"),
+        SitePage("ingestion", "Ingestion", "refresh runs rate budget coverage", "admin"),
+        SitePage("people", "People", "roles invitations sessions audit trail", "admin"),
+        SitePage("system", "System", "servers workers failures settings health", "admin"),
+        SitePage("profile", "Profile", "sessions password api keys feed tokens theme quota"),
+        SitePage("reset", "New password"),
+        SitePage("register", "New account"),
+    )
+}
+# Readable without a session; every other path shows the sign-in form instead.
+PUBLIC_PATHS = ("reset", "register")
