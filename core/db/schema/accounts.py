@@ -2,7 +2,14 @@
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, PrimaryKeyConstraint, Table, Text, text
 
-from core.db.schema.columns import count_columns, foreign_key, id_column, metadata, timestamp_column
+from core.db.schema.columns import (
+    count_columns,
+    foreign_key,
+    id_column,
+    metadata,
+    timestamp_column,
+    trigram_index,
+)
 
 account = Table(
     "account",
@@ -27,6 +34,8 @@ account = Table(
     timestamp_column("first_captured_at"),
     timestamp_column("checked_at"),
     Index("account_login_idx", text("lower(login)")),
+    trigram_index("account_login_search_idx", "login"),
+    trigram_index("account_name_search_idx", "name"),
     Index("account_login_unseen_key", text("lower(login)"), unique=True, postgresql_where=text("github_id IS NULL")),
     comment="A user or organization. Identity is GitHub's numeric id; former logins are in account_version."
     " first_captured_at: our first refresh; its profile before is unknown",
@@ -58,5 +67,6 @@ account_version = Table(
     Column("gone_reason", Text),
     PrimaryKeyConstraint("account_id", "until"),
     Index("account_version_login_idx", text("lower(login)")),
+    trigram_index("account_version_login_search_idx", "login"),
     comment="An account's profile from since on, until it was found changed; the present one is in account",
 )

@@ -1,6 +1,19 @@
 """The schema's metadata and its recurring kinds of columns."""
 
-from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, Integer, MetaData, SmallInteger, func, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    func,
+    literal_column,
+    text,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -44,3 +57,9 @@ GROWTH_DAYS = (1, 7, 30, 90, 365)
 def growth_columns() -> list[Column[int]]:
     """Return the columns of stars gained over each of GROWTH_DAYS up to the last capture; null where unknown."""
     return [Column(f"stars_{days}d", Integer) for days in GROWTH_DAYS]
+
+
+def trigram_index(name: str, column: str) -> Index:
+    """Return the index that serves LIKE with any pattern on *column* in lower case; needs the extension pg_trgm."""
+    searched = func.lower(literal_column(column)).label("searched")
+    return Index(name, searched, postgresql_using="gin", postgresql_ops={"searched": "gin_trgm_ops"})

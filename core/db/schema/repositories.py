@@ -23,6 +23,7 @@ from core.db.schema.columns import (
     metadata,
     source_id_column,
     timestamp_column,
+    trigram_index,
 )
 
 repository = Table(
@@ -56,6 +57,7 @@ repository = Table(
     timestamp_column("first_captured_at"),
     Index("repository_account_id_idx", "account_id"),
     Index("repository_full_name_idx", text("lower(full_name)")),
+    trigram_index("repository_full_name_search_idx", "full_name"),
     Index(
         "repository_full_name_unseen_key",
         text("lower(full_name)"),
@@ -86,6 +88,7 @@ repository_version = Table(
     PrimaryKeyConstraint("repository_id", "until"),
     Index("repository_version_account_id_idx", "account_id"),
     Index("repository_version_full_name_idx", text("lower(full_name)")),
+    trigram_index("repository_version_full_name_search_idx", "full_name"),
     comment="A repository's attributes from since on, until they were found changed; those of now are in repository."
     " A null flag: the imported source does not tell",
 )

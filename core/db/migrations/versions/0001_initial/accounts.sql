@@ -1,5 +1,8 @@
 -- GitHub accounts and the history of their counts.
 
+-- For the search by parts of names; belongs to Postgres (contrib), any owner of a database may create it.
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+
 CREATE TABLE account (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     github_id BIGINT,
@@ -22,6 +25,8 @@ CREATE TABLE account (
     CONSTRAINT account_github_id_key UNIQUE (github_id)
 );
 CREATE INDEX account_login_idx ON account (lower(login));
+CREATE INDEX account_login_search_idx ON account USING gin (lower(login) gin_trgm_ops);
+CREATE INDEX account_name_search_idx ON account USING gin (lower(name) gin_trgm_ops);
 CREATE UNIQUE INDEX account_login_unseen_key ON account (lower(login)) WHERE github_id IS NULL;
 COMMENT ON TABLE account IS 'A user or organization. Identity is GitHub''s numeric id; former logins are in account_version. first_captured_at: our first refresh; its profile before is unknown';
 COMMENT ON COLUMN account.github_id IS 'null while only its login is known';
@@ -59,4 +64,5 @@ CREATE TABLE account_version (
     CONSTRAINT account_version_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 CREATE INDEX account_version_login_idx ON account_version (lower(login));
+CREATE INDEX account_version_login_search_idx ON account_version USING gin (lower(login) gin_trgm_ops);
 COMMENT ON TABLE account_version IS 'An account''s profile from since on, until it was found changed; the present one is in account';

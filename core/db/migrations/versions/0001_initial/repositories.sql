@@ -33,6 +33,7 @@ CREATE TABLE repository (
 );
 CREATE INDEX repository_account_id_idx ON repository (account_id);
 CREATE INDEX repository_full_name_idx ON repository (lower(full_name));
+CREATE INDEX repository_full_name_search_idx ON repository USING gin (lower(full_name) gin_trgm_ops);
 CREATE UNIQUE INDEX repository_full_name_unseen_key ON repository (lower(full_name)) WHERE github_id IS NULL;
 COMMENT ON TABLE repository IS 'A repository. Identity is GitHub''s numeric id; former names are in repository_version. first_captured_at: our first capture; its attributes before are unknown. languages_checked_at: when its languages were last fetched; languages_due_at: when to fetch them again even if nothing changes; languages_pushed_at, _default_branch, _primary_language, _size_kb: as reported at that fetch';
 COMMENT ON COLUMN repository.github_id IS 'null while only its name is known';
@@ -60,6 +61,7 @@ CREATE TABLE repository_version (
 );
 CREATE INDEX repository_version_account_id_idx ON repository_version (account_id);
 CREATE INDEX repository_version_full_name_idx ON repository_version (lower(full_name));
+CREATE INDEX repository_version_full_name_search_idx ON repository_version USING gin (lower(full_name) gin_trgm_ops);
 COMMENT ON TABLE repository_version IS 'A repository''s attributes from since on, until they were found changed; those of now are in repository. A null flag: the imported source does not tell';
 
 CREATE TABLE repository_push (
