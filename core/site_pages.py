@@ -39,3 +39,14 @@ SITE_PAGES = {
 }
 # Readable without a session; every other path shows the sign-in form instead.
 PUBLIC_PATHS = ("reset", "register")
+
+
+def find_pages(text: str, *, is_admin: bool) -> list[SitePage]:
+    """Return the pages that somebody may read and whose title or words have a word that begins with *text*."""
+    query = " ".join(text.lower().split())
+    readable = [
+        page for page in SITE_PAGES.values() if page.path not in PUBLIC_PATHS and (is_admin or page.role != "admin")
+    ]
+    by_title = [page for page in readable if query and page.title.lower().startswith(query)]
+    by_word = [page for page in readable if query and any(word.startswith(query) for word in page.words.split())]
+    return list(dict.fromkeys(by_title + by_word))

@@ -19,7 +19,7 @@ from core.site_pages import PUBLIC_PATHS
 from core.web.middleware.request_ids import new_request_id
 from core.wording import time_ago
 from pages.components import as_of as components_as_of
-from pages.components import error_display, navigation, query_params, remaining_quota
+from pages.components import error_display, navigation, query_params, remaining_quota, search_box
 from pages.components.format import day, percent
 from pages.components.markdown import escape_markdown
 from pages.session import browser, current, guard
@@ -118,6 +118,7 @@ def show_requested_page(live: LiveSession) -> None:
     version = data_version()
     pin_version(version)
     with st.sidebar:
+        search_box.show_search_box()
         components_as_of.as_of_input(page.url_path, datetime.now(UTC))
         show_data_version(version)
         remaining_quota.show_low_remaining(quota)

@@ -5,7 +5,7 @@ login or the repository's name: the trigram indexes serve no shorter one. Former
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pandas import DataFrame
 
@@ -18,6 +18,12 @@ from core.tracking.login import BadLogin, parse_name
 
 MIN_INDEXED_LETTERS = 3
 EXACT, BEGINS, CONTAINS, OTHER = range(4)
+
+
+class _Match(NamedTuple):
+    condition: str
+    quality: str
+    values: dict[str, Any]
 
 
 def normalize(text: str) -> str:
@@ -42,16 +48,13 @@ def repositories(text: str, as_of: datetime | None, limit: int) -> DataFrame:
     is_gone      boolean
     """
     query = normalize(text)
-    conditions, values = _conditions(query, "lower({table}.full_name)", ("{word}%", "%/{word}%"))
-    target = "lower({table}.full_name)" if "/" in query else "split_part(lower({table}.full_name), '/', 2)"
+    now, past = (_repository_match(query, table) for table in ("repository", "repository_version"))
     sql = f"""
         WITH {repository_attributes(as_of)}, matching AS (
             SELECT id, min(quality) AS quality
-              FROM (SELECT id, {_quality(target, "repository")} AS quality
-                      FROM repository WHERE {conditions.format(table="repository")}
+              FROM (SELECT id, {now.quality} AS quality FROM repository WHERE {now.condition}
                      UNION ALL
-                    SELECT repository_id, {_quality(target, "repository_version")}
-                      FROM repository_version WHERE {conditions.format(table="repository_version")}) AS named
+                    SELECT repository_id, {past.quality} FROM repository_version WHERE {past.condition}) AS named
              GROUP BY id
         ), best AS MATERIALIZED (
             SELECT id, quality, latest.stars
@@ -67,7 +70,7 @@ def repositories(text: str, as_of: datetime | None, limit: int) -> DataFrame:
           JOIN attributes ON attributes.repository_id = best.id
          ORDER BY quality, is_gone, best.stars DESC NULLS LAST, lower(full_name), best.id
     """  # noqa: S608
-    return _read(sql, query, values, as_of, limit)
+    return _read(sql, query, now.values, as_of, limit)
 
 
 def accounts(text: str, as_of: datetime | None, limit: int) -> DataFrame:
@@ -76,18 +79,17 @@ def accounts(text: str, as_of: datetime | None, limit: int) -> DataFrame:
     login, name, kind  text, as they were then; name and kind are null where unknown
     """
     query = normalize(text)
-    by_login, values = _conditions(query, "lower({table}.login)", ("{word}%",))
-    by_name, _ = _conditions(query, "lower({table}.name)", ("{word}%",))
-    quality = f"least({_quality('lower({table}.login)', '{table}')}, {_quality('lower({table}.name)', '{table}')})"
+    login, name, past = (
+        _match(query, column, column, ("{word}%",))
+        for column in ("lower(account.login)", "lower(account.name)", "lower(account_version.login)")
+    )
     sql = f"""
         WITH {account_attributes(as_of)}, matching AS (
             SELECT id, min(quality) AS quality
-              FROM (SELECT id, {quality.format(table="account")} AS quality
-                      FROM account WHERE {by_login.format(table="account")} OR {by_name.format(table="account")}
+              FROM (SELECT id, least({login.quality}, {name.quality}) AS quality
+                      FROM account WHERE {login.condition} OR {name.condition}
                      UNION ALL
-                    SELECT account_id, {quality.format(table="account_version")}
-                      FROM account_version
-                     WHERE {by_login.format(table="account_version")}) AS named
+                    SELECT account_id, {past.quality} FROM account_version WHERE {past.condition}) AS named
              GROUP BY id
         ), best AS MATERIALIZED (
             SELECT id, quality, tracked.stars, tracked.account_id IS NOT NULL AS is_tracked
@@ -103,7 +105,7 @@ def accounts(text: str, as_of: datetime | None, limit: int) -> DataFrame:
           JOIN account_attributes AS account ON account.account_id = best.id
          ORDER BY quality, is_tracked DESC, best.stars DESC NULLS LAST, lower(login), best.id
     """  # noqa: S608
-    return _read(sql, query, values, as_of, limit)
+    return _read(sql, query, login.values, as_of, limit)
 
 
 def languages(text: str, limit: int) -> list[str]:
@@ -117,24 +119,23 @@ def _language_quality(query: str, language: str) -> int:
     known = linguist.languages().get(language)
     names = [language, *known.aliases, *known.former_names] if known else [language]
     lowered = [name.lower() for name in names]
-    if not query or query in lowered:
-        return EXACT if query else OTHER
+    if not query:
+        return OTHER
+    if query in lowered:
+        return EXACT
     if any(name.startswith(query) for name in lowered):
         return BEGINS
     return CONTAINS if len(query) >= MIN_INDEXED_LETTERS and any(query in name for name in lowered) else OTHER
 
 
-def _quality(expression: str, table: str) -> str:
-    """Return SQL for how well *expression* matches `:query`: the least is the best; null where there is no name."""
-    name = expression.replace("{table}", table)
-    return (
-        f"CASE WHEN {name} = lower(:query) THEN {EXACT} WHEN starts_with({name}, lower(:query)) THEN {BEGINS}"
-        f" WHEN strpos({name}, lower(:query)) > 0 THEN {CONTAINS} WHEN {name} IS NOT NULL THEN {OTHER} END"
-    )
+def _repository_match(query: str, table: str) -> "_Match":
+    full_name = f"lower({table}.full_name)"
+    compared = full_name if "/" in query else f"split_part({full_name}, '/', 2)"
+    return _match(query, full_name, compared, ("{word}%", "%/{word}%"))
 
 
-def _conditions(query: str, expression: str, short_patterns: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
-    """Return SQL that *expression* has every word of *query*, and the patterns to bind.
+def _match(query: str, column: str, compared: str, short_patterns: tuple[str, ...]) -> "_Match":
+    """Return SQL that *column* has every word of *query*, and how well *compared* matches `:query`, best is least.
 
     Words that are too short for the index have to match one of *short_patterns*.
     """
@@ -145,9 +146,13 @@ def _conditions(query: str, expression: str, short_patterns: tuple[str, ...]) ->
         for variant, pattern in enumerate(short_patterns if is_short else ("%{word}%",)):
             key = f"word_{number}_{variant}"
             values[key] = pattern.replace("{word}", _escape_like(word))
-            alternatives.append(f"{expression} LIKE lower(:{key})")
+            alternatives.append(f"{column} LIKE lower(:{key})")
         conditions.append(f"({' OR '.join(alternatives)})")
-    return f"({' AND '.join(conditions) or 'false'})", values
+    quality = (
+        f"CASE WHEN {compared} = lower(:query) THEN {EXACT} WHEN starts_with({compared}, lower(:query)) THEN {BEGINS}"
+        f" WHEN strpos({compared}, lower(:query)) > 0 THEN {CONTAINS} WHEN {compared} IS NOT NULL THEN {OTHER} END"
+    )
+    return _Match(f"({' AND '.join(conditions) or 'false'})", quality, values)
 
 
 def _escape_like(word: str) -> str:

@@ -68,6 +68,11 @@ def all_entries() -> list[PageEntry]:
     return [entry for entries in MENU.values() for entry in entries]
 
 
+def file_of(path: str) -> str:
+    """Return the file of the page at URL path *path*, as `st.page_link` takes it."""
+    return next(entry.file or f"{entry.path}.py" for entry in all_entries() if entry.path == path)
+
+
 def signed_out_pages() -> list[st.Page]:
     """Return every path with the sign-in form as its content: after signing in, the URL still names the page."""
     return [entry.page("" if entry.path in PUBLIC_PATHS else "sign_in.py") for entry in all_entries()]
@@ -79,9 +84,7 @@ def pages_for(identity: Identity) -> dict[str, list[st.Page]]:
     for heading, entries in MENU.items():
         for entry in entries:
             if entry.role == "admin" and not identity.is_admin:
-                shown.setdefault(" ", []).append(
-                    PageEntry(entry.path, in_menu=False).page("admins_only.py")
-                )
+                shown.setdefault(" ", []).append(PageEntry(entry.path, in_menu=False).page("admins_only.py"))
             else:
                 shown.setdefault(heading, []).append(entry.page())
     return shown

@@ -97,6 +97,11 @@ def redirect_to(path: str) -> None:
     mount_script("redirect", key="script-redirect", data={"path": path})
 
 
+def focus_search_on_key(key: str) -> None:
+    """Make `/` and Ctrl+K put the cursor into the text input *key*."""
+    mount_script("focus_search", key="script-focus-search", data={"key": key})
+
+
 def apply_theme(theme: str) -> None:
     """Store *theme* in this browser and reload the page with it."""
     mount_script("apply_theme", key="script-apply-theme", data=theme_data(theme))

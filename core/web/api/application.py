@@ -29,6 +29,7 @@ from core.web.api.routers import (
     repositories,
     repository_facts,
     scene,
+    search,
     tracking,
 )
 from core.web.middleware.error_responses import ErrorResponses
@@ -36,7 +37,7 @@ from core.web.middleware.error_responses import ErrorResponses
 VERSION = "1"
 ROUTER_MODULES = (
     *(auth, people, github, accounts, repositories, repository_facts, languages, movers, changes, compare, scene),
-    *(ingestions, tracking),
+    *(search, ingestions, tracking),
 )
 DESCRIPTION = """Read the history that Almanac stores. Each number is what GitHub reported at a stated time; a number
 that was not collected is null, never zero.

@@ -1,0 +1,65 @@
+"""The search of the whole site: accounts, repositories, languages and pages in one list, for pages and API."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+from urllib.parse import urlencode
+
+import pandas as pd
+from pandas import DataFrame
+
+from core.as_of import as_of_text
+from core.queries import search
+from core.site_pages import find_pages
+
+Kind = Literal["account", "repository", "language", "page"]
+KINDS: tuple[Kind, ...] = ("account", "repository", "language", "page")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What was found. `path` is the page that shows it, without its parameters; `param` names it there."""
+
+    kind: Kind
+    name: str
+    description: str | None = None
+    path: str = ""
+    param: str = ""
+
+    def query(self, as_of: datetime | None = None) -> dict[str, str]:
+        """Return the parameters of its page."""
+        named = {self.param: self.name} if self.param else {}
+        return named if as_of is None else {**named, "as_of": as_of_text(as_of)}
+
+    def url(self, as_of: datetime | None = None) -> str:
+        """Return the URL of its page, relative to the site's root."""
+        query = urlencode(self.query(as_of))
+        return f"/{self.path}?{query}" if query else f"/{self.path}"
+
+
+def find(text: str, as_of: datetime | None, limit: int, *, is_admin: bool) -> list[Hit]:
+    """Return at most *limit* hits of each kind, in the order of KINDS, the best match of each first."""
+    return list(_hits(text, as_of, limit, is_admin=is_admin))
+
+
+def as_frame(hits: list[Hit], as_of: datetime | None) -> DataFrame:
+    """Return one row per hit: position, kind, name, description, url."""
+    rows = [{"position": number, **asdict(hit), "url": hit.url(as_of)} for number, hit in enumerate(hits)]
+    columns = ["position", "kind", "name", "description", "url"]
+    return DataFrame(rows, columns=columns).astype({"description": "string"})
+
+
+def _hits(text: str, as_of: datetime | None, limit: int, *, is_admin: bool) -> Iterator[Hit]:
+    for account in search.accounts(text, as_of, limit).itertuples():
+        yield Hit("account", str(account.login), _text(account.name), "account", "login")
+    for repository in search.repositories(text, as_of, limit).itertuples():
+        yield Hit("repository", str(repository.full_name), _text(repository.description), "repository", "name")
+    for language in search.languages(text, limit):
+        yield Hit("language", language, None, "languages", "language")
+    for page in find_pages(text, is_admin=is_admin)[:limit]:
+        yield Hit("page", page.title, None, page.path)
+
+
+def _text(value: object) -> str | None:
+    return None if pd.isna(value) else str(value)  # type: ignore[call-overload]
