@@ -50,19 +50,26 @@ def repositories(text: str, as_of: datetime | None, limit: int) -> DataFrame:
     query = normalize(text)
     now, past = (_repository_match(query, table) for table in ("repository", "repository_version"))
     sql = f"""
-        WITH {repository_attributes(as_of)}, matching AS (
-            SELECT id, min(quality) AS quality
-              FROM (SELECT id, {now.quality} AS quality FROM repository WHERE {now.condition}
-                     UNION ALL
-                    SELECT repository_id, {past.quality} FROM repository_version WHERE {past.condition}) AS named
-             GROUP BY id
+        WITH {repository_attributes(as_of)}, former AS (
+            SELECT DISTINCT ON (repository_id) repository_id, {past.quality} AS quality
+              FROM repository_version WHERE {past.condition}
+             ORDER BY 1, 2
+        ), named AS (
+            SELECT id, full_name, created_at, gone_at, {now.quality} AS quality FROM repository WHERE {now.condition}
+             UNION ALL
+            SELECT id, full_name, created_at, gone_at, quality
+              FROM former JOIN repository ON id = repository_id WHERE NOT {now.condition}
         ), best AS MATERIALIZED (
-            SELECT id, quality, latest.stars
-              FROM matching
-              JOIN repository USING (id)
-              JOIN repository_latest AS latest ON latest.repository_id = id
+            -- Not from repository_latest: of many that match, its other columns are not free.
+            SELECT id, quality, CASE WHEN own.repository_id IS NOT NULL THEN own.stars ELSE (
+                       SELECT stars FROM repository_import WHERE repository_id = id
+                        ORDER BY last_at DESC, source_id DESC LIMIT 1) END AS stars
+              FROM named
+              LEFT JOIN repository_current AS own ON own.repository_id = id
              WHERE coalesce(created_at <= :until, true)
-             ORDER BY quality, gone_at IS NOT NULL, latest.stars DESC NULLS LAST, lower(full_name), id
+               AND (own.repository_id IS NOT NULL OR EXISTS (
+                    SELECT FROM repository_import WHERE repository_import.repository_id = id))
+             ORDER BY quality, gone_at IS NOT NULL, stars DESC NULLS LAST, lower(full_name), id
              LIMIT :limit
         )
         SELECT full_name, description, present_language(primary_language) AS language, is_gone
