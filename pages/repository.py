@@ -31,7 +31,7 @@ series = star_history.star_series(found.repository_id, as_of)
 extras = star_history.extra_series(found.repository_id, as_of)
 intervals = star_history.coverage_intervals(found.repository_id, as_of)
 note = repository_header.capture_note(found)
-repository_header.show_counts(detail, series, intervals, extras)
+repository_header.show_counts(found, detail, series, intervals, extras)
 
 """
 ## Popularity

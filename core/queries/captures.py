@@ -10,10 +10,22 @@ A **gap** is more than twice the expected interval without a capture. We expect 
 it had at the capture before, but no more than one a day; of an imported source at its usual cadence.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from pandas import DataFrame
 
 from core.db.frames import first_value, read_frame
 from core.queries.freshness import INTERVAL_SQL, MAX_INTERVALS
+
+
+@dataclass(frozen=True)
+class LastCapture:
+    """The last capture by one source, and whether the next one was overdue."""
+
+    at: datetime
+    is_overdue: bool
+
 
 OWN_MAX_GAP = f"{MAX_INTERVALS} * coalesce(capture.cadence, interval '1 day')"
 """SQL: the longest time from one of our captures to the next that is not a gap; needs `capture`."""
@@ -86,3 +98,15 @@ def newest_capture_at(until: datetime) -> datetime | None:
     """
     at: datetime | None = first_value(read_frame(sql, until=until))
     return at
+
+
+def last_capture(intervals: DataFrame, source: str, until: datetime) -> LastCapture | None:
+    """Return the last capture by *source* in a frame of `coverage_intervals`, judged at *until*; None without one.
+
+    Only our own refreshes can be overdue.
+    """
+    found = intervals[intervals["source"] == source]
+    if found.empty:
+        return None
+    last = found.loc[found["to_at"].idxmax()]
+    return LastCapture(last["to_at"], source == "GitHub" and bool(last["overdue_at"] < until))

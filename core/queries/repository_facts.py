@@ -11,7 +11,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from core import bursts
-from core.db.frames import derived, first_record, read_frame
+from core.db.frames import derived, first_record, first_value, read_frame
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import as_of_values, repository_attributes
 
@@ -222,11 +222,26 @@ def pushes(repository_id: int, as_of: datetime | None) -> DataFrame:
 
 def was_collected(repository_id: int, kind: str, as_of: datetime | None) -> bool:
     """Return whether a *kind* of fact was stored by then; of the past only if its last capture is not later."""
+    return collected_at(repository_id, kind, as_of) is not None
+
+
+def collected_at(repository_id: int, kind: str, as_of: datetime | None) -> datetime | None:
+    """Return when a *kind* of fact was last stored; None if never, and as of a time before that."""
     sql = """
         SELECT captured_at FROM enrichment
          WHERE repository_id = :repository_id AND kind = :kind AND captured_at <= :until
     """
-    return not _read(sql, repository_id, as_of, kind=kind).empty
+    at: datetime | None = first_value(_read(sql, repository_id, as_of, kind=kind))
+    return at
+
+
+def extras_read_at(extras: DataFrame, repository_id: int, as_of: datetime | None) -> datetime | None:
+    """Return when watchers and open issues in *extras*, a frame of `extra_series`, were last read, if that is stored.
+
+    Of the past only the last change may be known: an unchanged answer leaves no row.
+    """
+    times = [collected_at(repository_id, "extras", as_of), *extras["captured_at"].tail(1)]
+    return max((at for at in times if at is not None), default=None)
 
 
 def _read(sql: str, repository_id: int, as_of: datetime | None, /, **values: Any) -> DataFrame:

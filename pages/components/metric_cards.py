@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from pages.components.format import number
+from core.wording import time_ago
+from pages.components import as_of
+from pages.components.format import day, number
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,8 @@ class Card:
     before           the same metric *span* earlier; None where it is unknown
     trend            values of the sparkline, oldest first; NaN where unknown
     is_increase_bad  growth is red instead of green
+    reported_at      when GitHub, or an imported source, reported the value; its age is shown below the value
+    is_overdue       the age says that the next refresh is overdue
     """
 
     label: str
@@ -26,16 +31,30 @@ class Card:
     trend: Sequence[float] = ()
     help: str = ""
     is_increase_bad: bool = False
+    reported_at: datetime | None = None
+    is_overdue: bool = False
 
 
 def metric_row(cards: Sequence[Card], key: str) -> None:
     """Draw *cards* side by side: four in a row where there is room, else two."""
     with st.container(key=f"cards-{key}"):
         for card in cards:
-            _draw_card(card)
+            if card.reported_at is None or pd.isna(card.reported_at):
+                _draw_card(card, border=True)
+                continue
+            with st.container(border=True, height="stretch", gap="xxsmall"):
+                _draw_card(card, border=False)
+                _draw_age(card, card.reported_at)
 
 
-def _draw_card(card: Card) -> None:
+def _draw_age(card: Card, reported_at: datetime) -> None:
+    """Draw how old the value is, or its day where the page shows the past; exactly in the tooltip."""
+    age = time_ago(reported_at, datetime.now(UTC)) if as_of.selected_as_of() is None else day(reported_at)
+    text = f":orange[:material/history: {age}, overdue]" if card.is_overdue else f":material/schedule: {age}"
+    st.caption(text, help=f"Reported {reported_at:%Y-%m-%d %H:%M} UTC")
+
+
+def _draw_card(card: Card, *, border: bool) -> None:
     growth = None if pd.isna(card.before) or pd.isna(card.value) else int(card.value - card.before)
     st.metric(
         card.label,
@@ -46,6 +65,6 @@ def _draw_card(card: Card) -> None:
         delta_description=f"in {card.span}" if growth is not None else None,
         chart_data=list(card.trend) if len(card.trend) > 1 else None,
         help=card.help or None,
-        border=True,
-        height="stretch",
+        border=border,
+        height="stretch" if border else "content",
     )

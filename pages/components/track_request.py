@@ -29,8 +29,11 @@ def is_auto_approved(identity: Identity) -> bool:
     return identity.is_admin or not settings().track_approval
 
 
-def show_tracking_status(login: str, status: TrackingStatus) -> None:
-    """Show the first refresh's progress, the pending request, or else the button to track *login*."""
+def show_tracking_status(login: str, status: TrackingStatus, repository: str = "") -> None:
+    """Show the first refresh's progress, the pending request, or else the button to track *login*.
+
+    repository  short name of the repository whose page this is, empty on the account's page
+    """
     if status.is_tracked:
         show_first_refresh_progress(login, data_version())
     elif status.requested_at is not None:
@@ -40,7 +43,7 @@ def show_tracking_status(login: str, status: TrackingStatus) -> None:
             icon=":material/how_to_vote:",
         )
     elif lookup := find_answer(login):
-        show_lookup(login, lookup)
+        show_lookup(login, lookup, repository)
     else:
         show_track_button(login)
 
@@ -50,23 +53,19 @@ def find_answer(login: str) -> Lookup | None:
         return first_lookup.answer(connection, login)
 
 
-def show_lookup(login: str, lookup: Lookup) -> None:
+def show_lookup(login: str, lookup: Lookup, repository: str) -> None:
     """Show what GitHub answered about a login that is not stored, or that it is being asked."""
     name = f"**{escape_markdown(login)}**"
     if lookup.is_under_way:
         show_lookup_progress(login)
     elif present := first_lookup.renamed_to(lookup.result):
         st.info(f"{name} is now called **{escape_markdown(present)}**.", icon=":material/badge:")
-        st.button(
-            "Open it", icon=":material/arrow_forward:", on_click=open_account, args=(present,), key="open-present-name"
+        page, opened = (
+            ("repository.py", {"name": f"{present}/{repository}"}) if repository else ("account.py", {"login": present})
         )
+        st.page_link(page, label="Open it", icon=":material/arrow_forward:", query_params=opened)
     else:
         st.warning(f"GitHub has no account called {name}.", icon=":material/person_off:")
-
-
-@guard.callback()
-def open_account(login: str) -> None:
-    st.session_state["login"] = login
 
 
 @guard.fragment(run_every=RERUN_EVERY)

@@ -7,7 +7,7 @@ from pandas import DataFrame
 
 from core.emoji import render_shortcodes
 from core.github_site import page_url
-from core.queries import accounts, coverage, tracking
+from core.queries import accounts, captures, coverage, tracking
 from core.queries.accounts import Profile, Totals
 from core.tracking.login import BadLogin, parse_login
 from core.wording import quantity, time_ago
@@ -120,6 +120,7 @@ def show_profile_line(profile: Profile, selected: datetime | None) -> None:
 def show_totals(totals: Totals, history: DataFrame, intervals: DataFrame, until: datetime) -> None:
     """Draw the cards of the account's totals, with their growth in four weeks and last year's trend."""
     repositories = quantity(totals.repositories or 0, "repository", "repositories")
+    last = captures.last_capture(intervals, totals.source, until)
     covers = f"Over {repositories}, refreshed on {day(totals.captured_at)}, source: {escape_markdown(totals.source)}"
     metric_row(
         [
@@ -129,6 +130,8 @@ def show_totals(totals: Totals, history: DataFrame, intervals: DataFrame, until:
                 before,
                 trend=accounts.weekly_trend(history, intervals, label.lower(), totals.source, until),
                 help=covers if label != "Followers" else "Imported history has no followers",
+                reported_at=last.at if last and value is not None else None,
+                is_overdue=last is not None and last.is_overdue,
             )
             for label, value, before in (
                 ("Stars", totals.stars, totals.stars_before),

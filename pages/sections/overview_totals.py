@@ -6,7 +6,8 @@ from typing import Any
 import streamlit as st
 from pandas import DataFrame
 
-from core.queries import alerts, overview
+from core.as_of import end_of_day
+from core.queries import alerts, captures, overview
 from core.queries.overview import StoredTotals, TrackingCounts
 from core.wording import duration, pluralize, quantity
 from pages.components.alert_list import kind_title
@@ -32,9 +33,11 @@ def show_totals(stored: StoredTotals, trend: DataFrame, as_of: datetime | None) 
     is_past = as_of is not None
     numbers: dict[str, Any] = {} if is_past else vars(stored)
     covers = "All stored data, each repository as of its last refresh."
+    reported_at = captures.newest_capture_at(as_of or end_of_day(datetime.now(UTC).date()))
     if is_past and len(largest):
         numbers = {str(name): value for name, value in largest.iloc[-1].items()}
         covers = f"{escape_markdown(numbers['source'])} in its last rollup, {day(numbers['at'])}; forks left out."
+        reported_at = numbers["at"]
     # The trend of a source that covers only a part of the stored repositories would not fit the totals.
     covers_all = len(largest) > 0 and largest["repositories"].iloc[-1] > MIN_SHARE_OF_STORED * stored.repositories
     metric_row(
@@ -46,6 +49,7 @@ def show_totals(stored: StoredTotals, trend: DataFrame, as_of: datetime | None) 
                 if (is_past or covers_all) and label.lower() in largest
                 else (),
                 help=covers,
+                reported_at=reported_at,
             )
             for label in ("Stars", "Forks", "Repositories", "Languages")
         ],

@@ -7,7 +7,16 @@ from pandas import DataFrame
 
 from core.emoji import render_shortcodes
 from core.github_site import page_url
-from core.queries import accounts, coverage, growth, repository_detail, star_history, tracking
+from core.queries import (
+    accounts,
+    captures,
+    coverage,
+    growth,
+    repository_detail,
+    repository_facts,
+    star_history,
+    tracking,
+)
 from core.queries.repository_detail import FoundRepository, RepositoryDetail
 from core.tracking.login import BadLogin, parse_repository
 from core.wording import time_ago
@@ -55,7 +64,7 @@ def find_repository(name: str) -> FoundRepository | None:
     selected = as_of.selected_as_of()
     found = repository_detail.find(owner, short_name, selected)
     if found is None:
-        explain_missing(owner, name)
+        explain_missing(owner, short_name)
         return None
     if not show_names(
         name, found.full_name, found.current_full_name, selected, is_former=found.is_former, created_at=found.created_at
@@ -65,9 +74,9 @@ def find_repository(name: str) -> FoundRepository | None:
     return found
 
 
-def explain_missing(owner: str, name: str) -> None:
-    """Say why no repository *name* is stored: its account is not tracked, not refreshed yet, or does not have it."""
-    quoted, account = f"**{escape_markdown(name)}**", f"**{escape_markdown(owner)}**"
+def explain_missing(owner: str, short_name: str) -> None:
+    """Say why no such repository is stored: its account is not tracked, not refreshed yet, or does not have it."""
+    quoted, account = f"**{escape_markdown(f'{owner}/{short_name}')}**", f"**{escape_markdown(owner)}**"
     stored = accounts.find(owner, None)
     profile = accounts.profile(stored.account_id, None) if stored else None
     if profile is not None and profile.is_tracked and profile.checked_at is not None:
@@ -86,7 +95,7 @@ def explain_missing(owner: str, name: str) -> None:
             icon=":material/search:",
         )
     if as_of.selected_as_of() is None:
-        track_request.show_tracking_status(login, status)
+        track_request.show_tracking_status(login, status, short_name)
 
 
 def show_repository(found: FoundRepository) -> RepositoryDetail | None:
@@ -111,15 +120,15 @@ def show_repository(found: FoundRepository) -> RepositoryDetail | None:
             page_url(found.current_full_name), label="On GitHub", icon=":material/open_in_new:", width="content"
         )
     if selected is None and not (detail is not None and detail.is_gone):
-        show_tracking(owner)
+        show_tracking(*found.current_full_name.split("/", 1))
     return detail
 
 
-def show_tracking(owner: str) -> None:
+def show_tracking(owner: str, short_name: str) -> None:
     """Offer to track the account of a repository that is only known from imported history."""
     status = tracking.tracking_status(owner)
     if not status.is_tracked:
-        track_request.show_tracking_status(owner, status)
+        track_request.show_tracking_status(owner, status, short_name)
 
 
 def show_attributes(detail: RepositoryDetail, selected: datetime | None) -> None:
@@ -148,11 +157,14 @@ def show_attributes(detail: RepositoryDetail, selected: datetime | None) -> None
         st.caption("Its description, topics and flags of that time are not known: it was first refreshed later.")
 
 
-def show_counts(detail: RepositoryDetail, series: DataFrame, intervals: DataFrame, extras: DataFrame) -> None:
+def show_counts(
+    found: FoundRepository, detail: RepositoryDetail, series: DataFrame, intervals: DataFrame, extras: DataFrame
+) -> None:
     """Draw the cards of the repository's counts, with their growth in 30 days and last year's trend."""
     start = detail.checked_at - THIRTY_DAYS
     is_younger = detail.created_at is not None and detail.created_at > start
     reported = f"Reported on {day(detail.checked_at)}, source: {escape_markdown(detail.source)}"
+    last = captures.last_capture(intervals, detail.source, as_of.selected_as_of() or datetime.now(UTC))
     before = {
         "stars": None if detail.stars is None or detail.stars_30d is None else detail.stars - detail.stars_30d,
         "forks": 0 if is_younger else accounts.value_at(series, intervals, "forks", detail.source, start),
@@ -165,9 +177,12 @@ def show_counts(detail: RepositoryDetail, series: DataFrame, intervals: DataFram
             span=SPAN,
             trend=accounts.weekly_trend(series, intervals, name, detail.source, detail.checked_at),
             help=f"{reported}\n\n{growth.DEFINITION}" if name == "stars" else reported,
+            reported_at=detail.checked_at,
+            is_overdue=last is not None and last.is_overdue,
         )
         for name in ("stars", "forks")
     ]
+    extras_at = repository_facts.extras_read_at(extras, found.repository_id, as_of.selected_as_of())
     are_together = detail.open_issues is None and detail.open_issues_and_change_requests is not None
     for name, label in (TOGETHER if are_together else APART).items():
         reported_before = 0 if is_younger else star_history.reported_before(extras, name, start, THIRTY_DAYS)
@@ -179,6 +194,7 @@ def show_counts(detail: RepositoryDetail, series: DataFrame, intervals: DataFram
                 span=SPAN,
                 help=definitions.REPOSITORY_EXTRAS,
                 is_increase_bad=name != "watchers",
+                reported_at=extras_at,
             )
         )
     metric_row(cards, "repository")

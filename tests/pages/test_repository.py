@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, delete, insert, select
 
 from core.db import schema
 from core.db.data_version import publish_data_version
 from core.db.partitions import ensure_partitions
+from core.queue.lookups import Lookup, LookupResult, LookupStore, login_lookup_id
 from tests import seed_data
 from tests.pages.wording import page_text
 from tests.seed_data import utc
@@ -230,3 +231,25 @@ def test_facts_not_collected_and_facts_that_are_none_are_kept_apart(open_page, d
     assert "It has no releases." in text
     assert "Never: no day stands out." in text
     assert "Nothing has changed since its first refresh." in text
+
+
+def test_headline_cards_say_how_old_their_number_is(open_page, cat, database):
+    """Refreshed today: on time. With a last capture three days ago and one a day expected, the next is overdue."""
+    captions = [caption.value for caption in open_page("repository", name="octo/cat").caption]
+    assert sum(":material/schedule: " in text and "overdue" not in text for text in captions) >= 5
+    database.execute(delete(schema.capture).where(schema.capture.c.captured_at > TODAY - timedelta(days=2, hours=12)))
+    publish_data_version(database)
+    captions = [caption.value for caption in open_page("repository", name="octo/cat").caption]
+    assert sum("overdue" in text for text in captions) == 2  # stars and forks; the others have a cadence of their own
+
+
+def test_a_renamed_owner_leads_to_the_same_repository_of_the_present_one(open_page, database, redis):
+    found = LookupResult("former", login="present", github_id=7)
+    LookupStore(redis).put(Lookup(login_lookup_id("former"), ("former",), state="done", results=(found,)))
+    seed_data.add_repository(database, "present/cat", {days_ago(1): 5}, github_id=8)
+    publish_data_version(database)
+    shown = open_page("repository", name="former/cat")
+    assert "**former** is now called **present**." in page_text(shown)
+    assert [link.proto.query_string for link in shown.get("page_link") if link.proto.label == "Open it"] == [
+        "name=present%2Fcat"
+    ]
