@@ -108,5 +108,5 @@ def last_capture(intervals: DataFrame, source: str, until: datetime) -> LastCapt
     found = intervals[intervals["source"] == source]
     if found.empty:
         return None
-    last = found.loc[found["to_at"].idxmax()]
+    last = found.sort_values("to_at").iloc[-1]
     return LastCapture(last["to_at"], source == "GitHub" and bool(last["overdue_at"] < until))
