@@ -22,7 +22,8 @@ MAX_ROWS = 10_000
 kinds_by_label = {label: kind for kind, label in labels.CHANGES.items()}
 query_params.show_invalid_parameters(query_params.invalid_choices("kind", kinds_by_label, several=True))
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    login = query_params.text_input("Account", key="account", placeholder="Login", width=200)
+    login = query_params.text_input("Account", key="account", placeholder="Login", width=180)
+    name = query_params.text_input("Repository", key="repository", placeholder="owner/name", width=220)
     chosen = st.multiselect(
         "Kinds", list(kinds_by_label), key="kind", bind="query-params", placeholder="All kinds", width="stretch"
     )
@@ -33,18 +34,24 @@ account = accounts.find(login, as_of) if login else None
 if login and account is None:
     change_feed.explain_unknown_account(login)
     st.stop()
+repository = change_feed.find_repository(name, as_of) if name else None
+if name and repository is None:
+    st.stop()
 until = as_of or datetime.now(UTC)
 ledger = changes.ledger(
     as_of,
     kinds=[kinds_by_label[label] for label in chosen],
     login=account.current_login if account else "",
+    repository_id=repository.repository_id if repository else None,
     since=until - span if span else EARLIEST,
     limit=MAX_ROWS,
 ).drop(columns="entry")
 within = f" within {window(span)}" if span else ""
-if len(ledger):
-    days = quantity(change_feed.days_of(ledger).nunique(), "day")
-    st.markdown(f"**{quantity(len(ledger), 'change')}** on {days}{within}")
+with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    if len(ledger):
+        days = quantity(change_feed.days_of(ledger).nunique(), "day")
+        st.markdown(f"**{quantity(len(ledger), 'change')}** on {days}{within}", width="content")
+    change_feed.show_feed_link([kinds_by_label[label] for label in chosen], login, name)
 change_feed.show_days(ledger)
 table_cell(
     "What are all the entries?",
@@ -56,7 +63,11 @@ table_cell(
     alt="Changes with time, kind, account, repository, before and after",
     max_height=460,
     empty=change_feed.why_empty(
-        within, is_filtered=bool(chosen or account), was_refreshed=coverage.was_refreshed(as_of)
+        within,
+        kinds=len(chosen),
+        has_account=account is not None,
+        has_repository=repository is not None,
+        was_refreshed=coverage.was_refreshed(as_of),
     ),
     empty_is_ok=coverage.was_refreshed(as_of),
 )

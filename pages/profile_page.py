@@ -1,6 +1,6 @@
 """
 # Profile
-Your sessions, password, API keys, theme and remaining quota.
+Your sessions, password, API keys, feed tokens, theme and remaining quota.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,8 @@ from core.auth.api_keys import ApiKeyInfo
 from core.auth.identity import Identity
 from core.auth.people import Person
 from core.auth.sessions import SessionInfo
+from core.settings import settings
+from core.web.route_access import FEED_PATH, FEED_TOKEN_PARAM
 from core.wording import time_ago
 from pages.components import remaining_quota
 from pages.components.devices import device_label
@@ -24,6 +26,7 @@ from pages.session.forms import PASSWORD_RULES
 
 THEME_LABELS = {"system": "System", "light": "Light", "dark": "Dark"}
 KEY_LIFETIMES = {"30 days": 30, "90 days": 90, "a year": 365, "never": None}
+DEFAULT_LIFETIMES: dict[api_keys.Kind, int] = {"api": 1, "feed": 3}
 MAX_SESSIONS = 5
 LIMIT_LABELS = {"pages": "Page loads", "api": "API requests", "track": "Accounts to track", "export": "Exports"}
 
@@ -87,31 +90,38 @@ def show_session(identity: Identity, row: SessionInfo, now: datetime) -> None:
             st.rerun()
 
 
-def show_api_keys(identity: Identity) -> None:
-    """List the API keys and offer to create one; a new key is shown once."""
-    if key := st.session_state.get(current.API_KEY_SHOWN_ONCE):
+def show_keys(identity: Identity, kind: api_keys.Kind) -> None:
+    """List the keys of a kind and offer to create one; a new key is shown once, a feed token as the feed's URL."""
+    noun, shown_once = api_keys.NOUNS[kind], current.SHOWN_ONCE_KEYS[kind]
+    if key := st.session_state.get(shown_once):
         with st.container(border=True):
-            st.markdown("**Your new key.** Copy it now: it will not be shown again.")
-            st.code(key, language=None)
-            if st.button("Done", key="key-copied", icon=":material/check:"):
-                del st.session_state[current.API_KEY_SHOWN_ONCE]
+            st.markdown(f"**Your new {noun}.** Copy it now: it will not be shown again.")
+            st.code(
+                f"{settings().base_url}{FEED_PATH}?{FEED_TOKEN_PARAM}={key}" if kind == "feed" else key, language=None
+            )
+            if st.button("Done", key=f"{kind}-copied", icon=":material/check:"):
+                del st.session_state[shown_once]
                 st.rerun()
     now = datetime.now(UTC)
-    for row in api_keys.list_active(identity.person_id):
-        show_api_key(identity, row, now)
-    with st.form("new-key", clear_on_submit=True):
+    for row in api_keys.list_active(identity.person_id, kind=kind):
+        show_key(identity, row, kind, now)
+    with st.form(f"new-{kind}", clear_on_submit=True):
         left, right = st.columns([3, 2])
-        name = left.text_input("Name of a new key", placeholder="Where it is used", autocomplete="off")
-        lifetime = right.selectbox("Expires after", list(KEY_LIFETIMES), index=1)
-        if st.form_submit_button("Create key", icon=":material/key:"):
+        name = left.text_input(
+            f"Name of a new {noun.removeprefix('API ')}", placeholder="Where it is used", autocomplete="off"
+        )
+        lifetime = right.selectbox(
+            "Expires after", list(KEY_LIFETIMES), index=DEFAULT_LIFETIMES[kind], key=f"days-{kind}"
+        )
+        if st.form_submit_button(f"Create {noun.removeprefix('API ')}", icon=":material/key:"):
             with errors_as_notices():
-                _, st.session_state[current.API_KEY_SHOWN_ONCE] = api_keys.create(
-                    identity, name, KEY_LIFETIMES[lifetime], current.origin()
+                _, st.session_state[shown_once] = api_keys.create(
+                    identity, name, KEY_LIFETIMES[lifetime], current.origin(), kind=kind
                 )
                 st.rerun()
 
 
-def show_api_key(identity: Identity, row: ApiKeyInfo, now: datetime) -> None:
+def show_key(identity: Identity, row: ApiKeyInfo, kind: api_keys.Kind, now: datetime) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"key-{row.id}"):
         with st.container(gap=None):
             st.markdown(f"**{escape_markdown(row.name)}** · `…{row.hint}`")
@@ -120,7 +130,7 @@ def show_api_key(identity: Identity, row: ApiKeyInfo, now: datetime) -> None:
             st.caption(f"created {day(row.created_at)} · {used} · {until}")
         if st.button("Revoke", key=f"revoke-{row.id}", icon=":material/key_off:"):
             with errors_as_notices():
-                api_keys.revoke(identity, row.id, current.origin())
+                api_keys.revoke(identity, row.id, current.origin(), kind=kind)
             st.rerun()
 
 
@@ -173,7 +183,14 @@ password_form(identity)
 
 "## API keys"
 st.caption("For programs: `Authorization: Bearer alm_…`. A key has the same permissions as you.")
-show_api_keys(identity)
+show_keys(identity, "api")
+
+"## Feed tokens"
+st.caption(
+    "For readers of feeds, which send no headers: a token in the URL reads the Atom feed of changes and nothing else. "
+    "Add filters of the page Changes to the URL, such as `&account=octocat&kind=renamed`."
+)
+show_keys(identity, "feed")
 
 "## Theme"
 theme_choice(identity)

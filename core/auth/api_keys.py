@@ -1,11 +1,14 @@
-"""API keys for programs: shown once, stored hashed, with the current permissions of their person."""
+"""API keys for programs: shown once, stored hashed, with the current permissions of their person.
+
+A feed token is a key for the URL of a feed: it reads feeds and nothing else, so that a leaked URL gives little away.
+"""
 
 import secrets
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from cachetools import TTLCache
@@ -20,9 +23,13 @@ from core.db.engine import optional_write, transaction
 from core.errors import BadInput, Conflict, Forbidden, NotFound, ServerUnavailable
 
 log = structlog.get_logger()
-API_KEY_PREFIX = "alm_"
+Kind = Literal["api", "feed"]
+API_KEY_PREFIX, FEED_TOKEN_PREFIX = "alm_", "almfeed_"
+PREFIXES: dict[Kind, str] = {"api": API_KEY_PREFIX, "feed": FEED_TOKEN_PREFIX}
+NOUNS: dict[Kind, str] = {"api": "API key", "feed": "feed token"}
+ARTICLES: dict[Kind, str] = {"api": "An", "feed": "A"}
 KEY_BYTES = 32
-KEY_LENGTH = len(API_KEY_PREFIX) + 43
+RANDOM_LENGTH = 43
 HINT_LENGTH = 4
 MAX_DAYS = 366
 MAX_KEYS = 20
@@ -46,7 +53,13 @@ class ApiKeyInfo:
 
 
 def create(
-    identity: Identity, name: str, days: int | None, origin: Origin, now: datetime | None = None
+    identity: Identity,
+    name: str,
+    days: int | None,
+    origin: Origin,
+    now: datetime | None = None,
+    *,
+    kind: Kind = "api",
 ) -> tuple[ApiKeyInfo, str]:
     """Create a key valid for *days* (None: until revoked); return its description and the key, to be shown once.
 
@@ -54,15 +67,17 @@ def create(
     """
     if identity.session_id is None:
         raise Forbidden("An API key cannot create API keys; sign in first")
+    noun = NOUNS[kind]
     if days is not None and not 1 <= days <= MAX_DAYS:
         raise BadInput(f"An API key is valid for 1 to {MAX_DAYS} days")
     checked_name = check_display_name(name)
     if checked_name is None:
-        raise BadInput("An API key needs a name, such as where it will be used")
-    key = API_KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
+        raise BadInput(f"{ARTICLES[kind]} {noun} needs a name, such as where it will be used")
+    key = PREFIXES[kind] + secrets.token_urlsafe(KEY_BYTES)
     now = now or datetime.now(UTC)
     values = {
         "person_id": identity.person_id,
+        "kind": kind,
         "name": checked_name,
         "hash": _hash(key),
         "hint": key[-HINT_LENGTH:],
@@ -74,39 +89,40 @@ def create(
         connection.execute(text("SELECT FROM person WHERE id = :person_id FOR UPDATE"), values)
         count = connection.scalar(
             text(
-                "SELECT count(*) FROM api_key WHERE person_id = :person_id AND revoked_at IS NULL"
+                "SELECT count(*) FROM api_key WHERE person_id = :person_id AND kind = :kind AND revoked_at IS NULL"
                 " AND (expires_at IS NULL OR expires_at > :now)"
             ),
             values,
         )
         if (count or 0) >= MAX_KEYS:
-            raise Conflict(f"You already have {MAX_KEYS} API keys; revoke one first")
+            raise Conflict(f"You already have {MAX_KEYS} {noun}s; revoke one first")
         row = connection.execute(
             text(
-                "INSERT INTO api_key (person_id, name, hash, hint, created_at, expires_at)"  # noqa: S608 - ours
-                f" VALUES (:person_id, :name, :hash, :hint, :now, :expires_at) RETURNING {COLUMNS}"
+                "INSERT INTO api_key (person_id, kind, name, hash, hint, created_at, expires_at)"  # noqa: S608 - ours
+                f" VALUES (:person_id, :kind, :name, :hash, :hint, :now, :expires_at) RETURNING {COLUMNS}"
             ),
             values,
         ).one()
         audit.record(
             connection,
-            "api_key_created",
+            "api_key_created" if kind == "api" else "feed_token_created",
             actor=identity.username,
             person_id=identity.person_id,
             target=checked_name,
             origin=origin,
             days=days,
         )
-    log.info("API key created", person_id=identity.person_id)
+    log.info(f"{noun} created", person_id=identity.person_id)
     return _api_key_info(row), key
 
 
-def identify(key: str, now: datetime | None = None) -> Identity | None:
+def identify(key: str, now: datetime | None = None, *, kind: Kind = "api") -> Identity | None:
     """Return the identity of *key*'s person; None if it is unknown, expired, revoked, or the person is deactivated.
 
-    Raises ServerUnavailable without Postgres.
+    A key of another *kind* is unknown. Raises ServerUnavailable without Postgres.
     """
-    if len(key) != KEY_LENGTH or not key.startswith(API_KEY_PREFIX) or not key.isascii():
+    prefix = PREFIXES[kind]
+    if len(key) != len(prefix) + RANDOM_LENGTH or not key.startswith(prefix) or not key.isascii():
         return None
     now = now or datetime.now(UTC)
     try:
@@ -115,9 +131,10 @@ def identify(key: str, now: datetime | None = None) -> Identity | None:
                 text("""
                     SELECT api_key.id, person_id, username, role, display_name, preferences, last_used_at
                       FROM api_key JOIN person ON person.id = person_id
-                     WHERE hash = :hash AND revoked_at IS NULL AND active AND (expires_at IS NULL OR expires_at > :now)
+                     WHERE hash = :hash AND kind = :kind AND revoked_at IS NULL AND active
+                       AND (expires_at IS NULL OR expires_at > :now)
                 """),
-                {"hash": _hash(key), "now": now},
+                {"hash": _hash(key), "kind": kind, "now": now},
             ).one_or_none()
             if row and (row.last_used_at is None or row.last_used_at < now - LAST_USED_INTERVAL):
                 with optional_write(connection):
@@ -142,40 +159,40 @@ def was_valid_recently(key: str) -> bool:
         return _hash(key) in _recently_valid
 
 
-def list_active(person_id: int, now: datetime | None = None) -> list[ApiKeyInfo]:
+def list_active(person_id: int, now: datetime | None = None, *, kind: Kind = "api") -> list[ApiKeyInfo]:
     """Return a person's valid keys, newest first."""
     with transaction() as connection:
         rows = connection.execute(
             text(
-                f"SELECT {COLUMNS} FROM api_key WHERE person_id = :id AND revoked_at IS NULL"  # noqa: S608 - ours
+                f"SELECT {COLUMNS} FROM api_key WHERE person_id = :id AND kind = :kind AND revoked_at IS NULL"  # noqa: S608 - ours
                 " AND (expires_at IS NULL OR expires_at > :now) ORDER BY created_at DESC, id DESC"
             ),
-            {"id": person_id, "now": now or datetime.now(UTC)},
+            {"id": person_id, "kind": kind, "now": now or datetime.now(UTC)},
         ).all()
     return [_api_key_info(row) for row in rows]
 
 
-def revoke(identity: Identity, key_id: int, origin: Origin) -> None:
+def revoke(identity: Identity, key_id: int, origin: Origin, *, kind: Kind = "api") -> None:
     """Revoke one of the person's own keys. Raises NotFound when they have no such key."""
     with transaction() as connection:
         name = connection.scalar(
             text(
                 "UPDATE api_key SET revoked_at = now() WHERE id = :id AND person_id = :person_id"
-                " AND revoked_at IS NULL RETURNING name"
+                " AND kind = :kind AND revoked_at IS NULL RETURNING name"
             ),
-            {"id": key_id, "person_id": identity.person_id},
+            {"id": key_id, "person_id": identity.person_id, "kind": kind},
         )
         if name is None:
-            raise NotFound("You have no such API key")
+            raise NotFound(f"You have no such {NOUNS[kind]}")
         audit.record(
             connection,
-            "api_key_revoked",
+            "api_key_revoked" if kind == "api" else "feed_token_revoked",
             actor=identity.username,
             person_id=identity.person_id,
             target=name,
             origin=origin,
         )
-    log.info("API key revoked", person_id=identity.person_id)
+    log.info(f"{NOUNS[kind]} revoked", person_id=identity.person_id)
 
 
 def _api_key_info(row: Row[Any]) -> ApiKeyInfo:

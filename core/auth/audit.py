@@ -26,6 +26,8 @@ Action = Literal[
     "person_created",
     "api_key_created",
     "api_key_revoked",
+    "feed_token_created",
+    "feed_token_revoked",
     "account_tracked",
     "account_untracked",
     "tracking_changed",

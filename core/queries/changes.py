@@ -10,10 +10,19 @@ from core.db.arrow import read_arrow
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes, as_of_values, repository_attributes
 
-KINDS = (
-    *("renamed", "transferred", "relicensed", "archived", "restored", "gone", "back", "new"),
-    *("primary_language", "default_branch"),
-)
+LABELS = {
+    "new": "appeared",
+    "gone": "deleted or made private",
+    "back": "available again",
+    "archived": "archived",
+    "restored": "unarchived",
+    "renamed": "renamed",
+    "transferred": "moved to another owner",
+    "relicensed": "changed its licence",
+    "primary_language": "changed its primary language",
+    "default_branch": "changed its default branch",
+}
+"""What happened, by kind: follows the name of the account or repository."""
 MAX_ID = 2**62
 # Languages have their present names; a language that Linguist only renamed is no change.
 SHOWN_CHANGES = """shown_change AS (
@@ -38,7 +47,7 @@ def ledger(
 
     entry                         our own id: with detected_at it makes the cursor, never shown
     detected_at                   timestamp
-    kind                          one of KINDS
+    kind                          a key of LABELS
     account, account_id           the account's login at that time; GitHub's id
     repository, repository_id     the repository's name at that time, null for the account itself; GitHub's id
     before, after                 text; null where the kind needs none; languages by their present names
@@ -75,3 +84,8 @@ def ledger(
         limit=limit,
         **as_of_values(as_of),
     )
+
+
+def before_and_after(before: str | None, after: str | None) -> str:
+    """Return `MIT → Apache-2.0`, or the one that is known; empty without any."""
+    return f"{before} → {after}" if before and after else before or after or ""

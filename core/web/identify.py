@@ -46,6 +46,13 @@ def identify(
     return api_keys.identify(bearer)
 
 
+def identify_by_feed_token(token: str, address: str | None = None) -> Identity | None:
+    """Return the person of a feed token; only requests for a feed may be authenticated so. Raises as `identify`."""
+    if not api_keys.was_valid_recently(token):
+        limiter.require_remaining("api", limiter.stranger(address))
+    return api_keys.identify(token, kind="feed")
+
+
 def identity_by_access_token(token: str) -> Identity | None:
     live = live_session(token)
     return live.identity if live else None

@@ -7,6 +7,9 @@ METRICS_PATHS = frozenset({"/metrics", "/_stcore/metrics"})
 OPEN_PATHS = frozenset({"/health", "/_stcore/health", "/_stcore/host-config"})
 OPEN_PREFIXES = ("/static/", "/app/static/", "/component/", "/_stcore/bidi-components/", "/auth/")
 TOKEN_PATHS = frozenset(f"/api/v1/auth/{name}" for name in ("register", "login", "refresh", "logout"))
+FEED_PATH = "/api/v1/changes.atom"
+"""Read by programs that send no headers of their own: here a feed token in the URL authenticates too."""
+FEED_TOKEN_PARAM = "token"  # noqa: S105 - the parameter's name
 SIGNED_IN_PREFIXES = ("/api", "/media", "/_stcore")
 
 

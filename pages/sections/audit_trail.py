@@ -37,6 +37,8 @@ ACTION_LABELS = {
     "person_created": "added",
     "api_key_created": "created an API key",
     "api_key_revoked": "revoked an API key",
+    "feed_token_created": "created a feed token",
+    "feed_token_revoked": "revoked a feed token",
     "account_tracked": "tracked",
     "account_untracked": "stopped tracking",
     "tracking_changed": "changed tracking settings",

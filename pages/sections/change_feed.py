@@ -1,16 +1,24 @@
 """The feed of the changes page: entries by day, each in one line."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 from pandas import DataFrame, Series, to_datetime
 
 from core.errors import BadInput
-from core.tracking.login import parse_login
+from core.queries import repository_detail
+from core.queries.changes import before_and_after
+from core.queries.repository_detail import FoundRepository
+from core.tracking.login import parse_login, parse_repository
+from core.wording import pluralize
 from pages.components import labels
 from pages.components.markdown import escape_markdown
 
 SHOWN_DAYS, SHOWN_ENTRIES = 7, 12
+FEED_HELP = "These filters as a feed. A reader of feeds needs a feed token: create one on your profile page."
 ICONS = {
     "new": ":material/add_circle:",
     "gone": ":material/block:",
@@ -48,9 +56,7 @@ def show_days(ledger: DataFrame) -> None:
 def change_sentence(kind: str, subject: str, before: str | None, after: str | None) -> str:
     """Describe one change in one line of Markdown."""
     what = f"{ICONS.get(kind, '')} **{escape_markdown(subject)}** {labels.CHANGES.get(kind, kind)}".strip()
-    if before and after:
-        return f"{what}: {escape_markdown(before)} → {escape_markdown(after)}"
-    detail = after or before
+    detail = before_and_after(before, after)
     return f"{what}: {escape_markdown(detail)}" if detail and detail != subject else what
 
 
@@ -71,11 +77,37 @@ def explain_unknown_account(login: str) -> None:
         st.info(f"No account called **{escape_markdown(login)}** is stored.", icon=":material/person_search:")
 
 
-def why_empty(within: str, *, is_filtered: bool, was_refreshed: bool) -> str:
-    """Say whether nothing changed, or nothing could be detected."""
+def find_repository(name: str, as_of: datetime | None) -> FoundRepository | None:
+    """Return the repository called *name*; None, after saying why, where there is none."""
+    try:
+        owner, _, short_name = parse_repository(name).partition("/")
+    except BadInput as error:
+        st.warning(f"{escape_markdown(str(error))}.", icon=":material/link_off:")
+        return None
+    found = repository_detail.find(owner, short_name, as_of)
+    if found is None:
+        st.info(f"No repository called **{escape_markdown(name)}** is stored.", icon=":material/search_off:")
+    return found
+
+
+def show_feed_link(kinds: Sequence[str], account: str, repository: str) -> None:
+    """Link to the Atom feed with the filters of the page; a span would end an entry's time in a reader of feeds."""
+    given = {"kind": list(kinds), "account": account, "repository": repository}
+    filters = urlencode({name: value for name, value in given.items() if value}, doseq=True)
+    url = f"/api/v1/changes.atom{'?' if filters else ''}{filters}"
+    st.markdown(f"[:material/rss_feed: Atom feed]({url})", width="content", help=FEED_HELP)
+
+
+def why_empty(within: str, *, kinds: int, has_account: bool, has_repository: bool, was_refreshed: bool) -> str:
+    """Say whether nothing changed, or nothing could be detected. *kinds* is the number of selected ones."""
     if not was_refreshed:
         return (
             "Nothing had been refreshed by then: changes are recorded from an account's first refresh, and imported "
             "history has none."
         )
-    return f"Nothing changed{within}{', of these kinds and this account' if is_filtered else ''}."
+    filters = [
+        f"of {pluralize(kinds, 'this kind', 'these kinds')}" if kinds else "",
+        "of this account" if has_account else "",
+        "of this repository" if has_repository else "",
+    ]
+    return ", ".join(filter(None, [f"Nothing changed{within}", " and ".join(filter(None, filters))])) + "."

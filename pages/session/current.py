@@ -9,7 +9,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from core.auth import sessions, tokens
+from core.auth import api_keys, sessions, tokens
 from core.auth.identity import Identity, Origin, Role, require_role
 from core.auth.session_cache import LiveSession
 from core.auth.signing_key import secret_key
@@ -23,9 +23,10 @@ END_MESSAGE_KEY = "session-end-message"
 ENDED_KEY = "session-ended"
 SIGNED_OUT_ELSEWHERE = "signed_out_elsewhere"
 # A new secret, shown once: dropped when the reader confirms the copy or opens another page than the one listed here.
-API_KEY_SHOWN_ONCE = "session-new-api-key"
+API_KEY_SHOWN_ONCE, FEED_TOKEN_SHOWN_ONCE = "session-new-api-key", "session-new-feed-token"
 WEBHOOK_KEY_SHOWN_ONCE = "session-new-webhook-key"
-SHOWN_ONCE_PAGES = {API_KEY_SHOWN_ONCE: "profile", WEBHOOK_KEY_SHOWN_ONCE: "alerts"}
+SHOWN_ONCE_KEYS: dict[api_keys.Kind, str] = {"api": API_KEY_SHOWN_ONCE, "feed": FEED_TOKEN_SHOWN_ONCE}
+SHOWN_ONCE_PAGES = {**dict.fromkeys(SHOWN_ONCE_KEYS.values(), "profile"), WEBHOOK_KEY_SHOWN_ONCE: "alerts"}
 SESSION_ENDED_MESSAGE = "Your session has ended. Sign in to continue"
 END_REASON_MESSAGES = {
     "sign_out": "You signed out in another tab",

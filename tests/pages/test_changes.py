@@ -48,9 +48,25 @@ def test_kinds_and_accounts_filter(open_page, two_changes):
 
 
 def test_a_quiet_span_says_that_nothing_changed(open_page, two_changes):
-    text = page_text(open_page("changes", span="7d", kind="renamed"))
-    assert "Nothing changed within 7 days, of these kinds and this account." in text
+    def text(**filters):
+        return page_text(open_page("changes", span="7d", **filters))
+
+    assert "Nothing changed within 7 days, of this kind." in text(kind="renamed")
+    assert "Nothing changed within 7 days, of this kind and of this account." in text(kind="renamed", account="octo")
 
 
 def test_before_the_first_refresh_the_page_says_so(open_page, database):
     assert "Nothing had been refreshed by then" in page_text(open_page("changes"))
+
+
+def test_a_repository_filters_and_an_unknown_one_is_named(open_page, two_changes, database):
+    dog = seed_data.add_repository(database, "octo/dog", {f"{TODAY:%Y-%m-%d}": 5}, github_id=9)
+    seed_data.add_change(database, dog, "archived", f"{TODAY - timedelta(days=1):%Y-%m-%d}")
+    assert kinds(open_page("changes", span="All", repository="OCTO/dog")) == ["archived"]
+    assert "No repository called **octo/none** is stored." in page_text(open_page("changes", repository="octo/none"))
+    assert "names no repository" in open_page("changes", repository="octo").warning[0].value
+
+
+def test_the_feed_link_has_the_filters(open_page, two_changes):
+    shown = open_page("changes", kind="changed its licence", account="octo")
+    assert "(/api/v1/changes.atom?kind=relicensed&account=octo)" in page_text(shown)

@@ -86,6 +86,20 @@ def test_a_key_is_shown_until_copied_and_can_be_revoked(mine):
     assert "laptop" not in page_text(mine)
 
 
+def test_a_feed_token_is_shown_once_as_the_url_of_the_feed_and_can_be_revoked(mine):
+    next(each for each in mine.text_input if each.label == "Name of a new feed token").set_value("reader")
+    find_button(mine, "Create feed token").click().run()
+    (url,) = [each.value for each in mine.code]
+    assert url.startswith("http://127.0.0.1:8501/api/v1/changes.atom?token=almfeed_")
+    token = url.partition("token=")[2]
+    assert api_keys.identify(token, kind="feed").username == "ada"
+    assert api_keys.identify(token) is None
+    find_button(mine, "Done").click().run()
+    assert token not in repr(mine.session_state)
+    find_button(mine, "Revoke").click().run()
+    assert api_keys.identify(token, kind="feed") is None
+
+
 def test_an_uncopied_key_is_dropped_on_another_page(mine):
     next(each for each in mine.text_input if each.label == "Name of a new key").set_value("laptop")
     find_button(mine, "Create key").click().run()

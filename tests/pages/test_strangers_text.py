@@ -277,7 +277,7 @@ REVIEWED = {
     "main.py": {"page.title"},
     "movers.py": {"period"},
     "overview.py": {"labels.PERIODS[days]", "period", "counts.due", "counts.failing", "counts.paused", "counts.queued"},
-    "profile_page.py": {"_first_match(…)"},
+    "profile_page.py": {"_first_match(…)", "api_keys.NOUNS[kind]", "kind", "removeprefix(…)"},
     "register.py": {"invalid", "settings().base_url"},
     "reset.py": {"invalid"},
     "scene.py": {"format(…)"},
@@ -293,7 +293,7 @@ REVIEWED = {
     "components/markdown.py": {"without_links_and_emoji(…)"},
     "components/metric_cards.py": {"card.help", "card.label", "card.span"},
     "components/movers_texts.py": {"period"},
-    "components/navigation.py": {"self.path"},
+    "components/navigation.py": {"self.path", "entry.path"},
     "components/notices.py": {"sentence"},
     "components/query_params.py": {"st.query_params", "key"},  # escaped where they are shown
     "components/remaining_quota.py": {"exceeded"},
@@ -311,7 +311,7 @@ REVIEWED = {
         "kind",
     }
     | {"model.model_fields", "name", "pop(…)", "title"},
-    "sections/change_feed.py": {"head(…)", "kind", "within"},  # days, and kinds that only we write
+    "sections/change_feed.py": {"head(…)", "kind", "urlencode(…)", "within"},  # days, and kinds that only we write
     "sections/invite_people.py": {"itertuples(…)"},
     "sections/language_sentences.py": {"measure", "reason"},
     "sections/overview_totals.py": {"RULE_KINDS[kind].title", "kind", "counts.due", "counts.failing"}

@@ -62,6 +62,7 @@ api_key = Table(
     metadata,
     id_column(),
     foreign_key("person_id", "person", cascade=True),
+    Column("kind", Text, CheckConstraint("kind IN ('api', 'feed')", name="kind"), nullable=False, server_default="api"),
     Column("name", Text, nullable=False),
     Column("hash", LargeBinary, nullable=False, unique=True),
     Column("hint", Text, nullable=False),
@@ -69,7 +70,7 @@ api_key = Table(
     timestamp_column("last_used_at"),
     timestamp_column("expires_at"),
     timestamp_column("revoked_at"),
-    comment="An API key, stored as a hash; hint: its last characters",
+    comment="An API key, or a token that reads feeds alone, stored as a hash; hint: its last characters",
 )
 
 

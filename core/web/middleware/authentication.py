@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import structlog
 from anyio.lowlevel import RunVar
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,7 +27,7 @@ from core.web.middleware.error_responses import (
 )
 from core.web.middleware.request_ids import log_as_caller
 from core.web.middleware.trusted_hosts import LOOPBACK_HOSTS, host_name
-from core.web.route_access import STREAM_PATH, Access, route_access
+from core.web.route_access import FEED_PATH, FEED_TOKEN_PARAM, STREAM_PATH, Access, route_access
 from core.web.websocket_owner import WebsocketOwner
 
 if TYPE_CHECKING:
@@ -79,6 +79,15 @@ class Authentication:
         await responder(scope, receive, with_private_cache(send) if access is Access.SIGNED_IN else send)
 
     async def _identity(self, scope: Scope) -> Identity | None:
+        feed_token = _feed_token(scope)
+        if feed_token is not None:
+
+            def look_up_feed_token() -> Identity | None:
+                from core.web import identify  # noqa: PLC0415 - as below
+
+                return identify.identify_by_feed_token(feed_token, scope["state"]["origin"].address)
+
+            return await call_with_timeout(look_up_feed_token)
         authorization = Headers(scope=scope).get("authorization", "")
         given = cookies.request_cookies(scope)
         if not authorization and self.jar.names.access not in given:
@@ -151,6 +160,14 @@ class Authentication:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         is_bearer = bool(self.metrics_token) and scheme.lower() == "bearer"
         return is_bearer and hmac.compare_digest(token.strip().encode(), self.metrics_token.encode())
+
+
+def _feed_token(scope: Scope) -> str | None:
+    """Return the token in the URL of a feed; None elsewhere: in any other URL it has no meaning."""
+    if scope["path"] != FEED_PATH or scope["method"] not in {"GET", "HEAD"}:
+        return None
+    tokens = QueryParams(scope.get("query_string", b"")).getlist(FEED_TOKEN_PARAM)
+    return tokens[-1] if tokens else None
 
 
 async def refusal_response(scope: Scope) -> Response:

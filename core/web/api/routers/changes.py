@@ -1,21 +1,36 @@
-"""API route of detected changes such as renames and archivals, newest first: `/changes`."""
+"""API routes of detected changes such as renames and archivals, newest first: `/changes`, `/changes.atom`."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from core import atom
 from core.as_of import EARLIEST, parse_since
-from core.queries import accounts
+from core.queries import accounts, repository_detail
 from core.queries import changes as queries
-from core.tracking.login import parse_login
+from core.settings import settings
+from core.tracking.login import parse_login, parse_repository
 from core.web.api import cursors
-from core.web.api.conditional import MAX_EXPORT_ROWS, CheckedListRequest, ListRequest, file_response, page_response
+from core.web.api.conditional import (
+    MAX_EXPORT_ROWS,
+    CheckedListRequest,
+    CheckedReadRequest,
+    ListRequest,
+    ReadRequest,
+    file_response,
+    page_response,
+)
+from core.web.api.errors import error_responses
 from core.web.api.pagination import Page
-from core.web.api.row_formats import add_row_routes
+from core.web.api.row_formats import NOT_MODIFIED, add_row_routes
+from core.whole_numbers import WholeNumber
 
 router = APIRouter(tags=["changes"])
+FEED_PATH = "/changes.atom"
+ATOM_MEDIA_TYPE = "application/atom+xml"
+NO_REPOSITORY = -1
 Kind = Literal[
     "renamed",
     "transferred",
@@ -55,20 +70,37 @@ Since = Annotated[
 ]
 
 
+FeedLimit = Annotated[WholeNumber, Query(ge=1, le=1000, description="Maximum number of entries.")]
+FeedToken = Annotated[
+    str | None,
+    Query(description="A feed token, created on the profile page, for programs that send no headers of their own."),
+]
+Repository = Annotated[
+    str | None,
+    Query(
+        description="Only this repository, by its name of then, its present or a former one.",
+        examples=["octocat/hello-world"],
+    ),
+]
+Days = Annotated[
+    WholeNumber | None,
+    Query(ge=1, le=3650, description="Only changes detected within this many days before as_of (or now)."),
+]
+
+
 def changes(
-    read_request: CheckedListRequest, kind: Kinds = None, account: Account = None, since: Since = None
+    read_request: CheckedListRequest,
+    kind: Kinds = None,
+    account: Account = None,
+    repository: Repository = None,
+    since: Since = None,
+    days: Days = None,
 ) -> Response:
-    login = parse_login(account) if account is not None else ""
-    if found := login and accounts.find(login, read_request.as_of):
-        login = found.current_login
-    start = parse_since(since, datetime.now(UTC)) if since is not None else EARLIEST
     # One row more than returned shows whether there is a next page.
     max_rows = (read_request.limit if read_request.format == "json" else MAX_EXPORT_ROWS) + 1
     ledger = queries.ledger(
         read_request.as_of,
-        kinds=kind or (),
-        login=login,
-        since=start,
+        **_filters(read_request, kind, account, repository, since, days),
         before=_cursor_position(read_request),
         limit=max_rows,
     )
@@ -80,6 +112,62 @@ def changes(
         last = shown.iloc[-1]
         cursor = cursors.encode_cursor(read_request.query_key, (last["detected_at"].isoformat(), int(last["entry"])))
     return page_response(read_request, shown[COLUMNS], Page[Change], cursor)
+
+
+def _filters(
+    read_request: ReadRequest,
+    kind: list[Kind] | None,
+    account: str | None,
+    repository: str | None,
+    since: str | None,
+    days: int | None,
+) -> dict[str, Any]:
+    """Return the arguments of `ledger` that select entries. Raises BadInput."""
+    now = datetime.now(UTC)
+    login = parse_login(account) if account is not None else ""
+    if found := login and accounts.find(login, read_request.as_of):
+        login = found.current_login
+    start = parse_since(since, now) if since is not None else EARLIEST
+    if days is not None:
+        start = max(start, (read_request.as_of or now) - timedelta(days=days))
+    selected: dict[str, Any] = {"kinds": kind or (), "login": login, "since": start}
+    if repository is not None:
+        owner, _, name = parse_repository(repository).partition("/")
+        known = repository_detail.find(owner, name, read_request.as_of)
+        selected["repository_id"] = known.repository_id if known else NO_REPOSITORY
+    return selected
+
+
+@router.get(
+    FEED_PATH,
+    operation_id="feed_of_changes",
+    summary="The newest detected changes as an Atom feed.",
+    response_class=Response,
+    responses={
+        200: {"description": "An Atom feed.", "content": {ATOM_MEDIA_TYPE: {"schema": {"type": "string"}}}},
+        **error_responses(NOT_MODIFIED),
+    },
+)
+def feed_of_changes(
+    read_request: CheckedReadRequest,
+    kind: Kinds = None,
+    account: Account = None,
+    repository: Repository = None,
+    since: Since = None,
+    days: Days = None,
+    limit: FeedLimit = 100,
+    token: FeedToken = None,  # noqa: ARG001 - the middleware has read it
+) -> Response:
+    selected = _filters(read_request, kind, account, repository, since, days)
+    ledger = queries.ledger(read_request.as_of, **selected, limit=limit)
+    filters = {"kind": kind, "account": account, "repository": repository, "since": since, "days": days}
+    feed = atom.changes_feed(
+        ledger,
+        site=settings().base_url,
+        filters={name: value for name, value in filters.items() if value},
+        title=" · ".join(filter(None, ["Almanac: changes", account, repository])),
+    )
+    return Response(feed, media_type=ATOM_MEDIA_TYPE, headers=read_request.headers())
 
 
 def _cursor_position(read_request: ListRequest) -> tuple[datetime, int] | None:

@@ -67,6 +67,45 @@ def test_an_api_key_authenticates_its_owner(web, person):
     assert web.get("/api/v1/x", headers={"authorization": f"bearer  {key} "}).json()["person"] == "ada"
 
 
+@pytest.fixture
+def feed_token(person):
+    session = sessions.start(person("ada"), CLIENT_ORIGIN)
+    identity = sessions.identity_of(session.session_id)
+    assert identity is not None
+    return identity, *api_keys.create(identity, "reader", None, CLIENT_ORIGIN, kind="feed")
+
+
+def test_a_feed_token_in_the_url_reads_the_feed_and_nothing_else(web, feed_token):
+    identity, row, token = feed_token
+    assert web.get(f"/api/v1/changes.atom?token={token}").json()["person"] == "ada"
+    assert web.get(f"/api/v1/x?token={token}").status_code == 401
+    assert web.post(f"/api/v1/changes.atom?token={token}").status_code == 401
+    assert web.get("/api/v1/x", headers={"authorization": f"Bearer {token}"}).status_code == 401
+    api_keys.revoke(identity, row.id, CLIENT_ORIGIN, kind="feed")
+    assert web.get(f"/api/v1/changes.atom?token={token}").status_code == 401
+
+
+def test_an_api_key_is_no_feed_token_and_a_wrong_token_hides_the_cookie(web, person):
+    sign_in(web, person("ada"))
+    assert web.get("/api/v1/changes.atom").json()["person"] == "ada"
+    for token in ("", "almfeed_no", f"{api_keys.API_KEY_PREFIX}{'x' * 43}"):
+        assert web.get("/api/v1/changes.atom", params={"token": token}).status_code == 401
+
+
+def test_a_feed_token_is_stored_hashed_and_logged_nowhere(web, feed_token, database):
+    _, _, token = feed_token
+    with capture_logs() as logged:
+        web.get(f"/api/v1/changes.atom?token={token}")
+    assert token not in repr(logged)
+    secret = token.removeprefix(api_keys.FEED_TOKEN_PREFIX)
+    rows = repr(
+        database.execute(text("SELECT * FROM api_key")).all()
+        + database.execute(text("SELECT * FROM audit_event")).all()
+    )
+    assert secret not in rows
+    assert "feed_token_created" in rows
+
+
 def test_an_invalid_bearer_token_is_refused_despite_a_valid_cookie(web, person):
     sign_in(web, person())
     assert web.get("/api/v1/x", headers={"authorization": "Bearer alm_no"}).status_code == 401

@@ -51,6 +51,7 @@ COMMENT ON TABLE ticket IS 'A single-use secret, stored as a hash: sign-in ticke
 CREATE TABLE api_key (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     person_id BIGINT NOT NULL,
+    kind TEXT DEFAULT 'api' NOT NULL CONSTRAINT api_key_kind_check CHECK (kind IN ('api', 'feed')),
     name TEXT NOT NULL,
     hash BYTEA NOT NULL,
     hint TEXT NOT NULL,
@@ -62,7 +63,7 @@ CREATE TABLE api_key (
     CONSTRAINT api_key_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE,
     CONSTRAINT api_key_hash_key UNIQUE (hash)
 );
-COMMENT ON TABLE api_key IS 'An API key, stored as a hash; hint: its last characters';
+COMMENT ON TABLE api_key IS 'An API key, or a token that reads feeds alone, stored as a hash; hint: its last characters';
 
 CREATE TABLE audit_event (
     id BIGINT GENERATED ALWAYS AS IDENTITY,

@@ -1,0 +1,53 @@
+"""Changes over the API: filters, and the same entries as an Atom feed."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from core.atom import NAMESPACE
+from tests import seed_data
+
+URL = "/api/v1/changes"
+
+
+@pytest.fixture
+def stored(database):
+    cat = seed_data.add_repository(database, "octo/cat", {"2026-03-01": 5}, github_id=8)
+    dog = seed_data.add_repository(database, "octo/dog", {"2026-03-01": 5}, github_id=9)
+    seed_data.add_change(database, cat, "archived", "2026-03-01")
+    seed_data.add_change(database, dog, "relicensed", "2026-03-20", before="MIT", after="<b>&\x01")
+
+
+def names(client, **params):
+    return [row["repository"] for row in client.get(URL, params=params).json()["data"]]
+
+
+def titles(response):
+    feed = ElementTree.fromstring(response.content)
+    return [entry.findtext(f"{{{NAMESPACE}}}title") for entry in feed.iter(f"{{{NAMESPACE}}}entry")]
+
+
+def test_a_repository_and_a_number_of_days_filter(analyst, stored):
+    assert names(analyst) == ["octo/dog", "octo/cat"]
+    assert names(analyst, repository="octo/cat") == ["octo/cat"]
+    assert names(analyst, repository="octo/none") == []
+    assert names(analyst, days=10, as_of="2026-03-25") == ["octo/dog"]
+    assert analyst.get(URL, params={"repository": "octo"}).status_code == 422
+
+
+def test_the_feed_has_the_same_entries_and_filters(analyst, stored):
+    feed = analyst.get(f"{URL}.atom")
+    assert feed.headers["content-type"].startswith("application/atom+xml")
+    assert titles(feed) == ["octo/dog changed its licence", "octo/cat archived"]
+    assert titles(analyst.get(f"{URL}.atom", params={"kind": "archived"})) == ["octo/cat archived"]
+    assert titles(analyst.get(f"{URL}.atom", params={"limit": 1})) == ["octo/dog changed its licence"]
+
+
+def test_the_feed_is_unchanged_until_new_data_and_never_contains_the_token(analyst, stored):
+    params = {"token": "almfeed_secret"}
+    feed = analyst.get(f"{URL}.atom", params=params)
+    assert b"almfeed_secret" not in feed.content
+    again = analyst.get(
+        f"{URL}.atom", params={"token": "almfeed_secret"}, headers={"if-none-match": feed.headers["etag"]}
+    )
+    assert again.status_code == 304
