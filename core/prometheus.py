@@ -43,6 +43,12 @@ page_run_duration_seconds = Histogram(
     buckets=DURATION_BUCKETS,
     registry=registry,
 )
+replica_reads = Counter(
+    "almanac_replica_reads",
+    "Reads that DATABASE_READ_URL was to answer, by what became of them",
+    ("outcome",),
+    registry=registry,
+)
 rate_limit_refusals = Counter(
     "almanac_rate_limit_refusals", "Requests refused by a per-person limit", ("kind",), registry=registry
 )

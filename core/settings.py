@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         description="The same Postgres without the pooler that `DATABASE_URL` names, for the scheduler, workers, "
         "migrations and backups; empty means `DATABASE_URL`.",
     )
+    database_read_url: str = Field(
+        "",
+        repr=False,
+        description="A streaming replica of `DATABASE_URL` that answers what pages and API read; empty means none.",
+    )
     redis_url: str = Field(
         "",
         repr=False,
@@ -235,7 +240,7 @@ class Settings(BaseSettings):
             raise ValueError("must consist of http:// or https://, a host and optionally a port and a path")
         return value.rstrip("/")
 
-    @field_validator("database_url", "database_direct_url")
+    @field_validator("database_url", "database_direct_url", "database_read_url")
     @classmethod
     def check_database_url(cls, value: str) -> str:
         if value.strip():
@@ -326,8 +331,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def check_direct_url(self) -> Self:
-        if self.database_direct_url and not self.database_url:
-            raise ValueError("DATABASE_DIRECT_URL needs a DATABASE_URL")
+        for name in ("database_direct_url", "database_read_url"):
+            if getattr(self, name) and not self.database_url:
+                raise ValueError(f"{name.upper()} needs a DATABASE_URL")
         return self
 
     @model_validator(mode="after")

@@ -25,13 +25,17 @@ Result = TypeVar("Result")
 SESSION_SQL = "SELECT set_config('TimeZone', 'UTC', false), set_config('jit', 'off', false)"
 
 
-def create_engine_for(url: str, **options: Any) -> Engine:
-    """Create an engine for *url* with SQLAlchemy's *options*; it works through a pooler in transaction mode too."""
+def create_engine_for(url: str, *, connect_timeout: int | None = None, **options: Any) -> Engine:
+    """Create an engine for *url* with SQLAlchemy's *options*; it works through a pooler in transaction mode too.
+
+    connect_timeout  in seconds, where the URL does not name one
+    """
+    limits = {"connect_timeout": str(connect_timeout)} if connect_timeout else {}
     made = create_engine(
         "postgresql+psycopg://",
         hide_parameters=True,  # bound values may be secrets or personal data
         # A pooler hands a prepared statement of one client to others, under the same name.
-        connect_args={**libpq.parameters(url), "prepare_threshold": None},
+        connect_args={**limits, **libpq.parameters(url), "prepare_threshold": None},
         **options,
     )
     event.listen(made, "connect", _configure_session)
@@ -75,7 +79,7 @@ def direct_database_url() -> str:
 
 @lru_cache(maxsize=1)
 def engine() -> Engine:
-    return _pooled_engine(database_url())
+    return pooled_engine(database_url())
 
 
 def direct_engine() -> Engine:
@@ -86,15 +90,18 @@ def direct_engine() -> Engine:
 
 @lru_cache(maxsize=1)
 def _direct_engine(url: str) -> Engine:
-    return _pooled_engine(url)
+    return pooled_engine(url)
 
 
 _pooled_engines: WeakSet[Engine] = WeakSet()
 
 
-def _pooled_engine(url: str) -> Engine:
+def pooled_engine(url: str, *, connect_timeout: int | None = None, **options: Any) -> Engine:
+    """Create an engine with this process's pool sizes; `dispose_engines` closes its connections too."""
     # A restarted server closes its connections, which `pool_pre_ping` detects.
-    made = create_engine_for(url, pool_pre_ping=True, pool_size=5, max_overflow=15)
+    made = create_engine_for(
+        url, connect_timeout=connect_timeout, pool_pre_ping=True, pool_size=5, max_overflow=15, **options
+    )
     _pooled_engines.add(made)
     return made
 
@@ -125,6 +132,11 @@ def override_engine(other: Engine | Connection, *, everywhere: bool) -> Iterator
     finally:
         _override.reset(token)
         _process_wide_override = before
+
+
+def is_overridden() -> bool:
+    """Return True inside `override_engine`."""
+    return (_override.get() or _process_wide_override) is not None
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from core.db.data_version import data_version
 from core.db.engine import retry_conflict, transaction
+from core.db.replica import read_at_version
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -131,7 +132,9 @@ def cached_per_version(query: QueryFrame, sql: str, values: dict[str, Any]) -> D
     """Return `query(sql, values)`, called once per data version for the same SQL and values."""
     version = _pinned_version.get()
     version = data_version() if version is None else version
-    return frame_cache.get(version, (query, sql, _to_hashable(values)), lambda: query(sql, values))
+    return frame_cache.get(
+        version, (query, sql, _to_hashable(values)), lambda: read_at_version(version, lambda: query(sql, values))
+    )
 
 
 def derived(frame: DataFrame, source: DataFrame) -> DataFrame:

@@ -26,6 +26,7 @@ def run_checks(settings: Settings) -> list[CheckResult]:
     checks: dict[str, Callable[[], str]] = {
         **({} if settings.database_url else {"data": lambda: _check_disk(settings)}),
         "Postgres": lambda: _check_postgres(database_url),
+        **({"replica": _check_replica} if settings.database_read_url else {}),
         "sessions": lambda: _check_sessions(settings.database_direct_url or database_url),
         "migrations": lambda: _check_migrations(database_url),
         "schema": lambda: _check_schema(database_url),
@@ -78,6 +79,16 @@ def _check_disk(settings: Settings) -> str:
     if space.is_low:
         raise AlmanacError(f"in {space.folder}, only {space.summary}; free some space or move DATA_DIR")
     return f"in {space.folder}, {space.summary}"
+
+
+def _check_replica() -> str:
+    """Say how far the replica is behind. Raises where it does not respond, or is none."""
+    from core.db import replica  # noqa: PLC0415
+
+    found = replica.status()
+    if not found.lag_bytes:
+        return "up to date with the primary"
+    return f"{found.lag_bytes:,} bytes and {found.lag_seconds:,.0f} s behind the primary"
 
 
 def _check_sessions(url: str) -> str:

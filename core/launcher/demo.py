@@ -29,14 +29,16 @@ class Demo(Stack):
         overrides = {
             "database_url": "",
             "database_direct_url": "",
+            "database_read_url": "",
             "redis_url": "",
             "data_dir": settings.data_dir / "demo",
         }
         sandbox_url = f"http://{HOST}:{free_port(HOST, 0)}"
         environment = {"GITHUB_API_URL": sandbox_url, "GITHUB_TOKENS": SANDBOX_TOKEN, "REFRESH_EVERY": "2m"}
         # Without it, a printed command such as reset-password would use the configured database.
-        direct = "DATABASE_DIRECT_URL= " if settings.database_direct_url else ""
-        command_prefix = f"DATABASE_URL= {direct}DATA_DIR={overrides['data_dir']} "
+        others = [name for name in ("database_direct_url", "database_read_url") if getattr(settings, name)]
+        emptied = "".join(f"{name.upper()}= " for name in ("database_url", *others))
+        command_prefix = f"{emptied}DATA_DIR={overrides['data_dir']} "
         return cls(settings.model_copy(update=overrides), print_line, environment, command_prefix=command_prefix)
 
     @property

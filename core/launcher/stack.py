@@ -67,6 +67,7 @@ class Stack:
         return {
             "DATABASE_URL": self.database_url,
             "DATABASE_DIRECT_URL": self.settings.database_direct_url,
+            "DATABASE_READ_URL": self.settings.database_read_url,
             "REDIS_URL": self.redis_url,
             "DATA_DIR": str(self.settings.data_dir.resolve()),
             "PORT": str(self.settings.port),

@@ -6,15 +6,18 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import streamlit as st
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core import settings_report
 from core.auth.identity import Identity
+from core.db import replica
 from core.disk_space import DiskSpace, embedded_disk_space
 from core.errors import ServerUnavailable
 from core.queries import system
 from core.queries.freshness import MIN_SHARE_ON_TIME
 from core.settings import settings
-from core.wording import quantity, time_ago
+from core.wording import duration, quantity, time_ago
 from pages.components.format import byte_size, number, percent
 from pages.components.markdown import escape_markdown
 from pages.components.status_cards import (
@@ -29,6 +32,7 @@ from pages.session import current, guard
 
 RERUN_SECONDS = 5
 LONG_WAIT = timedelta(minutes=10)
+LONG_LAG = timedelta(minutes=1)
 
 
 @guard.fragment(role="admin", run_every=RERUN_SECONDS, runs_unverified=True)
@@ -40,6 +44,8 @@ def show() -> None:
         "Redis": check_status(redis_status),
         "Web": check_status(web_status),
     }
+    if settings().database_read_url:
+        cards["Replica"] = check_status(replica_status) if cards["Postgres"].is_available else unknown_status()
     # Without Postgres its other queries are skipped: each would cost the reader a whole timeout.
     from_postgres: dict[str, Callable[[datetime], StatusCard]] = {
         "Scheduler": scheduler_status,
@@ -80,6 +86,22 @@ def postgres_status(now: datetime) -> StatusCard:
         f"{escape_markdown(server.version)}, {server_kind(settings().database_url)}, started {time_ago(server.started_at, now)}",
         f"{number(server.connections)} of {number(server.max_connections)} connections · {byte_size(server.bytes)}",
     )
+
+
+def replica_status() -> StatusCard:
+    try:
+        found = replica.status()
+    except ServerUnavailable as error:
+        return warning("not used", f"{error}.", "The primary answers all reads.")
+    except (DBAPIError, PoolTimeout):
+        return warning("unavailable", "It does not respond.", "The primary answers all reads.")
+    if not found.lag_bytes:
+        return ok("available", "Up to date with the primary.")
+    lag = timedelta(seconds=found.lag_seconds)
+    behind = f"{byte_size(found.lag_bytes)} and {duration(lag)} behind the primary"
+    if lag > LONG_LAG:
+        return warning("behind", behind, "The primary answers what the replica does not have yet.")
+    return ok("available", behind)
 
 
 def redis_status() -> StatusCard:

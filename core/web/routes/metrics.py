@@ -117,6 +117,29 @@ def pool_metrics() -> list[Metric]:
     return [gauge("database_pool_connections", "This process's connections to Postgres", "state", by_state), most]
 
 
+def replica_metrics() -> list[Metric]:
+    """Collect how far the replica is behind; nothing without DATABASE_READ_URL."""
+    from core.db import replica  # noqa: PLC0415 - as above
+
+    if not settings().database_read_url:
+        return []
+    up = "1 while the replica of DATABASE_READ_URL responds"
+    try:
+        status = replica.status()
+    except Exception as error:
+        log.debug("replica unavailable", error=type(error).__name__)
+        return [gauge("replica_up", up, value=0)]
+    return [
+        gauge("replica_up", up, value=1),
+        gauge("replica_lag_bytes", "Log of the primary that the replica has not replayed", value=status.lag_bytes),
+        gauge(
+            "replica_lag_seconds",
+            "Age of the newest replayed transaction; 0 while nothing is left to replay",
+            value=status.lag_seconds,
+        ),
+    ]
+
+
 def gauge(
     name: str, words: str, label: str = "", by: Mapping[str, float] | None = None, value: float | None = None
 ) -> GaugeMetricFamily:
@@ -130,7 +153,7 @@ def gauge(
 
 
 SERVER_COLLECTORS: Mapping[str, Collector] = {"postgres": postgres_metrics, "redis": redis_metrics}
-COLLECTORS: Mapping[str, Collector] = {**SERVER_COLLECTORS, "pool": pool_metrics}
+COLLECTORS: Mapping[str, Collector] = {**SERVER_COLLECTORS, "pool": pool_metrics, "replica": replica_metrics}
 
 
 class Metrics:
