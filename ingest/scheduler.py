@@ -34,7 +34,7 @@ from ingest.enrichment import run_log as enrichment_run_log
 from ingest.history_import import adopt
 from ingest.planning import daily_work, enqueue, refresh_plan
 from ingest.planning.rate_budget import RateBudget
-from ingest.refresh import growth, language_rollups, run_log
+from ingest.refresh import language_rollups, run_log, summaries
 
 log = structlog.get_logger()
 ELECTION_INTERVAL_SECONDS = 5.0
@@ -140,7 +140,7 @@ class ScheduledJobs:
         self.last_rollup_run_id = 0 if is_running else newest
 
     def run_daily_maintenance(self) -> None:
-        """Once a day: adopt imported history, update growth and rollups, delete what is no longer needed.
+        """Once a day: update growth and rollups, adopt imported history, delete what is no longer needed.
 
         Rows in the default partition are logged as a warning: their month had no partition.
         """
@@ -148,8 +148,9 @@ class ScheduledJobs:
         with self.engine.begin() as connection:
             if not daily_work.start(connection, now):
                 return
-            adopt.adopt_all_imported_history(connection)
-            growth.update_growth(connection, None)
+            # In transactions of their own: each locks its accounts, and a refresh of them waits.
+            summaries.update_all_summaries(self.engine.begin)
+            summaries.update_summaries(connection, repository_ids=adopt.adopt_all_imported_history(connection))
             language_rollups.update_language_day(connection)
             misplaced = partitions.count_default_rows(connection)
             enrichment_run_log.delete_old_runs(connection, now)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, Table, func, insert, select, text, update
 
 from core.db import schema
 from core.db.partitions import ensure_partitions
@@ -61,7 +61,6 @@ def add_repository(
             forks=forks,
             size_kb=10,
             captured_at=utc(last),
-            **{f"stars_{days}d": won for days, won in (growth or {}).items()},
             **(extras or {}),
         )
     )
@@ -72,6 +71,12 @@ def add_repository(
     )
     for seen in {*stars, *captures, refreshed_at or last}:
         _add_capture(connection, account_id=owner, captured_at=utc(seen))
+    summarize(connection)
+    summary = schema.repository_summary
+    known = {f"stars_{days}d": won for days, won in (growth or {}).items()}
+    if known:
+        connection.execute(update(summary).where(summary.c.repository_id == created).values(**known))
+        summarize(connection)
     return created
 
 
@@ -102,7 +107,28 @@ def add_imported_repository(
     )
     for seen in stars:
         _add_capture(connection, repository_id=created, captured_at=utc(seen), source_id=kept_by)
+    summarize(connection)
     return created
+
+
+def summarize(connection: Connection) -> None:
+    """Bring the summaries up to date with all rows that a test has written; growth of our own counts stays."""
+    own_growth = [f"stars_{days}d" for days in schema.GROWTH_DAYS]
+    columns = ", ".join(
+        f"CASE computed.source_id WHEN 1 THEN summary.{name} ELSE computed.{name} END" if name in own_growth
+        else f"computed.{name}"
+        for name in [column.name for column in schema.repository_summary.columns]
+    )  # fmt: skip
+    for statement in (
+        f"CREATE TEMPORARY TABLE summarized ON COMMIT DROP AS SELECT {columns} FROM repository_summary_computed"
+        " AS computed LEFT JOIN repository_summary AS summary USING (repository_id)",
+        "DELETE FROM repository_summary",
+        "INSERT INTO repository_summary SELECT * FROM summarized",
+        "DROP TABLE summarized",
+        "DELETE FROM account_summary",
+        "INSERT INTO account_summary SELECT * FROM account_summary_computed",
+    ):
+        connection.execute(text(statement))
 
 
 def add_change(
@@ -115,6 +141,7 @@ def add_change(
             account_id=owner, repository_id=repository_id, detected_at=utc(at), kind=kind, before=before, after=after
         )
     )
+    summarize(connection)
 
 
 def add_version(connection: Connection, repository_id: int, until: str, **differing: object) -> None:
@@ -137,6 +164,7 @@ def _add_version(
     values |= {"is_gone": False} if "is_gone" in versions.c else {}
     values |= {key: id_, "since": last or now["first_captured_at"] or utc("2008-01-01"), "until": utc(until)}
     connection.execute(insert(versions).values(**{**values, **differing}))
+    summarize(connection)
 
 
 def _add_snapshots(

@@ -30,6 +30,7 @@ def run_checks(settings: Settings) -> list[CheckResult]:
         "sessions": lambda: _check_sessions(settings.database_direct_url or database_url),
         "migrations": lambda: _check_migrations(database_url),
         "schema": lambda: _check_schema(database_url),
+        "summaries": lambda: _check_summaries(database_url),
         "freshness": lambda: _check_freshness(database_url, settings),
         "Redis": lambda: _check_redis(redis_url),
         "tokens": lambda: _check_tokens(redis_url, settings),
@@ -112,6 +113,20 @@ def _check_schema(url: str) -> str:
 
     check_schema(url)
     return "complete"
+
+
+def _check_summaries(url: str) -> str:
+    """Compare what pages list of each repository with the rows that it is computed from."""
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    from core.db.engine import create_engine_for  # noqa: PLC0415
+    from core.queries.summaries import count_differences  # noqa: PLC0415
+
+    with create_engine_for(url, poolclass=NullPool).connect() as connection:
+        differing = count_differences(connection)
+    if differing:
+        raise AlmanacError(f"{quantity(differing, 'row')} outdated; the daily work corrects them")
+    return "up to date"
 
 
 def _check_freshness(url: str, settings: Settings) -> str:

@@ -137,12 +137,11 @@ def suggestions(limit: int = 2_000) -> DataFrame:
     stars   int, over its stored repositories; null without any
     """
     sql = """
-        SELECT login, sum(repository_latest.stars)::bigint AS stars
+        SELECT login, account_summary.stars
           FROM account
-          LEFT JOIN repository_latest ON repository_latest.account_id = account.id
+          LEFT JOIN account_summary ON account_summary.account_id = account.id
           LEFT JOIN tracked_account ON tracked_account.account_id = account.id
          WHERE gone_at IS NULL
-         GROUP BY account.id, tracked_account.account_id
          ORDER BY tracked_account.account_id IS NULL, stars DESC NULLS LAST, lower(login)
          LIMIT :limit
     """

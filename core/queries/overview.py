@@ -68,11 +68,11 @@ def tracking_counts(now: datetime) -> TrackingCounts:
 def stored_totals() -> StoredTotals:
     """Add up the latest counts of all stored repositories. Stars and forks are None without any."""
     sql = """
-        SELECT count(DISTINCT latest.account_id) AS accounts, count(*) AS repositories,
-               sum(latest.stars)::bigint AS stars, sum(latest.forks)::bigint AS forks,
-               count(DISTINCT present_language(primary_language)) AS languages
-          FROM repository_latest AS latest
-          JOIN repository ON repository.id = latest.repository_id
+        SELECT count(*) AS accounts, coalesce(sum(repositories), 0)::bigint AS repositories,
+               sum(stars)::bigint AS stars, sum(forks)::bigint AS forks,
+               (SELECT count(DISTINCT language)
+                  FROM account_summary CROSS JOIN LATERAL unnest(languages) AS language) AS languages
+          FROM account_summary
     """
     return single_record(read_frame(sql), StoredTotals)
 

@@ -19,12 +19,10 @@ from core.queries.growth import GROWTH_CTES, growth_values
 
 CURRENT_CTES = """
         stored AS (
-            SELECT repository.id AS repository_id, repository.account_id, split_part(full_name, '/', 1) AS owner,
-                   full_name, description, license, topics, present_language(primary_language) AS language, is_fork,
-                   is_archived, gone_at IS NOT NULL AS is_gone, created_at, pushed_at, stars, forks, size_kb, stars_7d,
-                   stars_30d, checked_at, source_id
-              FROM repository
-              JOIN repository_latest AS latest ON latest.repository_id = repository.id
+            SELECT repository_id, account_id, owner, full_name, description, license, topics, language, is_fork,
+                   is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d, checked_at,
+                   source_id
+              FROM repository_latest
         ), extras AS (
             SELECT repository_id, watchers, open_issues FROM repository_latest
         )"""

@@ -75,14 +75,15 @@ class RepositoryDetail:
 
 
 CURRENT_SQL = """
-        SELECT github_id AS id, split_part(full_name, '/', 1) AS owner, repository.name, full_name, description,
-               homepage, license, topics, present_language(primary_language) AS primary_language,
-               CASE WHEN languages_checked_at IS NOT NULL OR (github_id IS NOT NULL AND pushed_at IS NULL)
+        SELECT latest.github_id AS id, latest.owner, repository.name, latest.full_name, latest.description,
+               homepage, latest.license, latest.topics, latest.language AS primary_language,
+               CASE WHEN languages_checked_at IS NOT NULL OR (latest.github_id IS NOT NULL AND latest.pushed_at IS NULL)
                     THEN coalesce(languages, '{}') END::text AS languages,
-               default_branch, is_fork, is_archived, is_template, gone_at IS NOT NULL AS is_gone, created_at, pushed_at,
-               latest.stars, latest.forks, latest.watchers, latest.open_issues, latest.open_change_requests,
-               latest.open_issues_and_change_requests, latest.size_kb, latest.stars_7d, latest.stars_30d,
-               latest.captured_at, latest.checked_at, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
+               default_branch, latest.is_fork, latest.is_archived, is_template, latest.is_gone, latest.created_at,
+               latest.pushed_at, latest.stars, latest.forks, latest.watchers, latest.open_issues,
+               latest.open_change_requests, latest.open_issues_and_change_requests, latest.size_kb, latest.stars_7d,
+               latest.stars_30d, latest.captured_at, latest.checked_at,
+               CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
           FROM repository
           JOIN repository_latest AS latest ON latest.repository_id = repository.id
           JOIN source ON source.id = source_id
@@ -160,10 +161,9 @@ def suggestions(limit: int = 1_000) -> DataFrame:
     """List names of repositories to choose from, most stars first: full_name."""
     sql = """
         SELECT full_name
-          FROM repository
-          JOIN repository_latest AS latest ON latest.repository_id = repository.id
-         WHERE gone_at IS NULL
-         ORDER BY latest.stars DESC NULLS LAST, lower(full_name)
+          FROM repository_summary
+         WHERE NOT is_gone
+         ORDER BY stars DESC NULLS LAST, lower(full_name)
          LIMIT :limit
     """
     return read_frame(sql, limit=limit)

@@ -111,7 +111,7 @@ def matching_repositories(filters: Filters, order: str = "stars") -> DataFrame:
 
 def count_repositories(as_of: datetime | None) -> int:
     """Count all repositories stored by *as_of*, without filters."""
-    sql = "SELECT count(*) AS stored FROM repository_latest"
+    sql = "SELECT coalesce(sum(repositories), 0)::bigint AS stored FROM account_summary"
     if as_of is not None:
         sql = "SELECT count(DISTINCT repository_id) AS stored FROM repository_snapshot WHERE captured_at <= :as_of"
     return int(read_frame(sql, **as_of_values(as_of))["stored"].iloc[0])

@@ -60,16 +60,11 @@ def repositories(text: str, as_of: datetime | None, limit: int) -> DataFrame:
             SELECT id, full_name, created_at, gone_at, quality
               FROM former JOIN repository ON id = repository_id WHERE NOT {now.condition}
         ), best AS MATERIALIZED (
-            -- Not from repository_latest: of many that match, its other columns are not free.
-            SELECT id, quality, CASE WHEN own.repository_id IS NOT NULL THEN own.stars ELSE (
-                       SELECT stars FROM repository_import WHERE repository_id = id
-                        ORDER BY last_at DESC, source_id DESC LIMIT 1) END AS stars
+            SELECT id, quality, summary.stars
               FROM named
-              LEFT JOIN repository_current AS own ON own.repository_id = id
-             WHERE coalesce(created_at <= :until, true)
-               AND (own.repository_id IS NOT NULL OR EXISTS (
-                    SELECT FROM repository_import WHERE repository_import.repository_id = id))
-             ORDER BY quality, gone_at IS NOT NULL, stars DESC NULLS LAST, lower(full_name), id
+              JOIN repository_summary AS summary ON summary.repository_id = id
+             WHERE coalesce(named.created_at <= :until, true)
+             ORDER BY quality, gone_at IS NOT NULL, summary.stars DESC NULLS LAST, lower(named.full_name), id
              LIMIT :limit
         )
         SELECT full_name, description, present_language(primary_language) AS language, is_gone

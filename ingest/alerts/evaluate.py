@@ -67,7 +67,7 @@ GROWN = "CASE days WHEN 1 THEN stars_1d WHEN 7 THEN stars_7d ELSE stars_30d END"
 CAPTURED_REPOSITORIES = """
       FROM capture
       JOIN repository ON repository.account_id = capture.account_id AND repository.gone_at IS NULL
-      JOIN repository_current AS latest ON latest.repository_id = repository.id
+      JOIN repository_summary AS latest ON latest.repository_id = repository.id AND latest.source_id = 1
       JOIN alert_rule AS rule ON rule.enabled AND rule.kind = :kind
        AND (rule.account_id IS NULL OR rule.account_id = repository.account_id)
      CROSS JOIN LATERAL (
@@ -79,7 +79,7 @@ IS_NEW_ALERT = """
               AND raised_at > :now - make_interval(days => days))
 """
 SELECT_STAR_JUMPS = f"""
-    SELECT rule.id AS rule_id, rule.kind, full_name AS subject, repository.account_id,
+    SELECT rule.id AS rule_id, rule.kind, repository.full_name AS subject, repository.account_id,
            repository.id AS repository_id, stars, gained, days
            {CAPTURED_REPOSITORIES}
      CROSS JOIN LATERAL (SELECT {GROWN} AS gained) AS grown
@@ -89,7 +89,7 @@ SELECT_STAR_JUMPS = f"""
 # Growth is unknown where no capture is old enough. What was lost between two captures is known all the same: `step`
 # compares a repository that this run found changed with its snapshot before.
 SELECT_STAR_DROPS = f"""
-    SELECT rule.id AS rule_id, rule.kind, full_name AS subject, repository.account_id,
+    SELECT rule.id AS rule_id, rule.kind, repository.full_name AS subject, repository.account_id,
            repository.id AS repository_id, stars, drop.lost, CASE WHEN drop.within_days THEN days END AS days
            {CAPTURED_REPOSITORIES}
       LEFT JOIN LATERAL (

@@ -65,18 +65,18 @@ SELECT_ACCOUNT = """
 """
 
 SELECT_REPOSITORIES = """
-    SELECT github_id AS id, name, full_name, description, latest.stars, latest.forks, latest.watchers,
-           latest.open_issues, latest.open_change_requests, latest.open_issues_and_change_requests, latest.size_kb,
-           present_language(primary_language) AS primary_language,
-           CASE WHEN languages_checked_at IS NOT NULL OR (github_id IS NOT NULL AND pushed_at IS NULL)
-                THEN coalesce(languages, '{}') END AS languages, default_branch, is_fork, is_archived, is_template,
-           license, topics, homepage, pushed_at, created_at, latest.captured_at, latest.checked_at
+    SELECT latest.github_id AS id, name, latest.full_name, latest.description, stars, forks, watchers, open_issues,
+           open_change_requests, open_issues_and_change_requests, latest.size_kb, latest.language AS primary_language,
+           CASE WHEN languages_checked_at IS NOT NULL OR (latest.github_id IS NOT NULL AND latest.pushed_at IS NULL)
+                THEN coalesce(languages, '{}') END AS languages, default_branch, latest.is_fork, latest.is_archived,
+           is_template, latest.license, latest.topics, homepage, latest.pushed_at, latest.created_at,
+           latest.captured_at, latest.checked_at
       FROM repository JOIN repository_latest AS latest ON latest.repository_id = repository.id
       LEFT JOIN LATERAL (SELECT jsonb_object_agg(language, bytes) AS languages
            FROM (SELECT present_language(language) AS language, sum(bytes) AS bytes
                    FROM repository_language WHERE repository_id = repository.id AND language <> '' AND captured_at = (
                         SELECT max(captured_at) FROM repository_language WHERE repository_id = repository.id)
                   GROUP BY 1) AS by_language) AS mix ON true
-     WHERE repository.account_id = :id AND gone_at IS NULL
-     ORDER BY latest.stars DESC NULLS LAST, full_name
+     WHERE latest.account_id = :id AND NOT latest.is_gone
+     ORDER BY stars DESC NULLS LAST, latest.full_name
 """

@@ -79,7 +79,7 @@ REPOSITORIES = """
       FROM tracked_account
       JOIN account ON account.id = tracked_account.account_id
       JOIN repository ON repository.account_id = account.id
-      JOIN repository_current AS latest ON latest.repository_id = repository.id
+      JOIN repository_summary AS latest ON latest.repository_id = repository.id AND latest.source_id = 1
       LEFT JOIN enrichment ON enrichment.repository_id = repository.id AND enrichment.kind = :kind
       LEFT JOIN star_backfill ON star_backfill.repository_id = repository.id
       {joined}

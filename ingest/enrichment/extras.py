@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from ingest.github.api.models import Extras
-from ingest.refresh import versions, writer
+from ingest.refresh import summaries, versions, writer
 from ingest.refresh.diff import RepositoryExtras
 
 SELECT_STORED_EXTRAS = """
@@ -22,6 +22,7 @@ SELECT_TOPICS_CHANGED = """
 
 def store(connection: Connection, repository_id: int, reported: Extras, at: datetime) -> int:
     """Store what differs; values that were not reported stay as stored. Returns the rows written."""
+    summaries.lock_account_of(connection, repository_id)
     row = connection.execute(text(SELECT_STORED_EXTRAS), {"id": repository_id}).one_or_none()
     if row is None:
         return 0
@@ -35,4 +36,6 @@ def store(connection: Connection, repository_id: int, reported: Extras, at: date
         if connection.scalar(text(SELECT_TOPICS_CHANGED), values):
             versions.keep_repository_version(connection, repository_id, at)
             rows += connection.execute(text("UPDATE repository SET topics = :topics WHERE id = :id"), values).rowcount
+    if rows:
+        summaries.update_summaries(connection, repository_ids=[repository_id])
     return rows

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from ingest.history_import import aggregates
-from ingest.refresh import growth
+from ingest.refresh import growth, summaries
 
 # Advisory lock key of history imports.
 IMPORT_LOCK = 0x494D504F5254
@@ -48,7 +48,8 @@ SELECT_DUPLICATE_CAPTURES = """
 
 
 def adopt_imported_history(connection: Connection, repository_ids: Sequence[int]) -> list[int]:
-    """Assign to these repositories the history imported under their names; returns the ids of those that had any.
+    """Assign to these repositories the history imported under their names; returns the ids of those that had any,
+    whose summaries the caller updates.
 
     Without such history this is one indexed query. While an import runs nothing happens: the import does it at its end.
     """
@@ -68,7 +69,9 @@ def _adopt(connection: Connection, chosen: str, values: dict[str, object]) -> li
     connection.execute(text(KEEP_IMPORTED_ATTRIBUTES), {"named": named, "real": real})
     sources = _move_history(connection, named, real)
     connection.execute(text("DELETE FROM repository WHERE id = ANY(:named)"), {"named": named})
-    delete_empty_accounts(connection, [pair.named_account for pair in pairs])
+    named_accounts = sorted({pair.named_account for pair in pairs})
+    delete_empty_accounts(connection, named_accounts)
+    summaries.update_summaries(connection, account_ids=named_accounts)
     for source_id in sources:
         aggregates.update_repository_imports(connection, source_id, real)
         growth.update_import_growth(connection, source_id, real)

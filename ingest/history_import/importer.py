@@ -22,7 +22,7 @@ from ingest.history_import.connection import ImportConnection, import_connection
 from ingest.history_import.reader import HistoryFile
 from ingest.history_import.rejects import RejectsFile
 from ingest.history_import.staging import RepositoryNames
-from ingest.refresh import growth, language_rollups
+from ingest.refresh import growth, language_rollups, summaries
 
 log = structlog.get_logger()
 
@@ -186,26 +186,17 @@ def _update_aggregates(connection: Connection, run: run_log.ImportRun) -> None:
     connection.execute(text("SET LOCAL synchronous_commit = on"))
     if run.written >= ANALYZE_MIN_ROWS:
         connection.execute(text("ANALYZE repository, repository_snapshot, repository_extra_snapshot, capture"))
-    adopt.adopt_all_imported_history(connection)
+    adopted = adopt.adopt_all_imported_history(connection)
     aggregates.update_repository_imports(connection, run.source_id)
     aggregates.update_source_interval(connection, run.source_id)
     growth.update_import_growth(connection, run.source_id)
-    _update_own_growth(connection, run.source_id)
+    # Growth of our own counts may now start from imported values before our first capture.
+    imported = connection.scalars(
+        text("SELECT repository_id FROM repository_import WHERE source_id = :source"), {"source": run.source_id}
+    )
+    summaries.update_summaries(connection, repository_ids={*imported, *adopted})
     language_rollups.update_import_language_days(connection, run.source_id)
     publish_data_version(connection, run.id)
-
-
-def _update_own_growth(connection: Connection, source_id: int) -> None:
-    """Update our own growth, which may now start from imported values before our first capture."""
-    repository_ids = connection.scalars(
-        text(
-            "SELECT repository_id FROM repository_import JOIN repository_current USING (repository_id)"
-            " WHERE source_id = :source"
-        ),
-        {"source": source_id},
-    ).all()
-    if repository_ids:
-        growth.update_growth(connection, repository_ids)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from sqlalchemy import Connection, text
 
+from ingest.refresh import summaries
+
 # A name matches a repository reported by GitHub only if that existed on the name's first day: names are reused, and
 # history must not be assigned to the repository that has the name now.
 LINK_GITHUB_REPOSITORIES = """
@@ -66,6 +68,17 @@ LINK_NAMED_REPOSITORIES = """
        AND lower(repository.full_name) = lower(import_name.full_name)
 """
 
+# A name that is stored already may have got other attributes.
+SELECT_OUTDATED_SUMMARIES = """
+    SELECT repository_id
+      FROM import_name
+      JOIN repository ON repository.id = repository_id
+      JOIN repository_summary AS summary USING (repository_id)
+     WHERE ROW(summary.full_name, summary.description, summary.license, summary.language, summary.created_at)
+           IS DISTINCT FROM ROW(repository.full_name, repository.description, repository.license,
+               present_language(repository.primary_language), repository.created_at)
+"""
+
 
 def match_repositories(connection: Connection) -> int:
     """Set the repository of every name in `import_name`; returns how many were added or updated."""
@@ -74,4 +87,5 @@ def match_repositories(connection: Connection) -> int:
     connection.execute(text(INSERT_NAMED_ACCOUNTS))
     changed = connection.execute(text(UPSERT_NAMED_REPOSITORIES)).rowcount
     connection.execute(text(LINK_NAMED_REPOSITORIES))
+    summaries.update_summaries(connection, repository_ids=connection.scalars(text(SELECT_OUTDATED_SUMMARIES)).all())
     return changed

@@ -1,17 +1,16 @@
-"""Updates the stored growth columns, as `core.queries.growth` defines growth.
+"""Updates the stored growth of imported counts, and what `ingest.refresh.summaries` needs to compute that of ours.
 
-It changes with each capture, also of a repository whose stars rest: the period moves on.
+Growth is defined in `core.queries.growth`.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, text
 
 from core.db.schema import GROWTH_DAYS
 from core.queries.captures import BEFORE_GITHUB, PRESENCE_EXISTS
-from core.queries.growth import GROWTH_CTES, LATEST_SUBJECT, growth_values
+from core.queries.growth import GROWTH_CTES, growth_values
 
 GROWN_CTE = """
         grown AS (
@@ -23,20 +22,6 @@ GROWN_CTE = """
                    max(growth) FILTER (WHERE days = 365) AS stars_365d
               FROM growth GROUP BY repository_id
         )"""
-UPDATE_GROWN_COLUMNS = """
-           SET stars_1d = grown.stars_1d, stars_7d = grown.stars_7d, stars_30d = grown.stars_30d,
-               stars_90d = grown.stars_90d, stars_365d = grown.stars_365d
-          FROM grown
-         WHERE grown.repository_id = stored.repository_id
-           AND ROW(stored.stars_1d, stored.stars_7d, stored.stars_30d, stored.stars_90d, stored.stars_365d)
-               IS DISTINCT FROM
-               ROW(grown.stars_1d, grown.stars_7d, grown.stars_30d, grown.stars_90d, grown.stars_365d)"""
-UPDATE_OWN_GROWTH = f"""
-        WITH subject AS ({LATEST_SUBJECT}
-             WHERE source_id = 1 AND {{chosen}}
-        ), {GROWTH_CTES}, {GROWN_CTE}
-        UPDATE repository_current AS stored {UPDATE_GROWN_COLUMNS}
-"""
 UPDATE_IMPORT_GROWTH = f"""
         WITH subject AS (
             SELECT repository_id, account_id, created_at, stars, last_at AS until_at,
@@ -45,7 +30,14 @@ UPDATE_IMPORT_GROWTH = f"""
               JOIN repository ON repository.id = repository_id
              WHERE source_id = :source AND {{chosen}}
         ), {GROWTH_CTES}, {GROWN_CTE}
-        UPDATE repository_import AS stored {UPDATE_GROWN_COLUMNS} AND stored.source_id = :source
+        UPDATE repository_import AS stored
+           SET stars_1d = grown.stars_1d, stars_7d = grown.stars_7d, stars_30d = grown.stars_30d,
+               stars_90d = grown.stars_90d, stars_365d = grown.stars_365d
+          FROM grown
+         WHERE grown.repository_id = stored.repository_id AND stored.source_id = :source
+           AND ROW(stored.stars_1d, stored.stars_7d, stored.stars_30d, stored.stars_90d, stored.stars_365d)
+               IS DISTINCT FROM
+               ROW(grown.stars_1d, grown.stars_7d, grown.stars_30d, grown.stars_90d, grown.stars_365d)
 """  # noqa: S608
 # None of our changes of these repositories is older, unless one belonged to another account.
 SELECT_FIRST_CAPTURE = """
@@ -59,30 +51,24 @@ SELECT_FIRST_CAPTURE = """
                              WHERE capture.account_id = owner.account_id AND source_id = 1) AS first) END
 """
 ALL = "true"
-OF_ACCOUNT = "repository.account_id = :account"
 BY_ID = "repository.id = ANY(CAST(:ids AS bigint[]))"
 
 
-def update_account_growth(connection: Connection, account_id: int) -> None:
-    """Update the growth of our own counts of an account's repositories, after its capture was written."""
-    _execute(connection, UPDATE_OWN_GROWTH, OF_ACCOUNT, {"account": account_id})
-
-
-def update_growth(connection: Connection, repository_ids: Sequence[int] | None) -> None:
-    """Update the growth of our own counts, of some repositories or of all (None)."""
-    _execute(connection, UPDATE_OWN_GROWTH, *_chosen(repository_ids))
+def first_capture_at(connection: Connection, repository_ids: Sequence[int] | None) -> datetime | None:
+    """Return a time before all our captures of these repositories, or of all (None); None if that is unknown."""
+    chosen, values = _chosen(repository_ids)
+    found: datetime | None = connection.scalar(text(SELECT_FIRST_CAPTURE.format(chosen=chosen)), values)
+    return found
 
 
 def update_import_growth(connection: Connection, source_id: int, repository_ids: Sequence[int] | None = None) -> None:
     """Update the growth of an imported source's latest counts, up to their days."""
     chosen, values = _chosen(repository_ids)
-    _execute(connection, UPDATE_IMPORT_GROWTH, chosen, values | {"source": source_id})
-
-
-def _execute(connection: Connection, statement: str, chosen: str, values: dict[str, Any]) -> None:
-    began: datetime | None = connection.scalar(text(SELECT_FIRST_CAPTURE.format(chosen=chosen)), values)
-    bound = growth_values(GROWTH_DAYS) | values | {"began": began or BEFORE_GITHUB}
-    connection.execute(text(statement.format(chosen=chosen)), bound)
+    began = first_capture_at(connection, repository_ids) or BEFORE_GITHUB
+    connection.execute(
+        text(UPDATE_IMPORT_GROWTH.format(chosen=chosen)),
+        growth_values(GROWTH_DAYS) | values | {"source": source_id, "began": began},
+    )
 
 
 def _chosen(repository_ids: Sequence[int] | None) -> tuple[str, dict[str, object]]:

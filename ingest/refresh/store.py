@@ -12,7 +12,7 @@ from core.wording import quantity
 from ingest.github import Account, AccountSnapshot, Repository
 from ingest.history_import import adopt
 from ingest.planning import change_rate, due_accounts
-from ingest.refresh import diff, growth, languages, run_log, stored_state, writer
+from ingest.refresh import diff, languages, run_log, stored_state, summaries, writer
 from ingest.refresh.diff import AccountDiff, ChangeEntry, StoredAccount
 from ingest.refresh.languages import LanguageSignals, LanguagesState
 from ingest.refresh.missing_repositories import MissingRepositories
@@ -56,7 +56,7 @@ def store_account(
     observation = change_rate.observe_changes(stored, changes, at, repositories)
     due_accounts.record_success(connection, account_id, now, default_cadence, rng, observation)
     writer.write_capture(connection, account_id, at, run_id, default_cadence)
-    growth.update_account_growth(connection, account_id)
+    summaries.update_summaries(connection, account_ids=[account_id], repository_ids=ids.values())
     if snapshot.languages_failed:
         log.info("languages postponed", login=account.login, repositories=len(snapshot.languages_failed))
     state: run_log.ItemState = "unchanged" if changes.is_empty and not rows else "stored"

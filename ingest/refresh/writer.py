@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from core.queries.captures import STORED_CADENCE
 from ingest.github.api.models import Account, Repository
+from ingest.refresh import summaries
 from ingest.refresh.diff import AccountCounts, ChangeEntry, RepositoryDetails, RepositoryExtras, counts_of
 from ingest.refresh.languages import LanguageSignals
 from ingest.refresh.stored_state import load_languages
@@ -335,6 +336,7 @@ def mark_account_gone(connection: Connection, account_id: int, reason: str, at: 
         {"id": account_id, "reason": "account not found", "at": at},
     )
     write_change_entries(connection, account_id, {}, [ChangeEntry("gone", None, reason)], at, run_id)
+    summaries.update_summaries(connection, account_ids=[account_id])
 
 
 def psycopg_connection(connection: Connection) -> "psycopg.Connection[Any]":

@@ -4,7 +4,7 @@ Own ids never leave the database: outside it, accounts and repositories are iden
 name. Timestamps are `timestamptz` in UTC. A count that GitHub did not report is null, never zero.
 """
 
-from core.db.schema.accounts import account, account_snapshot, account_version
+from core.db.schema.accounts import account, account_snapshot, account_summary, account_version
 from core.db.schema.alerts import alert, alert_rule, webhook, webhook_delivery
 from core.db.schema.captures import capture, change, data_version, language_day, repository_import, source
 from core.db.schema.columns import GROWTH_DAYS, metadata
@@ -32,6 +32,7 @@ from core.db.schema.repositories import (
     repository_language,
     repository_push,
     repository_snapshot,
+    repository_summary,
     repository_version,
 )
 from core.db.schema.runs import daily_work, ingest_item, ingest_run, ingestion, ingestion_job
@@ -41,6 +42,7 @@ __all__ = [
     "GROWTH_DAYS",
     "account",
     "account_snapshot",
+    "account_summary",
     "account_version",
     "alert",
     "alert_rule",
@@ -78,6 +80,7 @@ __all__ = [
     "repository_language",
     "repository_push",
     "repository_snapshot",
+    "repository_summary",
     "repository_version",
     "session",
     "source",

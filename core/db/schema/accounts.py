@@ -1,8 +1,21 @@
 """GitHub accounts and the history of their counts."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.db.schema.columns import (
+    GROWTH_DAYS,
     count_columns,
     foreign_key,
     id_column,
@@ -52,6 +65,20 @@ account_snapshot = Table(
     PrimaryKeyConstraint("account_id", "captured_at"),
     comment="Counts of an account at one time, stored only when they differ. stars, forks and repositories:"
     " totals of the repositories it owns that are neither deleted nor private",
+)
+
+
+account_summary = Table(
+    "account_summary",
+    metadata,
+    Column("account_id", BigInteger, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
+    Column("repositories", Integer, nullable=False),
+    *(Column(name, BigInteger) for name in ("stars", "forks")),
+    Column("languages", ARRAY(Text), nullable=False),
+    Column("compared", Integer, nullable=False),
+    *(Column(f"known_{days}d", Integer, nullable=False) for days in GROWTH_DAYS),
+    comment="Totals of repository_summary by account. compared: available repositories that the last refresh of the"
+    " account captured; known_…: those of them whose growth is known",
 )
 
 

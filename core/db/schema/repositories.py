@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Computed,
+    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -113,12 +114,48 @@ repository_current = Table(
     Column("repository_id", BigInteger, ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
     *count_columns("stars", "forks", "size_kb"),
     *count_columns("watchers", "open_issues", "open_change_requests", "open_issues_and_change_requests"),
+    timestamp_column("captured_at", required=True),
+    # Without another index each change is a heap-only update.
+    postgresql_with={"fillfactor": "70"},
+    comment="Latest counts of a repository as our own refreshes found them, to compare the next one with. captured_at:"
+    " when they last changed",
+)
+
+
+repository_summary = Table(
+    "repository_summary",
+    metadata,
+    Column("repository_id", BigInteger, ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
+    # No foreign key: adoption of imported history moves repositories from one account to another.
+    Column("account_id", BigInteger, nullable=False),
+    source_id_column(),
+    Column("github_id", BigInteger),
+    Column("full_name", Text, nullable=False),
+    *(Column(name, Text) for name in ("description", "license")),
+    Column("topics", ARRAY(Text)),
+    Column("language", Text, comment="the present name of the primary language"),
+    *(Column(name, Boolean, nullable=False) for name in ("is_fork", "is_archived", "is_gone")),
+    timestamp_column("created_at"),
+    timestamp_column("pushed_at"),
+    *count_columns("stars", "forks", "size_kb"),
+    *count_columns("watchers", "open_issues", "open_change_requests", "open_issues_and_change_requests"),
     *growth_columns(),
     timestamp_column("captured_at", required=True),
-    Index("repository_current_stars_30d_idx", text("stars_30d DESC NULLS LAST")),
-    Index("repository_current_stars_idx", text("stars DESC NULLS LAST")),
-    postgresql_with={"fillfactor": "70"},
-    comment="Latest counts of a repository. captured_at: when they last changed; account.checked_at: its last refresh",
+    Column(
+        "own_checked_at",
+        DateTime(timezone=True),
+        comment="its last capture, where that is not the last refresh of its account",
+    ),
+    Index("repository_summary_account_id_idx", "account_id"),
+    Index("repository_summary_stars_idx", text("stars DESC NULLS LAST")),
+    Index("repository_summary_stars_30d_idx", text("stars_30d DESC NULLS LAST")),
+    Index(
+        "repository_summary_own_checked_at_idx", "own_checked_at", postgresql_where=text("own_checked_at IS NOT NULL")
+    ),
+    postgresql_with={"fillfactor": "80"},
+    comment="One row per repository with what pages list of it now: attributes, latest counts (ours, else those of the"
+    " newest import) and growth. Written with each change of them; the view repository_summary_computed is what it"
+    " has to hold",
 )
 
 

@@ -1,6 +1,7 @@
 """Growth has one definition, whatever way it is asked: against a slow, obvious version on random histories."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -15,7 +16,8 @@ from core.db import schema
 from core.db.frames import frame_cache
 from core.db.partitions import ensure_partitions
 from core.queries import account_repositories, movers, repository_detail, repository_list
-from ingest.refresh.growth import update_growth, update_import_growth
+from ingest.refresh.growth import update_import_growth
+from ingest.refresh.summaries import update_all_summaries
 from ingest.refresh.versions import keep_repository_version
 from tests import seed_data
 
@@ -173,9 +175,9 @@ class Writer:
             table = schema.account
             last = update(table).where(table.c.id == self.accounts[owner])
             self.connection.execute(last.values(checked_at=at(max(captured)) if captured else None))
-        update_growth(self.connection, None)
         for source in IMPORT_CADENCE:
             update_import_growth(self.connection, seed_data.add_source(self.connection, source))
+        update_all_summaries(lambda: nullcontext(self.connection))
 
     def create(self, number: int, owner: str) -> None:
         life, name = self.history.lives[number], f"{owner}/{number}"

@@ -54,7 +54,7 @@ def test_most_stars_and_most_growth_come_first(harness, most_starred):
     with harness.engine.begin() as connection:
         found = due.due_subjects(connection, FACT_KINDS["star_history"], harness.now(), 5)
     best = harness.rows(
-        "SELECT repository_id FROM repository_current ORDER BY stars + 10 * abs(coalesce(stars_30d, 0)) DESC LIMIT 1"
+        "SELECT repository_id FROM repository_summary ORDER BY stars + 10 * abs(coalesce(stars_30d, 0)) DESC LIMIT 1"
     )
     assert (found[0].id,) == best[0]
     assert len(found) <= 5

@@ -41,7 +41,9 @@ class Laptop:
     def __init__(self, database, monkeypatch):
         self.now, self.days = MIDNIGHT, []
         self.scheduled = ScheduledJobs(database, clock=lambda: self.now)
-        monkeypatch.setattr("ingest.scheduler.growth.update_growth", lambda _c, _ids: self.days.append(self.now))
+        monkeypatch.setattr(
+            "ingest.scheduler.summaries.update_all_summaries", lambda _begin: self.days.append(self.now)
+        )
 
     def wake(self, now):
         self.now = now

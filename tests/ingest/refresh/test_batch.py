@@ -323,7 +323,7 @@ def test_history_imported_after_the_first_refresh_updates_growth_at_once(still, 
     month_ago = datetime.fromtimestamp(now, UTC).date() - timedelta(days=30)
     kept_by_somebody(full_name, month_ago.isoformat())
     (row,) = still.rows(
-        "SELECT stars, stars_30d FROM repository_current JOIN repository ON id = repository_id WHERE full_name = :name",
+        "SELECT stars, stars_30d FROM repository_summary WHERE full_name = :name",
         name=full_name,
     )
     assert row == (row[0], row[0] - 7)

@@ -1,5 +1,6 @@
 """Stored growth, by hand; `tests/core/queries/test_growth.py` compares it with a slow version on random histories."""
 
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -8,7 +9,8 @@ from sqlalchemy import Connection, text
 from core.db.partitions import ensure_partitions
 from core.db.schema import GROWTH_DAYS
 from core.queries import movers
-from ingest.refresh.growth import update_account_growth, update_growth, update_import_growth
+from ingest.refresh.growth import update_import_growth
+from ingest.refresh.summaries import update_all_summaries, update_summaries
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 IMPORT_SOURCE_ID = 2
@@ -102,13 +104,13 @@ class GrowthRows:
             )
 
     def growth(self, repository: int) -> dict[int, int | None]:
-        update_growth(self.connection, [repository])
+        update_summaries(self.connection, repository_ids=[repository])
         return self.stored(repository)
 
     def stored(self, repository: int) -> dict[int, int | None]:
         columns = ", ".join(f"stars_{days}d" for days in GROWTH_DAYS)
         row = self.connection.execute(
-            text(f"SELECT {columns} FROM repository_current WHERE repository_id = :id"), {"id": repository}
+            text(f"SELECT {columns} FROM repository_summary WHERE repository_id = :id"), {"id": repository}
         ).one()
         return dict(zip(GROWTH_DAYS, row, strict=True))
 
@@ -134,7 +136,7 @@ def test_three_repositories_have_the_same_growth_whatever_way_it_is_asked(octo: 
     octo.saw(lost, days_ago(0.5), 3000)
     octo.run("UPDATE repository SET full_name = 'octo/rests' WHERE id = :id", id=rests)
     octo.run("UPDATE repository SET full_name = 'octo/new' WHERE id = :id", id=new)
-    update_growth(octo.connection, None)
+    update_all_summaries(lambda: nullcontext(octo.connection))
     for as_of in (None, NOW, NOW + timedelta(hours=11)):
         for days in (29, 30, 31):
             found = movers.movers(as_of, days)
@@ -189,10 +191,10 @@ def test_a_capture_without_a_change_moves_the_period_on(octo: GrowthRows) -> Non
     octo.saw(cat, days_ago(60), 100)
     octo.saw(cat, days_ago(7.5), 150)
     octo.looked(*daily(60, 1))
-    update_account_growth(octo.connection, octo.account)
+    update_summaries(octo.connection, account_ids=[octo.account])
     assert octo.stored(cat)[7] == 50
     octo.looked(NOW)
-    update_account_growth(octo.connection, octo.account)
+    update_summaries(octo.connection, account_ids=[octo.account])
     assert octo.stored(cat)[7] == 0
 
 
@@ -259,16 +261,16 @@ def test_all_repositories_are_updated_at_once(octo: GrowthRows) -> None:
         octo.saw(repository, days_ago(8), 1)
         octo.saw(repository, days_ago(0), 2)
     octo.looked(days_ago(8), days_ago(0))
-    update_growth(octo.connection, None)
+    update_all_summaries(lambda: nullcontext(octo.connection))
     assert [octo.stored(repository)[7] for repository in (first, second)] == [9, 19]
 
 
-def test_none_updates_all_and_an_empty_list_updates_none(octo: GrowthRows) -> None:
+def test_without_a_repository_or_account_no_summary_is_written(octo: GrowthRows) -> None:
     cat = octo.add(10, created_at=days_ago(3))
     octo.looked(NOW)
-    update_growth(octo.connection, [])
-    assert octo.stored(cat)[7] is None
-    update_growth(octo.connection, None)
+    update_summaries(octo.connection)
+    assert octo.run("SELECT count(*) FROM repository_summary") == 0
+    update_all_summaries(lambda: nullcontext(octo.connection))
     assert octo.stored(cat)[7] == 10
 
 

@@ -102,7 +102,7 @@ def test_changes_between_two_pages_neither_duplicate_nor_hide_rows(stored_rows, 
     path = f"{V1}/accounts/octo/repositories"
     first = analyst.get(path, params={"limit": 2})
     seed_data.add_repository(stored_rows, "octo/aaa", {"2026-04-01": 1}, github_id=900)
-    stored_rows.exec_driver_sql("UPDATE repository_current SET stars = 100000 - stars")
+    stored_rows.exec_driver_sql("UPDATE repository_summary SET stars = 100000 - stars")
     publish_data_version(stored_rows)
     rest = paged_names(analyst, path, limit=1, cursor=first.json()["next_cursor"])
     assert [*row_names(first), *rest] == ["Dog", "ant", "cat", "site.csv"]

@@ -75,10 +75,23 @@ SELECT id, coalesce((SELECT max(until) FROM repository_version WHERE repository_
   FROM repository;
 COMMENT ON VIEW repository_presence IS 'Times in which our captures of an account are captures of a repository: it owned it, and it was not unavailable';
 
--- What a page shows as current: our own counts where there are any, else those of the newest import.
-CREATE VIEW repository_latest AS
+-- Our own counts where there are any, else those of the newest import. Growth of our own counts is computed as it is
+-- written, so that it is null here.
+CREATE VIEW repository_summary_computed AS
 SELECT repository.id AS repository_id,
        repository.account_id,
+       CASE WHEN own.repository_id IS NULL THEN imported.source_id ELSE 1::smallint END AS source_id,
+       repository.github_id,
+       repository.full_name,
+       repository.description,
+       repository.license,
+       repository.topics,
+       present_language(repository.primary_language) AS language,
+       repository.is_fork,
+       repository.is_archived,
+       repository.gone_at IS NOT NULL AS is_gone,
+       repository.created_at,
+       repository.pushed_at,
        CASE WHEN own.repository_id IS NULL THEN imported.stars ELSE own.stars END AS stars,
        CASE WHEN own.repository_id IS NULL THEN imported.forks ELSE own.forks END AS forks,
        own.size_kb,
@@ -87,13 +100,13 @@ SELECT repository.id AS repository_id,
        own.open_change_requests,
        CASE WHEN own.repository_id IS NULL THEN imported.open_issues_and_change_requests
             ELSE own.open_issues_and_change_requests END AS open_issues_and_change_requests,
-       CASE WHEN own.repository_id IS NULL THEN imported.stars_1d ELSE own.stars_1d END AS stars_1d,
-       CASE WHEN own.repository_id IS NULL THEN imported.stars_7d ELSE own.stars_7d END AS stars_7d,
-       CASE WHEN own.repository_id IS NULL THEN imported.stars_30d ELSE own.stars_30d END AS stars_30d,
-       CASE WHEN own.repository_id IS NULL THEN imported.stars_90d ELSE own.stars_90d END AS stars_90d,
-       CASE WHEN own.repository_id IS NULL THEN imported.stars_365d ELSE own.stars_365d END AS stars_365d,
+       imported.stars_1d,
+       imported.stars_7d,
+       imported.stars_30d,
+       imported.stars_90d,
+       imported.stars_365d,
        coalesce(own.captured_at, imported.last_at) AS captured_at,
-       CASE WHEN own.repository_id IS NULL THEN imported.last_at
+       nullif(CASE WHEN own.repository_id IS NULL THEN imported.last_at
             WHEN repository.gone_at IS NULL AND NOT EXISTS (
                  SELECT FROM change WHERE change.repository_id = repository.id
                     AND change.kind IN ('gone', 'back', 'transferred'))
@@ -103,8 +116,7 @@ SELECT repository.id AS repository_id,
                    FROM repository_presence AS presence
                    JOIN capture ON capture.account_id = presence.account_id AND capture.source_id = 1
                     AND capture.captured_at >= presence.from_at AND capture.captured_at < presence.to_at
-                  WHERE presence.repository_id = repository.id)) END AS checked_at,
-       CASE WHEN own.repository_id IS NULL THEN imported.source_id ELSE 1 END AS source_id
+                  WHERE presence.repository_id = repository.id)) END, account.checked_at) AS own_checked_at
   FROM repository
   JOIN account ON account.id = repository.account_id
   LEFT JOIN repository_current AS own ON own.repository_id = repository.id
@@ -113,7 +125,43 @@ SELECT repository.id AS repository_id,
         WHERE repository_import.repository_id = repository.id AND own.repository_id IS NULL
         ORDER BY last_at DESC, source_id DESC LIMIT 1) AS imported ON true
  WHERE own.repository_id IS NOT NULL OR imported.repository_id IS NOT NULL;
-COMMENT ON VIEW repository_latest IS 'Latest counts: ours, else those of the newest import';
+COMMENT ON VIEW repository_summary_computed IS 'What repository_summary has to hold, except for the growth of our own counts, which is null here';
+
+CREATE VIEW repository_latest AS
+SELECT summary.*, split_part(full_name, '/', 1) AS owner, coalesce(own_checked_at, account.checked_at) AS checked_at
+  FROM repository_summary AS summary
+  LEFT JOIN account ON account.id = summary.account_id;
+COMMENT ON VIEW repository_latest IS 'What pages list of each repository now. checked_at: its last capture';
+
+CREATE TABLE account_summary (
+    account_id BIGINT NOT NULL,
+    repositories INTEGER NOT NULL,
+    stars BIGINT,
+    forks BIGINT,
+    languages TEXT[] NOT NULL,
+    compared INTEGER NOT NULL,
+    known_1d INTEGER NOT NULL,
+    known_7d INTEGER NOT NULL,
+    known_30d INTEGER NOT NULL,
+    known_90d INTEGER NOT NULL,
+    known_365d INTEGER NOT NULL,
+    CONSTRAINT account_summary_pkey PRIMARY KEY (account_id),
+    CONSTRAINT account_summary_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE account_summary IS 'Totals of repository_summary by account. compared: available repositories that the last refresh of the account captured; known_…: those of them whose growth is known';
+
+CREATE VIEW account_summary_computed AS
+SELECT account_id, count(*)::int AS repositories, sum(stars)::bigint AS stars, sum(forks)::bigint AS forks,
+       coalesce(array_agg(DISTINCT language ORDER BY language) FILTER (WHERE language IS NOT NULL), '{}') AS languages,
+       count(*) FILTER (WHERE counts)::int AS compared,
+       count(stars_1d) FILTER (WHERE counts)::int AS known_1d,
+       count(stars_7d) FILTER (WHERE counts)::int AS known_7d,
+       count(stars_30d) FILTER (WHERE counts)::int AS known_30d,
+       count(stars_90d) FILTER (WHERE counts)::int AS known_90d,
+       count(stars_365d) FILTER (WHERE counts)::int AS known_365d
+  FROM (SELECT *, NOT is_gone AND own_checked_at IS NULL AS counts FROM repository_summary) AS summary
+ GROUP BY account_id;
+COMMENT ON VIEW account_summary_computed IS 'What account_summary has to hold';
 
 CREATE TABLE language_day (
     day DATE NOT NULL,

@@ -83,18 +83,51 @@ CREATE TABLE repository_current (
     open_issues INTEGER,
     open_change_requests INTEGER,
     open_issues_and_change_requests INTEGER,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT repository_current_pkey PRIMARY KEY (repository_id),
+    CONSTRAINT repository_current_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+) WITH (fillfactor = 70);
+COMMENT ON TABLE repository_current IS 'Latest counts of a repository as our own refreshes found them, to compare the next one with. captured_at: when they last changed';
+
+CREATE TABLE repository_summary (
+    repository_id BIGINT NOT NULL,
+    account_id BIGINT NOT NULL,
+    source_id SMALLINT DEFAULT 1 NOT NULL,
+    github_id BIGINT,
+    full_name TEXT NOT NULL,
+    description TEXT,
+    license TEXT,
+    topics TEXT[],
+    language TEXT,
+    is_fork BOOLEAN NOT NULL,
+    is_archived BOOLEAN NOT NULL,
+    is_gone BOOLEAN NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE,
+    pushed_at TIMESTAMP WITH TIME ZONE,
+    stars INTEGER,
+    forks INTEGER,
+    size_kb INTEGER,
+    watchers INTEGER,
+    open_issues INTEGER,
+    open_change_requests INTEGER,
+    open_issues_and_change_requests INTEGER,
     stars_1d INTEGER,
     stars_7d INTEGER,
     stars_30d INTEGER,
     stars_90d INTEGER,
     stars_365d INTEGER,
     captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT repository_current_pkey PRIMARY KEY (repository_id),
-    CONSTRAINT repository_current_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
-) WITH (fillfactor = 70);
-CREATE INDEX repository_current_stars_30d_idx ON repository_current (stars_30d DESC NULLS LAST);
-CREATE INDEX repository_current_stars_idx ON repository_current (stars DESC NULLS LAST);
-COMMENT ON TABLE repository_current IS 'Latest counts of a repository. captured_at: when they last changed; account.checked_at: its last refresh';
+    own_checked_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT repository_summary_pkey PRIMARY KEY (repository_id),
+    CONSTRAINT repository_summary_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+) WITH (fillfactor = 80);
+CREATE INDEX repository_summary_account_id_idx ON repository_summary (account_id);
+CREATE INDEX repository_summary_own_checked_at_idx ON repository_summary (own_checked_at) WHERE own_checked_at IS NOT NULL;
+CREATE INDEX repository_summary_stars_30d_idx ON repository_summary (stars_30d DESC NULLS LAST);
+CREATE INDEX repository_summary_stars_idx ON repository_summary (stars DESC NULLS LAST);
+COMMENT ON TABLE repository_summary IS 'One row per repository with what pages list of it now: attributes, latest counts (ours, else those of the newest import) and growth. Written with each change of them; the view repository_summary_computed is what it has to hold';
+COMMENT ON COLUMN repository_summary.language IS 'the present name of the primary language';
+COMMENT ON COLUMN repository_summary.own_checked_at IS 'its last capture, where that is not the last refresh of its account';
 
 CREATE TABLE repository_snapshot (
     repository_id BIGINT NOT NULL,

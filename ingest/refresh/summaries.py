@@ -1,0 +1,132 @@
+"""Keeps `repository_summary` and `account_summary`: what pages list of each repository now, and totals by account.
+
+Whatever changes a repository, its counts or its captures calls `update_summaries` in the same transaction. It computes
+the rows anew and writes those that differ: growth changes with each capture, also of a repository whose stars rest.
+
+The accounts are locked first, in the order of their ids, so that rows computed by two transactions at once cannot
+replace each other.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+
+from sqlalchemy import Connection, Table, text
+
+from core.db.schema import GROWTH_DAYS, account_summary, repository_summary
+from core.queries.captures import BEFORE_GITHUB, PRESENCE_EXISTS
+from core.queries.growth import GROWTH_CTES, growth_values
+from ingest.refresh.growth import GROWN_CTE, first_capture_at
+
+CHUNK_REPOSITORIES = 5_000
+SELECT_SUBJECTS = """
+    SELECT repository.id, repository.account_id, summary.account_id AS summed_in
+      FROM repository
+      LEFT JOIN repository_summary AS summary ON summary.repository_id = repository.id
+     WHERE repository.id = ANY(CAST(:ids AS bigint[])) OR repository.account_id = ANY(CAST(:accounts AS bigint[]))
+"""
+LOCK_ACCOUNTS = "SELECT id FROM account WHERE id = ANY(CAST(:accounts AS bigint[])) ORDER BY id FOR NO KEY UPDATE"
+
+
+def _upsert(table: Table, key: str) -> str:
+    """Return the end of an INSERT into *table* that replaces rows that differ."""
+    names = [column.name for column in table.columns if column.name != key]
+    stored, excluded = (", ".join(f"{prefix}.{name}" for name in names) for prefix in (table.name, "excluded"))
+    assigned = ", ".join(f"{name} = excluded.{name}" for name in names)
+    return f"ON CONFLICT ({key}) DO UPDATE SET {assigned} WHERE ROW({stored}) IS DISTINCT FROM ROW({excluded})"
+
+
+GROWTH_COLUMNS = tuple(f"stars_{days}d" for days in GROWTH_DAYS)
+COLUMNS = tuple(column.name for column in repository_summary.columns)
+# Growth of our own counts is computed here; that of imported ones is in `repository_import` already.
+UPSERT_REPOSITORIES = f"""
+    WITH computed AS (
+        SELECT * FROM repository_summary_computed WHERE repository_id = ANY(CAST(:ids AS bigint[]))
+    ), subject AS (
+        SELECT computed.repository_id, computed.account_id, computed.created_at, computed.stars,
+               coalesce(own_checked_at, account.checked_at) AS until_at, captured_at AS changed_at,
+               {PRESENCE_EXISTS} AS is_special,
+               EXISTS (SELECT FROM repository_import WHERE repository_id = repository.id) AS is_imported
+          FROM computed
+          JOIN repository ON repository.id = computed.repository_id
+          JOIN account ON account.id = computed.account_id
+         WHERE source_id = 1
+    ), {GROWTH_CTES}, {GROWN_CTE}
+    INSERT INTO repository_summary ({", ".join(COLUMNS)})
+    SELECT {
+    ", ".join(
+        f"coalesce(grown.{name}, computed.{name})" if name in GROWTH_COLUMNS else f"computed.{name}" for name in COLUMNS
+    )
+}
+      FROM computed
+      LEFT JOIN grown ON grown.repository_id = computed.repository_id
+    {_upsert(repository_summary, "repository_id")}
+"""  # noqa: S608 - our own names
+UPSERT_ACCOUNTS = f"""
+    INSERT INTO account_summary ({", ".join(column.name for column in account_summary.columns)})
+    SELECT * FROM account_summary_computed WHERE account_id = ANY(CAST(:accounts AS bigint[]))
+    {_upsert(account_summary, "account_id")}
+"""  # noqa: S608 - our own names
+DELETE_ACCOUNTS = """
+    DELETE FROM account_summary
+     WHERE account_id = ANY(CAST(:accounts AS bigint[])) AND NOT EXISTS (
+           SELECT FROM repository_summary WHERE repository_summary.account_id = account_summary.account_id)
+"""
+
+
+def update_summaries(
+    connection: Connection, *, account_ids: Iterable[int] = (), repository_ids: Iterable[int] = ()
+) -> None:
+    """Bring the summaries up to date: of these repositories, of all repositories of these accounts, of their accounts.
+
+    Of a repository that moved, the totals of its former account too.
+    """
+    accounts = set(account_ids)
+    subjects = connection.execute(
+        text(SELECT_SUBJECTS), {"ids": list(repository_ids), "accounts": sorted(accounts)}
+    ).all()
+    accounts |= {id_ for row in subjects for id_ in (row.account_id, row.summed_in) if id_ is not None}
+    connection.execute(text(LOCK_ACCOUNTS), {"accounts": sorted(accounts)})
+    if ids := [row.id for row in subjects]:
+        began = first_capture_at(connection, ids) or BEFORE_GITHUB
+        connection.execute(text(UPSERT_REPOSITORIES), {"ids": ids, "began": began, **growth_values(GROWTH_DAYS)})
+    update_account_summaries(connection, sorted(accounts))
+
+
+def lock_account_of(connection: Connection, repository_id: int) -> None:
+    """Lock the repository's account, as a refresh does before it changes any of its repositories."""
+    connection.execute(
+        text("SELECT id FROM account WHERE id = (SELECT account_id FROM repository WHERE id = :id) FOR NO KEY UPDATE"),
+        {"id": repository_id},
+    )
+
+
+def update_account_summaries(connection: Connection, account_ids: Sequence[int]) -> None:
+    """Bring the totals of these accounts, which are locked, up to date with the summaries of their repositories."""
+    values = {"accounts": list(account_ids)}
+    connection.execute(text(UPSERT_ACCOUNTS), values)
+    connection.execute(text(DELETE_ACCOUNTS), values)
+
+
+def update_all_summaries(begin: Callable[[], AbstractContextManager[Connection]]) -> None:
+    """Bring all summaries up to date, some thousands of repositories in a transaction of *begin* each."""
+    with begin() as connection:
+        counts = connection.execute(
+            text("SELECT account_id, count(*) AS repositories FROM repository GROUP BY account_id ORDER BY account_id")
+        ).all()
+    for account_ids in _chunks((row.account_id, row.repositories) for row in counts):
+        with begin() as connection:
+            update_summaries(connection, account_ids=account_ids)
+
+
+def _chunks(counts: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
+    """Group accounts, given with the number of their repositories, into chunks of about CHUNK_REPOSITORIES."""
+    chunk: list[int] = []
+    size = 0
+    for account_id, repositories in counts:
+        chunk.append(account_id)
+        size += repositories
+        if size >= CHUNK_REPOSITORIES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
