@@ -1,7 +1,7 @@
 """Keeps `repository_summary` and `account_summary`: what pages list of each repository now, and totals by account.
 
 Whatever changes a repository, its counts or its captures calls `update_summaries` in the same transaction. It computes
-the rows anew and writes those that differ: growth changes with each capture, also of a repository whose stars rest.
+the rows again and writes those that differ: growth changes with each capture, also of a repository whose stars rest.
 
 The accounts are locked first, in the order of their ids, so that rows computed by two transactions at once cannot
 replace each other.
