@@ -53,15 +53,15 @@ def seconds_to_healthy(data_dir: Path) -> float:
         time.sleep(3)  # the servers outlive their last client for a moment
 
 
-def wait_until_healthy(port: int, started: float) -> float:
+def wait_until_healthy(port: int, started: float, path: str = "/health") -> float:
     while time.perf_counter() - started < TIMEOUT_SECONDS:
         try:
-            with urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+            with urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
                 if answer.status == 200:
                     return time.perf_counter() - started
         except (URLError, OSError):
             time.sleep(0.02)
-    raise TimeoutError(f"/health did not answer within {TIMEOUT_SECONDS:.0f} s")
+    raise TimeoutError(f"{path} did not answer within {TIMEOUT_SECONDS:.0f} s")
 
 
 def free_port() -> int:
