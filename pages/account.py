@@ -14,6 +14,7 @@ from pages.components import columns, definitions
 from pages.components.alt_text import bars_alt
 from pages.components.as_of import page_links, selected_as_of, unknown_sentence
 from pages.components.cell import cell, theme
+from pages.components.chart import drawn
 from pages.components.format import number, percent
 from pages.components.history_cell import line_cell, shares_cell
 from pages.components.markdown import escape_markdown
@@ -92,7 +93,7 @@ with left:
             "Stars by primary language: bytes of code have not been collected.",
             latest,
             name="account-languages",
-            chart=bars.language_bars(top, "stars", theme(), texts=texts),
+            chart=drawn(bars.language_bars, top, "stars", theme(), texts=texts),
             alt=bars_alt(top["language"], texts),
             note=note,
         )
@@ -103,7 +104,7 @@ with left:
             "Share of all bytes of code; forks left out.",
             by_bytes,
             name="account-languages",
-            chart=bars.language_bars(top, "share", theme(), texts=texts),
+            chart=drawn(bars.language_bars, top, "share", theme(), texts=texts),
             alt=bars_alt(top["language"], texts),
             empty=empty_reasons.sentence(stored.why_no_languages, login),
             note=note,

@@ -14,6 +14,7 @@ from pages.components import columns, definitions
 from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
+from pages.components.chart import drawn
 from pages.components.format import byte_size, day, number, percent
 from pages.components.history_cell import shares_cell
 from pages.components.markdown import escape_markdown
@@ -46,7 +47,7 @@ cell(
     definitions.LANGUAGE_MEASURES[measure],
     top,
     name=f"languages-{measure}",
-    chart=bars.language_bars(top, measure, theme(), texts=texts),
+    chart=drawn(bars.language_bars, top, measure, theme(), texts=texts),
     alt=bars_alt(top["language"], texts),
     empty=no_values,
     note=note,

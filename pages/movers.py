@@ -17,6 +17,7 @@ from pages.components import columns, query_params
 from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
+from pages.components.chart import drawn
 from pages.components.format import day, percent, signed_number
 from pages.components.movers_texts import movers_sentence, movers_table, why_no_movers
 from pages.components.segmented_choice import segmented_choice
@@ -63,7 +64,8 @@ cell(
     movers_sentence(found, span) + (f" From {MIN_STARS_FOR_SHARE} stars before." if ranking == "share" else ""),
     found.rows,
     name=f"movers-{ranking}-{days}-days",
-    chart=bars.ranking_bars(
+    chart=drawn(
+        bars.ranking_bars,
         top.assign(share=top["share"].astype(float), growth=top["growth"].abs()),
         "full_name",
         "share" if ranking == "share" else "growth",

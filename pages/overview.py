@@ -15,6 +15,7 @@ from pages.components import columns, labels, track_request
 from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
+from pages.components.chart import drawn
 from pages.components.format import day, duration, number, percent, signed_number
 from pages.components.movers_texts import movers_sentence
 from pages.components.segmented_choice import segmented_choice
@@ -48,7 +49,7 @@ else:
             "Tracked accounts by the age of their last refresh.",
             ages,
             name="freshness",
-            chart=bars.ranking_bars(ages, "age", "accounts", theme(), texts=ages["accounts"].map(number)),
+            chart=drawn(bars.ranking_bars, ages, "age", "accounts", theme(), texts=ages["accounts"].map(number)),
             alt=bars_alt(ages["age"], ages["accounts"]),
             definition=coverage.DEFINITION,
             note="as of now",
@@ -82,7 +83,8 @@ cell(
     movers_sentence(movers, period),
     rows,
     name=f"movers-{days}-days",
-    chart=bars.ranking_bars(
+    chart=drawn(
+        bars.ranking_bars,
         rows,
         "full_name",
         "growth",

@@ -14,6 +14,7 @@ from core.queries import repository_facts, star_history
 from pages.components import columns, definitions, labels
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
+from pages.components.chart import drawn
 from pages.components.history_cell import line_cell, points_cell
 from pages.components.table_cell import table_cell
 from pages.sections import repository_facts_cells, repository_header
@@ -117,7 +118,7 @@ cell(
     "Bars: stars given on each day, since the first star. Line: mean of seven days.",
     given,
     name="repository-stars-given",
-    chart=day_bars.count_bars(given, "day", "stars", theme(), unit="stars", mean="mean_7d"),
+    chart=drawn(day_bars.count_bars, given, "day", "stars", theme(), unit="stars", mean="mean_7d"),
     alt=repository_facts_cells.days_alt(given, "day", "stars"),
     definition=definitions.STARS_GIVEN,
     empty="Its star history has not been collected yet.",
@@ -147,7 +148,7 @@ cell(
     "Commits to the default branch, merges excluded.",
     weeks,
     name="repository-commits",
-    chart=day_bars.count_bars(weeks, "week", "commits", theme(), unit="commits", height=240),
+    chart=drawn(day_bars.count_bars, weeks, "week", "commits", theme(), unit="commits", height=240),
     alt=repository_facts_cells.days_alt(weeks, "week", "commits"),
     definition=definitions.COMMIT_WEEKS,
     empty="Commit activity has not been collected yet.",
@@ -187,7 +188,7 @@ if not seen.empty:
         "Views of its pages on GitHub each day; rows also hold unique visitors and clones.",
         seen,
         name="repository-traffic",
-        chart=day_bars.count_bars(seen, "day", "views", theme(), unit="views", height=240),
+        chart=drawn(day_bars.count_bars, seen, "day", "views", theme(), unit="views", height=240),
         alt=repository_facts_cells.days_alt(seen, "day", "views"),
         definition=definitions.TRAFFIC_DAYS,
         note=note,

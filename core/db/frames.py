@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from contextvars import ContextVar
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cachetools import LRUCache
 from psycopg.postgres import types
 from sqlalchemy import text
 
 from core.db.data_version import data_version
 from core.db.engine import retry_conflict, transaction
 from core.db.replica import read_at_version
+from core.shared_cache import SharedCache, shared_cache
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -32,80 +31,43 @@ DTYPES: Mapping[str, str] = {
     "numeric": "Float64",
     "interval": "timedelta64[us]",
 }
-MAX_CACHE_BYTES = 256 * 1024 * 1024
 
 CacheKey = tuple[object, ...]
 Record = TypeVar("Record")
 QueryFrame = Callable[[str, dict[str, Any]], "DataFrame"]
 
 
-class CachedFrame(NamedTuple):
-    frame: DataFrame
-    size: int
-
-
 class FrameCache:
-    """A thread-safe LRU cache of frames, bounded in bytes, for one data version at a time.
+    """Frames of one data version at a time, in the cache that all readers share."""
 
-    Concurrent callers of the same key share one computation. An error is raised in all of them and not cached.
-    """
-
-    def __init__(self, max_bytes: int = MAX_CACHE_BYTES) -> None:
+    def __init__(self, cache: SharedCache | None = None) -> None:
+        self._cache = shared_cache if cache is None else cache
         self._lock = threading.Lock()
         self._version = -1
-        self._frames: LRUCache[CacheKey, CachedFrame] = LRUCache(max_bytes, getsizeof=lambda cached: cached.size)
-        self._pending: dict[CacheKey, Future[DataFrame]] = {}
-
-    @property
-    def stored_bytes(self) -> int:
-        return int(self._frames.currsize)
 
     def get(self, version: int, key: CacheKey, compute: Callable[[], DataFrame]) -> DataFrame:
         """Return a shallow copy of the frame of *key* at *version*; calls *compute* unless it is cached.
 
-        A newer *version* than before clears the cache; frames of older versions are computed but not cached.
+        A newer *version* than before drops the frames of older ones, which are from then on computed but not cached.
         """
         with self._lock:
-            if version > self._version:
-                self._frames.clear()
+            if is_newer := version > self._version:
                 self._version = version
-            if version == self._version and (cached := self._frames.get(key)):
-                return cached.frame.copy(deep=False)
-            pending = self._pending.get((version, *key))
-            is_first = pending is None
-            if pending is None:
-                pending = self._pending[version, *key] = Future()
-        if not is_first:
-            return pending.result().copy(deep=False)
-        return self._compute(version, key, compute, pending)
+        if is_newer:
+            self._cache.discard(lambda stored: stored[0] is FrameCache and stored[1] != version)
+        frame = self._cache.get(
+            (FrameCache, version, *key), compute, frame_bytes, is_outdated=lambda: version < self._version
+        )
+        return frame.copy(deep=False)
 
     def clear(self) -> None:
         with self._lock:
-            self._frames.clear()
             self._version = -1
+        self._cache.discard(lambda stored: stored[0] is FrameCache)
 
-    def _compute(
-        self, version: int, key: CacheKey, compute: Callable[[], DataFrame], pending: Future[DataFrame]
-    ) -> DataFrame:
-        try:
-            frame = compute()
-        except BaseException as error:
-            pending.set_exception(error)
-            raise
-        else:
-            pending.set_result(frame)
-            self._store(version, key, frame)
-            return frame.copy(deep=False)
-        finally:
-            with self._lock:
-                self._pending.pop((version, *key), None)
 
-    def _store(self, version: int, key: CacheKey, frame: DataFrame) -> None:
-        # Measured outside the lock: it takes long for text columns.
-        cached = CachedFrame(frame, int(frame.memory_usage(index=True, deep=True).sum()))
-        with self._lock:
-            if version == self._version and cached.size <= self._frames.maxsize:
-                self._frames[key] = cached
+def frame_bytes(frame: DataFrame) -> int:
+    return int(frame.memory_usage(index=True, deep=True).sum())
 
 
 frame_cache = FrameCache()

@@ -14,10 +14,10 @@ from core.queries.sql_display import inline_parameters
 from core.wording import quantity
 from pages.components import as_of, export
 from pages.components.cell_menu import show_cell_menu
+from pages.components.chart import Drawing, drawing, show_drawing
 from pages.components.columns import TIMESTAMP_COLUMN
-from pages.components.table import without_attrs
+from pages.components.table import arrow_table, without_attrs
 
-PLOTLY_CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 NOT_COLLECTED = "Nothing has been collected for this yet."
 
 
@@ -32,7 +32,7 @@ def cell(
     frame: DataFrame,
     *,
     name: str,
-    chart: Figure | Callable[[], object] | None = None,
+    chart: Drawing | Figure | Callable[[], object] | None = None,
     alt: str = "",
     note: str = "",
     definition: str = "",
@@ -43,7 +43,7 @@ def cell(
     """Draw one cell over *frame*, a frame from `read_frame`. For a table as the answer see `table_cell`.
 
     name        for keys and file names: unique on the page, words joined by hyphens
-    chart       a Plotly figure, or a function that draws something else (a scene)
+    chart       what `drawn` returns, a Plotly figure, or a function that draws something else (a scene)
     alt         text alternative of the chart for screen readers
     note        first entry of the footer: as of when, which run, what coverage
     definition  how the numbers are counted
@@ -54,8 +54,9 @@ def cell(
     with cell_border(question, how_to_read, name):
         if frame.empty:
             st.info(empty or NOT_COLLECTED, icon=":material/hourglass_empty:")
-        elif isinstance(chart, Figure):
-            st.plotly_chart(chart, theme=None, config=PLOTLY_CONFIG, alt=alt or question, key=f"chart-{name}")
+        elif isinstance(chart, Drawing | Figure):
+            shown = drawing(chart) if isinstance(chart, Figure) else chart
+            show_drawing(shown, alt=alt or question, key=f"chart-{name}")
         elif chart is not None:
             chart()
         rows = without_attrs(frame if rows is None else rows)
@@ -63,7 +64,7 @@ def cell(
             definition_and_sql(frame, name, definition)
             _rows_popover(rows, name, question, columns or {})
             export.export_buttons(rows, name)
-            cell_menu(name, question, note, has_chart=isinstance(chart, Figure) and not frame.empty)
+            cell_menu(name, question, note, has_chart=isinstance(chart, Drawing | Figure) and not frame.empty)
 
 
 def cell_menu(name: str, question: str, note: str, *, has_chart: bool = False) -> None:
@@ -109,7 +110,7 @@ def _rows_popover(rows: DataFrame, name: str, question: str, columns: Mapping[st
     ):
         timestamps = [str(name) for name, kind in rows.dtypes.items() if is_datetime64_any_dtype(kind)]
         st.dataframe(
-            rows,
+            arrow_table(rows),
             hide_index=True,
             column_config=dict.fromkeys(timestamps, TIMESTAMP_COLUMN) | dict(columns),
             width=640,

@@ -12,6 +12,7 @@ from core.charts.axes import count_with_unit
 from core.db.frames import derived
 from pages.components.alt_text import line_alt
 from pages.components.cell import cell, theme
+from pages.components.chart import drawn
 from pages.components.format import day, percent
 
 ONE_CAPTURE = "One capture so far; a line needs two."
@@ -38,7 +39,7 @@ def line_cell(
         name=name,
         chart=partial(_show_number, only.at, count_with_unit(only.value, y))
         if only
-        else lines.history_lines(points, intervals, y, theme(), until=until, unit=y, height=height),
+        else drawn(lines.history_lines, points, intervals, y, theme(), until=_minute(until), unit=y, height=height),
         alt=line_alt(points, y),
         **footer,
     )
@@ -56,7 +57,7 @@ def points_cell(
         name=name,
         chart=partial(_show_number, known["captured_at"].iloc[0], count_with_unit(known[y].iloc[0], unit))
         if len(known) == 1
-        else lines.points_without_line(known, y, theme(), unit=unit),
+        else drawn(lines.points_without_line, known, y, theme(), unit=unit),
         alt=line_alt(known, y).replace("Line of", "Dots of"),
         **footer,
     )
@@ -83,9 +84,14 @@ def shares_cell(
         name=name,
         chart=partial(_show_shares, areas.top_layers(frame, value), value, f"One {period} so far; layers need two.")
         if moments == 1
-        else areas.stacked_shares(frame, value, theme(), unit=value, max_gap=max_gap, height=height),
+        else drawn(areas.stacked_shares, frame, value, theme(), unit=value, max_gap=max_gap, height=height),
         **footer,
     )
+
+
+def _minute(at: datetime) -> datetime:
+    """Return the start of the minute of *at*: a chart that ends now is drawn once a minute for all readers."""
+    return at.replace(second=0, microsecond=0)
 
 
 def _show_number(at: datetime, text: str) -> None:

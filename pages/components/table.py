@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pyarrow as pa
 import streamlit as st
 from pandas import DataFrame
+from streamlit import dataframe_util
 
+from core.shared_cache import kept
 from pages.components import export, query_params
 from pages.session import guard
 
@@ -26,6 +29,15 @@ def without_attrs(frame: DataFrame) -> DataFrame:
     return shown
 
 
+def arrow_table(frame: DataFrame) -> pa.Table:
+    """Return *frame* without its `attrs` as Arrow, which `st.dataframe` sends as it is; converted once for equal rows."""
+    return kept(_convert, lambda table: table.nbytes, frame)
+
+
+def _convert(frame: DataFrame) -> pa.Table:
+    return dataframe_util.convert_pandas_df_to_arrow_table(without_attrs(frame))
+
+
 def show_table(
     frame: DataFrame,
     columns: Mapping[str, Any],
@@ -42,9 +54,9 @@ def show_table(
     exported    whether to draw downloads of these rows below; without, the caller draws them
     options     further arguments of `st.dataframe`
     """
-    shown = without_attrs(frame[list(columns)])
+    shown = frame[list(columns)]
     event = st.dataframe(
-        shown,
+        arrow_table(shown),
         column_config=dict(columns),
         hide_index=True,
         placeholder="—",
@@ -54,7 +66,7 @@ def show_table(
         **options,
     )
     if exported:
-        show_export_buttons(shown, key.removesuffix("-table"))
+        show_export_buttons(without_attrs(shown), key.removesuffix("-table"))
     return event
 
 

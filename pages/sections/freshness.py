@@ -11,6 +11,7 @@ from core.charts import calendar_heatmap
 from core.queries import coverage, freshness, overview
 from core.wording import quantity
 from pages.components.cell import cell, theme
+from pages.components.chart import drawn
 from pages.components.format import UNKNOWN, duration, number, percent
 from pages.components.metric_cards import Card, metric_row
 from pages.components.table_cell import table_cell
@@ -79,7 +80,7 @@ def coverage_calendar_cell(now: datetime) -> None:
         "One square per day; darker means a larger share of tracked accounts was refreshed.",
         days,
         name="coverage",
-        chart=calendar_heatmap.calendar_heatmap(days.assign(label=labels), theme(), text="label"),
+        chart=drawn(calendar_heatmap.calendar_heatmap, days.assign(label=labels), theme(), text="label"),
         alt=f"A calendar of the last {CALENDAR_DAYS} days; coverage {percent(covered, round_down=True)}"
         if covered is not None
         else "A calendar without any refresh yet",

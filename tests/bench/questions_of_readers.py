@@ -42,7 +42,7 @@ def run() -> list[Measurement]:
             for age in trees
         }
         for age, url in urls.items():
-            _ensure_filled(servers.database_url, url, trees[age], scale, end)
+            ensure_filled(servers.database_url, url, trees[age], scale, end)
         answers = {age: _ask(url, trees[age], servers.redis_url) for age, url in urls.items()}
         figures = [
             *_figures(answers["new"], answers.get("old", {})),
@@ -53,10 +53,10 @@ def run() -> list[Measurement]:
     return figures
 
 
-def _ensure_filled(admin_url: str, url: str, tree: Path, scale: float, end: datetime) -> None:
+def ensure_filled(admin_url: str, url: str, tree: Path, scale: float, end: datetime) -> None:
     """Create, migrate and fill the database, unless an earlier run kept it; its comment says up to which day."""
     name = url.partition("?")[0].rpartition("/")[2]
-    with psycopg.connect(_libpq(admin_url), autocommit=True) as admin:
+    with psycopg.connect(libpq_url(admin_url), autocommit=True) as admin:
         found = admin.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
         ).fetchone()
@@ -72,7 +72,7 @@ def _ensure_filled(admin_url: str, url: str, tree: Path, scale: float, end: date
 
 def _ask(url: str, tree: Path, redis_url: str) -> dict[str, tuple[float, str]]:
     name = url.partition("?")[0].rpartition("/")[2]
-    with psycopg.connect(_libpq(url), autocommit=True) as connection:
+    with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         filled_to = connection.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
         ).fetchone()
@@ -114,11 +114,11 @@ def _bytes_per_row(age: str, url: str) -> Measurement:
         SELECT sum(pg_total_relation_size(inhrelid))::float / (SELECT count(*) FROM repository_snapshot)
           FROM pg_inherits WHERE inhparent = 'repository_snapshot'::regclass
     """
-    with psycopg.connect(_libpq(url)) as connection:
+    with psycopg.connect(libpq_url(url)) as connection:
         row = connection.execute(sql).fetchone()
     assert row
     return Measurement(f"bytes per snapshot row, key included ({age})", row[0], "bytes")
 
 
-def _libpq(url: str) -> str:
+def libpq_url(url: str) -> str:
     return url.replace("+psycopg", "")

@@ -1,7 +1,7 @@
-"""Processor time of a page's warm rerun in the web process, before issue 11 and now, and how many readers it bears.
+"""Processor time of a page's warm rerun in the web process, and how many readers one process bears.
 
-BASELINE names the checkout to compare with; by default it is taken from the repository's history. SESSIONS is how many
-pages rerun at once.
+BASE names a checkout of an older version to measure beside this one, SCALE (default 0.02) sizes the database, SESSIONS
+(default 100) is how many pages rerun at once, KEEP a folder that keeps the databases for the next run.
 """
 
 import asyncio
@@ -11,11 +11,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from statistics import median, quantiles
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -23,23 +24,23 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
+from core.launcher.embedded import lease
 from tests.bench.measurement import Measurement, console, temporary_servers
-from tests.bench.rerun_rows import LOGIN
+from tests.bench.questions_of_readers import ensure_filled, libpq_url
 from tests.bench.startup import free_port, wait_until_healthy
 
-ROOT = Path(__file__).parents[2]
-BASELINE_COMMIT = "da9791c"
 PAGES = {
     "overview": "",
-    "account": f"login={LOGIN}",
+    "account": "login={login}",
     "languages": "",
     "movers": "",
-    "changes": "account=" + LOGIN,
-    "repository": f"name={LOGIN}/repository-0",
+    "changes": "",
+    "repository": "name={repository}",
     "repositories": "",
     "scene": "",
 }
 HEAVY = ("overview", "account", "languages", "movers")
+TYPICAL_REPOSITORIES = 40
 WARM_UP_RUNS, MEASURED_RUNS, ROUNDS = 3, 15, 3
 INTERVAL_SECONDS, LOAD_SECONDS = 5.0, 60.0
 PUBLISH_SECONDS = 20.0
@@ -49,6 +50,14 @@ import plotly.graph_objects as go
 import streamlit as st
 
 st.plotly_chart(go.Figure(go.Scatter(y=list(range(10)))))
+"""
+SIGN_IN = """
+from core.auth import people, sessions
+from core.auth.identity import Origin
+
+reader = people.find_by_username("reader") or people.create("reader", actor="bench", role="admin")
+tokens = sessions.start(reader.id, Origin("127.0.0.1", "bench"))
+print(f"almanac_access={tokens.access}; almanac_refresh={tokens.refresh}")
 """
 FINISHED_BYTES = 200  # the message that ends a run is small, so that others need not be parsed
 
@@ -62,6 +71,18 @@ class Web:
     pid: int
     database_url: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def subjects(self) -> dict[str, str]:
+        """Return a typical account and its last repository."""
+        sql = """
+            SELECT login, max(full_name) FROM repository JOIN account ON account.id = account_id
+              JOIN repository_current ON repository_id = repository.id
+             GROUP BY login ORDER BY abs(count(*) - %s), login LIMIT 1
+        """
+        with psycopg.connect(self.database_url) as connection:
+            login, repository = connection.execute(sql, [TYPICAL_REPOSITORIES]).fetchall()[0]
+        return {"login": login, "repository": repository}
 
     def cpu_seconds(self) -> float:
         values = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
@@ -100,22 +121,25 @@ class Page:
 
 
 def run() -> list[Measurement]:
-    sessions = int(os.environ.get("SESSIONS", "100"))
-    with running_processes() as (floor, old, new):
-        figures = asyncio.run(measure_reruns(floor, old, new))
-        for web in (floor, new, old):
-            figures += asyncio.run(measure_load(web, sessions if web is not old else min(sessions, 8)))
+    sessions = int(os.environ.get("SESSIONS") or 100)
+    with running_processes() as webs:
+        figures = asyncio.run(measure_reruns(*webs))
+        for web in webs:
+            figures += asyncio.run(measure_load(web, sessions))
         return figures
 
 
-async def measure_reruns(floor: Web, old: Web, new: Web) -> list[Measurement]:
+async def measure_reruns(floor: Web, new: Web, old: Web | None = None) -> list[Measurement]:
     least = await rerun_milliseconds(floor, "overview", "")
     figures = [Measurement("one chart alone: processor time of a warm rerun", least, "ms")]
     for page, query in PAGES.items():
-        before, after = [await rerun_milliseconds(web, page, query) for web in (old, new)]
+        after = await rerun_milliseconds(new, page, query.format(**new.subjects))
         target = "at most 30 ms" if page in HEAVY else ""
-        figures.append(Measurement(f"{page}: {before:.0f} ms before, now", after, "ms", least, target))
-        console.print(f"{page}: {before:.1f} ms before, {after:.1f} ms now, {before / after:.1f} times less")
+        if old:
+            before = await rerun_milliseconds(old, page, query.format(**old.subjects))
+            target = f"{before / after:,.1f} times less than {before:,.0f} ms; {target}".removesuffix("; ")
+        figures.append(Measurement(f"{page}: processor time of a warm rerun", after, "ms", least, target))
+        console.print(figures[-1])
     return figures
 
 
@@ -175,7 +199,7 @@ async def rerun_all(pages: list[Page], publisher: Web | None) -> list[float]:
     async def publish() -> None:
         while publisher is not None and time.perf_counter() < ends_at:
             await asyncio.sleep(PUBLISH_SECONDS)
-            with psycopg.connect(libpq_url(publisher.database_url)) as connection:
+            with psycopg.connect(publisher.database_url) as connection:
                 connection.execute("UPDATE data_version SET version = version + 1, published_at = now()")
 
     now = time.perf_counter()
@@ -198,56 +222,44 @@ async def open_page(until: AsyncExitStack, web: Web, page: str, query: str) -> P
 
 
 @contextmanager
-def running_processes() -> Iterator[tuple[Web, Web, Web]]:
-    """Run an app of one chart, the product as it was, and as it is; the latter two have databases of their own."""
+def running_processes() -> Iterator[list[Web]]:
+    """Run an app of one chart, this version and the older one, if any; each version has a database of its own."""
+    scale, base, kept = float(os.environ.get("SCALE") or 0.02), os.environ.get("BASE"), os.environ.get("KEEP")
+    trees = {"now": Path.cwd()} | ({"before": Path(base).resolve()} if base else {})
+    end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     with ExitStack() as until:
         folder = Path(until.enter_context(tempfile.TemporaryDirectory(prefix="almanac-bench-", dir="/tmp")))
-        servers = until.enter_context(temporary_servers())
+        servers = until.enter_context(nullcontext(lease(Path(kept))) if kept else temporary_servers())
         (folder / "one_chart.py").write_text(ONE_CHART)
         webs = [until.enter_context(one_chart_process(folder))]
-        for name, checkout in (("before", baseline(folder)), ("now", ROOT)):
+        for name, tree in trees.items():
+            url = servers.database_url.replace("/almanac?", f"/reruns_{name}_{str(scale).replace('.', '_')}?")
+            ensure_filled(servers.database_url, url, tree, scale, end)
             environment = {
-                "DATABASE_URL": create_database(servers.database_url, name),
+                "DATABASE_URL": url,
                 "REDIS_URL": servers.redis_url,
                 "SECRET_KEY": "of this measurement alone, and no secret",
                 "LIMIT_PAGES": "1000000/minute",
-                "REFRESH_EVERY": "1d",
+                "REFRESH_EVERY": "1d",  # the accounts of this database are refreshed once a day or more often
                 "DATA_DIR": str(folder / name),
                 "LOG_LEVEL": "ERROR",
+                "PYTHONPATH": str(tree),
             }
-            webs.append(until.enter_context(web_process(name, checkout, environment)))
-        floor, old, new = webs
-        yield floor, old, new
-
-
-def baseline(folder: Path) -> Path:
-    if given := os.environ.get("BASELINE"):
-        return Path(given).resolve()
-    checkout = folder / "baseline"
-    checkout.mkdir()
-    archive = subprocess.run(["git", "archive", BASELINE_COMMIT], cwd=ROOT, check=True, capture_output=True)
-    subprocess.run(["tar", "-x"], cwd=checkout, input=archive.stdout, check=True)
-    return checkout
-
-
-def create_database(server_url: str, name: str) -> str:
-    with psycopg.connect(libpq_url(server_url), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE reruns_{name}")
-    return urlunsplit(urlsplit(server_url)._replace(path=f"/reruns_{name}"))
-
-
-def libpq_url(url: str) -> str:
-    return url.replace("+psycopg", "", 1)
+            webs.append(until.enter_context(web_process(name, tree, environment)))
+        yield webs
+        if kept:
+            servers.release(wait_seconds=10)
 
 
 @contextmanager
 def web_process(name: str, checkout: Path, environment: dict[str, str]) -> Iterator[Web]:
-    given = {**os.environ, **environment, "PYTHONPATH": str(checkout)}
-    seed = [sys.executable, "-P", str(Path(__file__).with_name("rerun_rows.py"))]
-    seeded = subprocess.run(seed, cwd=checkout, env=given, check=True, stdout=subprocess.PIPE, text=True)
-    cookies = seeded.stdout.strip().splitlines()[-1]
+    given = {**os.environ, **environment}
+    signed_in = subprocess.run(
+        [sys.executable, "-P", "-c", SIGN_IN], cwd=checkout, env=given, check=True, stdout=subprocess.PIPE, text=True
+    )
     with running([sys.executable, "app.py"], checkout, given) as (address, pid):
-        yield Web(name, address, pid, environment["DATABASE_URL"], {"cookie": cookies})
+        cookies = signed_in.stdout.strip().rpartition("\n")[2]
+        yield Web(name, address, pid, libpq_url(environment["DATABASE_URL"]), {"cookie": cookies})
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from core.db.data_version import data_version, publish_data_version
 from core.db.engine import transaction
 from core.db.frames import FrameCache, pin_version, read_frame
 from core.settings import settings
+from core.shared_cache import SharedCache
 
 TRACKED = "SELECT count(*) AS accounts FROM account"
 
@@ -76,7 +77,7 @@ def frame_of(number):
 
 
 def test_concurrent_callers_share_one_computation():
-    frames, computations, barrier = FrameCache(), [], threading.Barrier(8)
+    frames, computations, barrier = FrameCache(SharedCache()), [], threading.Barrier(8)
 
     def compute():
         computations.append(1)
@@ -93,7 +94,7 @@ def test_concurrent_callers_share_one_computation():
 
 
 def test_an_error_is_raised_but_not_cached():
-    frames = FrameCache()
+    frames = FrameCache(SharedCache())
 
     def fail():
         raise ConnectionError
@@ -104,20 +105,31 @@ def test_an_error_is_raised_but_not_cached():
 
 
 def test_a_new_version_clears_the_cache():
-    frames = FrameCache()
+    cache = SharedCache()
+    frames = FrameCache(cache)
     frames.get(1, ("key",), lambda: frame_of(1))
     assert frames.get(2, ("key",), lambda: frame_of(2)).number[0] == 2
-    assert frames.stored_bytes == frame_of(2).memory_usage(index=True, deep=True).sum()
+    assert cache.stored_bytes == frame_of(2).memory_usage(index=True, deep=True).sum()
+
+
+def test_a_frame_of_an_older_version_is_computed_but_not_cached():
+    cache = SharedCache()
+    frames = FrameCache(cache)
+    frames.get(2, ("key",), lambda: frame_of(2))
+    stored = cache.stored_bytes
+    assert frames.get(1, ("key",), lambda: frame_of(1)).number[0] == 1
+    assert cache.stored_bytes == stored
 
 
 def test_the_cache_is_bounded_in_bytes_and_evicts_the_least_recently_used():
     one = int(frame_of(0).memory_usage(index=True, deep=True).sum())
-    frames = FrameCache(max_bytes=2 * one)
+    cache = SharedCache(max_bytes=2 * one)
+    frames = FrameCache(cache)
     for name in ("a", "b"):
         frames.get(1, (name,), lambda: frame_of(1))
     frames.get(1, ("a",), lambda: frame_of(1))
     frames.get(1, ("c",), lambda: frame_of(1))
-    assert frames.stored_bytes <= 2 * one
+    assert cache.stored_bytes <= 2 * one
     computed = []
     frames.get(1, ("a",), lambda: computed.append("a") or frame_of(1))
     frames.get(1, ("b",), lambda: computed.append("b") or frame_of(1))
@@ -125,9 +137,10 @@ def test_the_cache_is_bounded_in_bytes_and_evicts_the_least_recently_used():
 
 
 def test_a_frame_larger_than_the_cache_is_returned_but_not_cached():
-    frames = FrameCache(max_bytes=1)
+    cache = SharedCache(max_bytes=1)
+    frames = FrameCache(cache)
     assert frames.get(1, ("key",), lambda: frame_of(1)).number[0] == 1
-    assert frames.stored_bytes == 0
+    assert cache.stored_bytes == 0
 
 
 def test_a_database_error_does_not_contain_the_bound_values(database_url, monkeypatch):
