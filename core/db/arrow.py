@@ -1,7 +1,6 @@
 """Read many rows from Postgres into Arrow columns by ADBC, cached per data version like other frames."""
 
 from functools import cache
-from textwrap import dedent
 from typing import Any
 
 import pandas as pd
@@ -17,7 +16,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from core.db.engine import SESSION_SQL, retry_conflict, transaction
 from core.db.errors import is_unavailable_sqlstate
-from core.db.frames import cached_per_version
+from core.db.frames import cached_per_version, query_attrs
 from core.errors import ServerUnavailable
 
 ARROW_TYPES = {
@@ -49,7 +48,7 @@ def _query_arrow(sql: str, values: dict[str, Any]) -> DataFrame:
             return _query_by_adbc(_libpq_conninfo(connection), sql, values)
 
     frame = retry_conflict(read)
-    frame.attrs = {"sql": dedent(sql).strip(), "values": values}
+    frame.attrs = query_attrs(sql, values)
     return frame
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextvars import ContextVar
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -155,8 +155,20 @@ def _query_frame(sql: str, values: dict[str, Any]) -> DataFrame:
         )
 
     frame = retry_conflict(read)
-    frame.attrs = {"sql": dedent(sql).strip(), "values": values}
+    frame.attrs = query_attrs(sql, values)
     return frame
+
+
+class BoundValues(dict[str, Any]):
+    """The values of a query, which nobody changes: pandas copies `attrs` deeply with each operation on a frame."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> BoundValues:
+        return self
+
+
+def query_attrs(sql: str, values: Mapping[str, Any]) -> dict[Hashable, Any]:
+    """Return the `attrs` of a frame that *sql* with *values* returned."""
+    return {"sql": dedent(sql).strip(), "values": BoundValues(values)}
 
 
 def _typed(values: Sequence[Any], oid: int) -> Any:

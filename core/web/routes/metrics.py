@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import structlog
 from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import Response
@@ -140,6 +140,22 @@ def replica_metrics() -> list[Metric]:
     ]
 
 
+def cache_metrics() -> list[Metric]:
+    """Collect what this process keeps for all readers."""
+    from core.shared_cache import shared_cache  # noqa: PLC0415 - as above
+
+    uses = CounterMetricFamily(
+        "almanac_shared_cache_uses", "Rows, charts and tables asked for: found or computed", labels=("outcome",)
+    )
+    uses.add_metric(("found",), shared_cache.hits)
+    uses.add_metric(("computed",), shared_cache.misses)
+    return [
+        gauge("shared_cache_bytes", "Size of what is kept for all readers", value=shared_cache.stored_bytes),
+        gauge("shared_cache_max_bytes", "Largest size of what is kept for all readers", value=shared_cache.max_bytes),
+        uses,
+    ]
+
+
 def gauge(
     name: str, words: str, label: str = "", by: Mapping[str, float] | None = None, value: float | None = None
 ) -> GaugeMetricFamily:
@@ -153,7 +169,12 @@ def gauge(
 
 
 SERVER_COLLECTORS: Mapping[str, Collector] = {"postgres": postgres_metrics, "redis": redis_metrics}
-COLLECTORS: Mapping[str, Collector] = {**SERVER_COLLECTORS, "pool": pool_metrics, "replica": replica_metrics}
+COLLECTORS: Mapping[str, Collector] = {
+    **SERVER_COLLECTORS,
+    "pool": pool_metrics,
+    "cache": cache_metrics,
+    "replica": replica_metrics,
+}
 
 
 class Metrics:

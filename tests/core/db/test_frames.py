@@ -55,6 +55,13 @@ def test_a_derived_frame_has_the_sql_of_its_source_and_leaves_both_frames_alone(
     assert source.attrs["sql"] == "SELECT 1"
 
 
+def test_operations_on_a_frame_keep_its_query_without_copying_the_values(database):
+    frame = read_frame("SELECT CAST(:number AS int) AS number", fresh=True, number=7)
+    shaped = frame.assign(twice=2 * frame["number"]).head(1)
+    assert shaped.attrs == {"sql": "SELECT CAST(:number AS int) AS number", "values": {"number": 7}}
+    assert shaped.attrs["values"] is frame.attrs["values"]
+
+
 TYPED_SQL = """
     SELECT CAST(number AS int) AS integer, CAST(number AS bigint) AS total, CAST(number AS numeric) AS summed,
            CAST(number AS float8) AS share, number > 1 AS flag, CAST(number AS text) AS name,

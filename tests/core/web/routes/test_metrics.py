@@ -93,6 +93,7 @@ def test_worker_metrics_are_read_from_postgres_and_redis(tracked, redis: Redis, 
     assert 50 < sample_value(told, "almanac_github_pause_remaining_seconds") <= 60
     assert sample_value(told, "process_resident_memory_bytes") > 0
     assert sample_value(told, "almanac_database_pool_max_connections") > 0
+    assert 0 <= sample_value(told, "almanac_shared_cache_bytes") <= sample_value(told, "almanac_shared_cache_max_bytes")
     for name in ("octocat", "ada", "bob", "evelyn"):
         assert name not in response.text
 
