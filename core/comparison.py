@@ -70,14 +70,24 @@ class Known:
         return self.values[index]
 
 
-def index_bases(compared: Sequence[Known]) -> list[float | None]:
-    """Return the value of each one that is 100, see INDEX_DEFINITION; None for one without a value above zero."""
+@dataclass(frozen=True)
+class IndexBases:
+    """The value of each one that is 100; None for one without a value above zero.
+
+    position  where on the axis these are; None where each one has its own first value
+    """
+
+    values: Sequence[float | None]
+    position: float | None
+
+
+def index_bases(compared: Sequence[Known]) -> IndexBases:
+    """Find what is 100, as INDEX_DEFINITION says."""
     own_first = [next((value for value in one.values if value > 0), None) for one in compared]
-    if any(first is None for first in own_first):
-        return own_first
-    starts = [start for one in compared for start, _ in one.covered]
-    for position in sorted({*(at for one in compared for at in one.at), *starts}):
-        found = [one.value(position) for one in compared]
-        if all(value is not None and value > 0 for value in found):
-            return found
-    return own_first
+    if compared and None not in own_first:
+        starts = [start for one in compared for start, _ in one.covered]
+        for position in sorted({*(at for one in compared for at in one.at), *starts}):
+            found = [one.value(position) for one in compared]
+            if all(value is not None and value > 0 for value in found):
+                return IndexBases(found, position)
+    return IndexBases(own_first, None)

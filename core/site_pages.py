@@ -22,6 +22,7 @@ SITE_PAGES = {
         SitePage("account", "Account", "user organization login profile followers"),
         SitePage("repositories", "Repositories", "table filter licences topics"),
         SitePage("repository", "Repository", "stars bursts contributors releases commits traffic"),
+        SitePage("compare", "Compare", "comparison differences versus index peers fair rank benchmark"),
         SitePage("languages", "Languages", "rising falling"),
         SitePage("movers", "Movers", "growth gained lost ranking trending"),
         SitePage("changes", "Changes", "ledger renamed transferred archived licence feed atom"),

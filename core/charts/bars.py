@@ -13,9 +13,9 @@ CHARACTER_WIDTH = 6.6
 MAX_LABEL_LENGTH = 34
 
 
-def truncate_label(name: str) -> str:
-    """Shorten *name* to MAX_LABEL_LENGTH characters, so that its bar has room."""
-    return name if len(name) <= MAX_LABEL_LENGTH else f"{name[: MAX_LABEL_LENGTH - 1]}…"
+def truncate_label(name: str, max_length: int = MAX_LABEL_LENGTH) -> str:
+    """Shorten *name* to *max_length* characters, so that its bar has room."""
+    return name if len(name) <= max_length else f"{name[: max_length - 1]}…"
 
 
 def ranking_bars(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pandas as pd
@@ -32,12 +32,14 @@ class Subject:
     """One of what is compared.
 
     id            our own, for other queries only
+    asked         the name that was asked for; another one than the next two if it is a former name
     name          login or `owner/name`, as it was then
     current_name  as it is now
     """
 
     id: int
     kind: Kind
+    asked: str
     name: str
     current_name: str
     created_at: datetime | None
@@ -105,11 +107,12 @@ def find(name: str, as_of: datetime | None) -> Subject | None:
         found = repository_detail.find(owner, short_name, as_of)
         if found is None:
             return None
-        return Subject(found.repository_id, "repository", found.full_name, found.current_full_name, found.created_at)
+        names = (name, found.full_name, found.current_full_name)
+        return Subject(found.repository_id, "repository", *names, found.created_at)
     account = accounts.find(owner, as_of)
     if account is None:
         return None
-    return Subject(account.account_id, "account", account.login, account.current_login, account.created_at)
+    return Subject(account.account_id, "account", name, account.login, account.current_login, account.created_at)
 
 
 def series(subjects: Sequence[Subject], measure: Measure, as_of: datetime | None) -> DataFrame:
@@ -135,18 +138,35 @@ def coverage_intervals(subjects: Sequence[Subject], as_of: datetime | None) -> d
     return {one.name: read[one.kind](one.id, as_of) for one in subjects}
 
 
-def with_index(
-    frame: DataFrame, intervals: dict[str, DataFrame], subjects: Sequence[Subject], align: Align
-) -> DataFrame:
-    """Add `indexed` to a frame of `series`: the value in percent of the one that `comparison.INDEX_DEFINITION` says."""
+@dataclass(frozen=True)
+class Indexed:
+    """A frame of `series` with the column `indexed`, in percent of the numbers that `comparison.index_bases` finds.
+
+    base_at         when or at which age, in years, all are 100; both None where each one starts at 100
+    base_age_years
+    """
+
+    rows: DataFrame
+    base_at: datetime | None
+    base_age_years: float | None
+
+
+def with_index(frame: DataFrame, intervals: dict[str, DataFrame], subjects: Sequence[Subject], align: Align) -> Indexed:
+    """Index the values of `series` to the first common date, or the first common age."""
     born = {one.name: one.created_at for one in subjects}
     names = [one.name for one in subjects if align == "date" or one.created_at is not None]
     compared = [
         _known(frame[frame["name"] == name], intervals[name], born[name] if align == "age" else None) for name in names
     ]
-    bases = dict(zip(names, comparison.index_bases(compared), strict=True))
+    found = comparison.index_bases(compared)
+    bases = dict(zip(names, found.values, strict=True))
     base = frame["name"].map(bases.get).astype("Float64")
-    return derived(frame.assign(indexed=frame["value"].astype("Float64") / base * 100), frame)
+    rows = derived(frame.assign(indexed=frame["value"].astype("Float64") / base * 100), frame)
+    if found.position is None:
+        return Indexed(rows, None, None)
+    if align == "date":
+        return Indexed(rows, datetime.fromtimestamp(found.position, UTC), None)
+    return Indexed(rows, None, found.position / SECONDS_PER_DAY / DAYS_PER_YEAR)
 
 
 def differences(subjects: Sequence[Subject], as_of: datetime | None) -> DataFrame:

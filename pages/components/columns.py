@@ -130,3 +130,30 @@ REPOSITORY_CHANGES = {
     "before": column.TextColumn("Before", width=160),
     "after": column.TextColumn("After", width=160),
 }
+_COMPARED = {
+    "stars": column.NumberColumn("Stars", format="localized", width=90),
+    "difference": column.NumberColumn("Difference", format="localized", width=95, help="To the first one"),
+    "difference_share": column.NumberColumn("in percent", format="percent", width=85),
+    "gained": column.NumberColumn("Gained", format="localized", width=80),
+    "forks": column.NumberColumn("Forks", format="localized", width=80),
+}
+_COMPARED_TO_PEERS = {
+    "age_years": column.NumberColumn("Age, years", format="%.1f", width=85, help="At the last refresh"),
+    "language": column.TextColumn("Language", width=105, help="Of an account: the one with most stars"),
+    "rank": column.NumberColumn("Ahead of", format="percent", width=80, help="Of its peers: see Fair rank below"),
+    "peers": column.NumberColumn("Peers", format="localized", width=70),
+    "checked_at": column.DatetimeColumn("Refreshed", format="YYYY-MM-DD", width=95),
+    "source": column.TextColumn("Source", width=100),
+}
+COMPARED_ACCOUNTS = {
+    "link": column.LinkColumn("Account", display_text=r"login=([^&]+)", width=150, pinned=True),
+    **_COMPARED,
+    "followers": column.NumberColumn("Followers", format="localized", width=90),
+    "repositories": column.NumberColumn("Repositories", format="localized", width=100),
+    **_COMPARED_TO_PEERS,
+}
+COMPARED_REPOSITORIES = {
+    "link": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=200, pinned=True),
+    **_COMPARED,
+    **_COMPARED_TO_PEERS,
+}

@@ -43,6 +43,7 @@ MENU: dict[str, tuple[PageEntry, ...]] = {
         PageEntry("account", ":material/person:"),
         PageEntry("repositories", ":material/table_rows:"),
         PageEntry("repository", ":material/book_2:"),
+        PageEntry("compare", ":material/compare_arrows:"),
         PageEntry("languages", ":material/donut_large:"),
         PageEntry("movers", ":material/trending_up:"),
         PageEntry("changes", ":material/history:"),

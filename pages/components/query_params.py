@@ -20,6 +20,8 @@ from pages.session import guard
 
 Value = TypeVar("Value")
 MAX_TEXT_LENGTH = 200
+MAX_LENGTHS = {"with": 100_000}
+"""Of parameters that hold lists of names, which their page counts and cuts itself."""
 MAX_SHOWN_LENGTH = 60
 
 
@@ -43,7 +45,7 @@ def get(key: str) -> str:
 
 def get_all(key: str) -> list[str]:
     """Return all values of query parameter *key*, as `get`."""
-    return [value for value in st.query_params.get_all(key) if _is_readable(value)]
+    return [value for value in st.query_params.get_all(key) if _is_readable(key, value)]
 
 
 def show_unreadable() -> None:
@@ -53,13 +55,13 @@ def show_unreadable() -> None:
             InvalidParameter(f"{name}={value}")
             for name in st.query_params
             for value in st.query_params.get_all(name)
-            if not _is_readable(value)
+            if not _is_readable(name, value)
         ]
     )
 
 
-def _is_readable(value: str) -> bool:
-    return is_storable(value) and len(value) <= MAX_TEXT_LENGTH
+def _is_readable(key: str, value: str) -> bool:
+    return is_storable(value) and len(value) <= MAX_LENGTHS.get(key, MAX_TEXT_LENGTH)
 
 
 def invalid_choices(key: str, options: Collection[str], *, several: bool = False) -> list[InvalidParameter]:

@@ -46,23 +46,28 @@ def known(values: dict[float, float], *covered: tuple[float, float]) -> Known:
     return Known(list(values), list(values.values()), covered or [(min(values), 1000.0)])
 
 
+def bases(*compared: Known) -> tuple[list[float | None], float | None]:
+    found = index_bases(compared)
+    return list(found.values), found.position
+
+
 def test_the_base_is_the_first_moment_at_which_all_have_a_number():
     # Of the second the first number is that of day 5; the first one rests at 20 since day 3.
-    assert index_bases([known({1: 10, 3: 20, 9: 40}), known({5: 7, 6: 8})]) == [20, 7]
+    assert bases(known({1: 10, 3: 20, 9: 40}), known({5: 7, 6: 8})) == ([20, 7], 5)
 
 
 def test_a_gap_and_zero_are_no_number():
     in_gap = known({1: 10, 8: 30}, (1, 4), (8, 99))
-    assert index_bases([in_gap, known({5: 7, 9: 8})]) == [30, 7]
-    assert index_bases([known({1: 10, 3: 20}), known({1: 0, 2: 0, 4: 5})]) == [20, 5]
+    assert bases(in_gap, known({5: 7, 9: 8})) == ([30, 7], 8)
+    assert bases(known({1: 10, 3: 20}), known({1: 0, 2: 0, 4: 5})) == ([20, 5], 4)
 
 
 def test_a_capture_without_a_change_ends_a_gap():
     # Captured again from day 6 on, still 10.
-    assert index_bases([known({1: 10}, (1, 2), (6, 9)), known({5: 7})]) == [10, 7]
+    assert bases(known({1: 10}, (1, 2), (6, 9)), known({5: 7})) == ([10, 7], 6)
 
 
 def test_without_a_common_moment_each_starts_at_its_own_first_number():
-    assert index_bases([known({1: 10}, (1, 2)), known({5: 7, 6: 8})]) == [10, 7]
-    assert index_bases([known({1: 0, 2: 3}), known({1: 0})]) == [3, None]
-    assert index_bases([]) == []
+    assert bases(known({1: 10}, (1, 2)), known({5: 7, 6: 8})) == ([10, 7], None)
+    assert bases(known({1: 0, 2: 3}), known({1: 0})) == ([3, None], None)
+    assert bases() == ([], None)

@@ -79,6 +79,8 @@ PAGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("account", {"login": hostile_rows.NAME}),
     ("repositories", {}),
     ("repositories", {"search": "nothing at all", "owner": "__in", "language": MARKUP, "order": "`x` **bold**"}),
+    ("compare", {"with": f"{REPOSITORY},octo/none,octo"}),
+    ("compare", {"with": f"octo,{MARKUP}", "view": "**bold** <b>"}),
     ("languages", {}),
     ("languages", {"source": MARKUP, "by": "**bold** `code`"}),
     ("scene", {"repository": REPOSITORY}),

@@ -275,6 +275,8 @@ REVIEWED = {
     | {"options[selected or default_label]"},
     "changes.py": {"within"},  # a span in words
     "main.py": {"page.title"},
+    "compare.py": {"measure", "_base_sentence(…)", "_names(…)", "compare_cells.MEASURE_DEFINITIONS[choice.kind]"}
+    | {"options[selected or default_label]"},
     "movers.py": {"period"},
     "overview.py": {"labels.PERIODS[days]", "period", "counts.due", "counts.failing", "counts.paused", "counts.queued"},
     "profile_page.py": {"_first_match(…)", "api_keys.NOUNS[kind]", "kind", "removeprefix(…)"},
@@ -312,6 +314,9 @@ REVIEWED = {
     }
     | {"model.model_fields", "name", "pop(…)", "title"},
     "sections/change_feed.py": {"head(…)", "kind", "urlencode(…)", "within"},  # days, and kinds that only we write
+    "sections/compare_cells.py": {"measure", "align", "_names(…)", "_rank(…)"}  # names are escaped, a rank too
+    | {"row.name", "iterrows(…)", "row['language']", "row['age_class']"},  # for screen readers; else escaped as a whole
+    "sections/compare_input.py": {"_refusals(…)", "_listed(…)"},  # escape each name
     "sections/invite_people.py": {"itertuples(…)"},
     "sections/language_sentences.py": {"measure", "reason"},
     "sections/overview_totals.py": {"RULE_KINDS[kind].title", "kind", "counts.due", "counts.failing"}

@@ -80,14 +80,17 @@ def test_indexed_by_date_all_are_100_on_the_first_common_day(stored):
     rows = compare.series(subjects, "stars", AT)
     indexed = compare.with_index(rows, compare.coverage_intervals(subjects, AT), subjects, "date")
     # On 2 January cat still has 100, dog its first 50.
-    assert indexed["indexed"].tolist() == [100.0, 200.0, 100.0, 120.0]
+    assert indexed.rows["indexed"].tolist() == [100.0, 200.0, 100.0, 120.0]
+    assert (indexed.base_at, indexed.base_age_years) == (utc("2026-01-02"), None)
 
 
 def test_indexed_by_age_without_a_common_age_each_starts_at_100(stored):
     subjects = chosen("octo/dog", "octo/cat", "octo/old")
     rows = compare.series(subjects, "stars", AT)
     indexed = compare.with_index(rows, compare.coverage_intervals(subjects, AT), subjects, "age")
-    assert indexed["indexed"].astype(object).where(indexed["indexed"].notna(), None).tolist() == [
+    found = indexed.rows["indexed"]
+    assert (indexed.base_at, indexed.base_age_years) == (None, None)
+    assert found.astype(object).where(found.notna(), None).tolist() == [
         100.0, 120.0, 100.0, 200.0, None, None,
     ]  # fmt: skip
 

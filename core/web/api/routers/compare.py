@@ -87,7 +87,7 @@ def compare(
     intervals = queries.coverage_intervals(choice.subjects, read_request.as_of)
     return rows_response(
         read_request,
-        queries.with_index(rows, intervals, choice.subjects, align),
+        queries.with_index(rows, intervals, choice.subjects, align).rows,
         Comparison,
         ("name", "at", "source"),
         kind=choice.kind,
