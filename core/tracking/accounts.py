@@ -111,6 +111,16 @@ def find_by_present_login(connection: Connection, login: str) -> int | None:
     return found
 
 
+def was_reported(connection: Connection, login: str) -> bool:
+    """Return whether GitHub has ever reported an account with this login."""
+    return bool(
+        connection.scalar(
+            text("SELECT github_id IS NOT NULL FROM account WHERE id = :id"),
+            {"id": find_by_present_login(connection, login)},
+        )
+    )
+
+
 def present_login(connection: Connection, login: str) -> str:
     """Return the present login of the account that `find_account_id` finds; *login* itself without one."""
     found: str | None = connection.scalar(

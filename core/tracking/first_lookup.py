@@ -3,6 +3,8 @@
 The worker of the lookup also tracks it, as the person who asked.
 """
 
+import time
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -11,12 +13,16 @@ from sqlalchemy import Connection, text
 
 from core import redis_client
 from core.auth.identity import Identity, Origin
+from core.clock import now_utc
+from core.db.engine import transaction
 from core.errors import AlmanacError
+from core.queries import system
 from core.queue import jobs
 from core.queue.lookups import Lookup, LookupResult, LookupStore, Requester, login_lookup_id
 from core.tracking import commands
 
 log = structlog.get_logger()
+CHECK_SECONDS, POLL_SECONDS = 5.0, 0.1
 
 
 def find(login: str) -> Lookup | None:
@@ -56,7 +62,36 @@ def start(connection: Connection, identity: Identity, login: str, origin: Origin
     requester = Requester(
         identity.person_id, identity.username, identity.role, origin.address, origin.user_agent, origin.request_id
     )
-    lookup = Lookup(login_lookup_id(login), (login,), track_for=requester)
+    return _put(connection, Lookup(login_lookup_id(login), (login,), track_for=requester))
+
+
+def check(login: str, sleep: Callable[[float], None] = time.sleep) -> LookupResult | None:
+    """Have a worker look up *login* and return what GitHub reported of it, within CHECK_SECONDS.
+
+    None where GitHub has reported the account before, and where no worker, no Redis or no GitHub answers in time; the
+    first refresh then finds out.
+    """
+    with transaction() as connection:
+        if _is_confirmed(connection, login):
+            return None
+        found = find(login)
+        if found is None or found.state == "failed":
+            found = _put_for_living_workers(connection, Lookup(login_lookup_id(login), (login,)))
+    for _ in range(round(CHECK_SECONDS / POLL_SECONDS)):
+        if found is None or not found.is_under_way:
+            break
+        sleep(POLL_SECONDS)
+        found = find(login)
+    is_answered = found is not None and found.state == "done"
+    return found.result if found is not None and is_answered else None
+
+
+def _put_for_living_workers(connection: Connection, lookup: Lookup) -> Lookup | None:
+    return _put(connection, lookup) if system.worker_counts(now_utc()).alive else None
+
+
+def _put(connection: Connection, lookup: Lookup) -> Lookup | None:
+    """Store and queue *lookup*; None while Redis is unavailable."""
     try:
         LookupStore(redis_client.redis()).put(lookup)
     except (RedisError, AlmanacError, OSError) as error:

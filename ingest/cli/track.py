@@ -1,17 +1,28 @@
 """`python -m ingest track` and `untrack`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
+import httpx
+import structlog
 import typer
 
+from core import redis_client
 from core.command_line import EXIT_FAILED, EXIT_UNUSABLE_INPUT, print_line
 from core.db import engine
+from core.errors import AlmanacError
 from core.settings import settings
 from core.tracking import accounts
 from core.tracking.login import BadLogin, parse_login
 from ingest.cli import output
 from ingest.cli.shared import LOGIN_ARGUMENTS, Logins, migrate_if_needed, print_owners
+from ingest.github import AccountNotFound, GitHub
+from ingest.github.api.profiles import Profile
 
+log = structlog.get_logger()
+LOOKUP_SECONDS = 5.0
+MAX_ANONYMOUS_LOOKUPS = 10
+"""Without a token each is one of 60 requests an hour."""
 app = typer.Typer()
 
 
@@ -24,7 +35,7 @@ def track(
 ) -> None:
     """Track accounts: refresh them on schedule."""
     migrate_if_needed()
-    outcomes: list[str] = []
+    outcomes, new = list[str](), list[str]()
     with engine.transaction() as connection:
         if first_start:
             logins = list(settings().track) if accounts.is_first_start(connection) else []
@@ -38,11 +49,35 @@ def track(
                 has_bad_login = True
                 continue
             is_new = accounts.track(connection, login, "command line")
+            new += [login] if is_new else []
             outcomes.append(f"{login}: {'now tracked' if is_new else 'already tracked'}")
     # Printed when it is stored: a closed pipe changes nothing.
     for outcome in outcomes:
         print_line(outcome)
+    if not first_start:  # a start does not depend on GitHub
+        _print_what_github_says(new)
     raise typer.Exit(EXIT_UNUSABLE_INPUT if has_bad_login else 0)
+
+
+def _print_what_github_says(logins: Sequence[str]) -> None:
+    """Say of new logins that GitHub does not know them, or by which name; nothing while it does not answer."""
+    with engine.transaction() as connection:
+        unknown = [login for login in logins if not accounts.was_reported(connection, login)]
+    try:
+        client = GitHub.from_settings(
+            settings(), redis_client.redis(), timeout=httpx.Timeout(LOOKUP_SECONDS), max_attempts=1, max_wait_seconds=0
+        )
+        with client:
+            asked = unknown[:MAX_ANONYMOUS_LOOKUPS] if client.is_anonymous else unknown
+            found = list(client.profiles.of(asked))
+    except AlmanacError as error:
+        log.debug("logins not looked up", error=str(error))
+        return
+    for login, profile in found:
+        if isinstance(profile, AccountNotFound):
+            output.err.print(f"{login}: there is no such account at GitHub; the first refresh removes it")
+        elif isinstance(profile, Profile) and profile.login.lower() != login.lower():
+            output.err.print(f"{login}: is now called {profile.login}; the first refresh stores it under that name")
 
 
 @app.command(context_settings=LOGIN_ARGUMENTS)

@@ -27,7 +27,7 @@ from ingest.github.http.etag_cache import ResponseCache
 from ingest.github.http.fallback import ask
 from ingest.github.http.rate_gate import MAX_WAIT_SECONDS, Clock, RateBudgetStore, RateGate, Sleep, StopSignal
 from ingest.github.http.responses import FORBIDDEN
-from ingest.github.http.transport import TIMEOUT, RequestContext, Transport
+from ingest.github.http.transport import MAX_ATTEMPTS, TIMEOUT, RequestContext, Transport
 from ingest.github.http.urls import PUBLIC_API_URL
 from ingest.github.types import (
     AccountRequest,
@@ -65,6 +65,7 @@ class GitHub:
     redis             shared rate budget, pauses and ETags; without it they are kept in this process
     max_wait_seconds  how long to wait for GitHub's rate limits before RateLimited is raised
     worker_threads    concurrent requests of `accounts`
+    max_attempts      how often a failed request is sent
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class GitHub:
         use_graphql: bool = True,
         http_transport: httpx.BaseTransport | None = None,
         timeout: httpx.Timeout = TIMEOUT,
+        max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self._pool = pool or CredentialPool()
         self._cache = ResponseCache(redis, rate_limits.key_prefix(api_url))
@@ -90,7 +92,13 @@ class GitHub:
             max_wait_seconds=max_wait_seconds,
         )
         self._transport = Transport(
-            api_url, self._pool, self._gate, clock=clock, http_transport=http_transport, timeout=timeout
+            api_url,
+            self._pool,
+            self._gate,
+            clock=clock,
+            http_transport=http_transport,
+            timeout=timeout,
+            max_attempts=max_attempts,
         )
         self._rest = Rest(self._transport, self._cache)
         self._graphql = GraphQL(self._transport, self._pool, self._cache)

@@ -154,6 +154,26 @@ def test_tracking_is_idempotent_and_reversible(almanac):
     assert almanac("untrack", "octocat")[0] == 1
 
 
+def test_names_that_github_does_not_know_or_has_changed_are_told(almanac, sandbox):
+    former, login = sandbox.world.logins()[:2]
+    sandbox.world.edit.rename(former, "its-present-name")
+    code, out, err = almanac("track", former, login, "no-such-account")
+    assert (code, out.count("now tracked")) == (0, 3)
+    assert err.splitlines() == [
+        f"{former}: is now called its-present-name; the first refresh stores it under that name",
+        "no-such-account: there is no such account at GitHub; the first refresh removes it",
+    ]
+    asked = len(sandbox.log)
+    assert almanac("track", former, login, "no-such-account")[2] == ""
+    assert len(sandbox.log) == asked
+
+
+@pytest.mark.parametrize("variables", [{"GITHUB_API_URL": "http://127.0.0.1:9"}, {"GITHUB_TOKENS": "ü"}])
+def test_tracking_does_not_depend_on_github(almanac, variables):
+    code, out, err = almanac("track", "octocat", **variables)
+    assert (code, out, err) == (0, "octocat: now tracked\n", "")
+
+
 @pytest.mark.parametrize("name", ["Link-", "a--b", "-x-", "@-x-"])
 def test_logins_of_old_accounts_are_taken_by_every_command(almanac, name):
     login = name.removeprefix("@")
@@ -182,7 +202,7 @@ def test_the_star_history_takes_a_url(almanac):
 
 
 def test_only_the_first_start_tracks_the_configured_accounts(almanac):
-    assert "octocat" in almanac("track", "--first-start", TRACK="octocat")[1]
+    assert "octocat" in almanac("track", "--first-start", TRACK="octocat", GITHUB_API_URL="http://127.0.0.1:9")[1]
     assert almanac("track", "--first-start", TRACK="hubot")[1] == ""
 
 

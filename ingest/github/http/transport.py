@@ -124,7 +124,9 @@ class Transport:
         clock: Clock,
         http_transport: httpx.BaseTransport | None = None,
         timeout: httpx.Timeout = TIMEOUT,
+        max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
+        self._max_attempts = max_attempts
         self.root = root.rstrip("/")
         self.gate = gate
         self._pool = pool
@@ -159,12 +161,12 @@ class Transport:
         """Send a request and return the first response that is neither a rate limit nor a transient failure.
 
         Failures of the network and of GitHub's servers, and broken bodies, are retried with exponential backoff up to
-        `request.attempts` times.
+        `request.attempts` times, or the transport's own maximum.
         Raises RateLimited, BadCredentials, ServerError, Unreachable, InvalidResponse, UnexpectedStatus, Stopped.
         """
         retrying = Retrying(
             retry=retry_if_exception(self._is_retryable),
-            stop=stop_after_attempt(request.attempts),
+            stop=stop_after_attempt(min(request.attempts, self._max_attempts)),
             wait=wait_random_exponential(multiplier=0.5, max=10),
             sleep=lambda seconds: self.gate.wait(seconds, request.context.stop),
             before_sleep=self._before_retry,

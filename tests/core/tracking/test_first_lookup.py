@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, text
 
 from core.auth.identity import Identity, Origin
 from core.db import schema
+from core.db.override import use_engine
 from core.queue.lookups import Lookup, LookupResult, LookupStore, login_lookup_id
 from core.settings import Settings, settings
 from core.tracking import accounts, first_lookup
@@ -51,6 +52,10 @@ def run_worker(github, redis, database, login):
     worker.run_lookup(github, redis, login_lookup_id(login), engine=OwnTransaction(database))
 
 
+def add_worker(database):
+    database.execute(text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now()), (now())"))
+
+
 def traces(database):
     return {table: n for table in TRACES if (n := database.scalar(text(f"SELECT count(*) FROM {table}")))}
 
@@ -91,6 +96,31 @@ def test_a_login_renamed_before_we_saw_it_is_tracked_under_its_present_name(data
     run_worker(github, redis, database, former)
     assert database.scalars(text("SELECT login FROM account")).all() == ["its-present-name"]
     assert first_lookup.renamed_to(first_lookup.answer(database, former).result) == "its-present-name"
+
+
+def test_a_check_waits_for_what_a_worker_finds(database, redis, github):
+    login, former = github.sandbox.world.logins()[:2]
+    github.sandbox.world.edit.rename(former, "its-present-name")
+    add_worker(database)
+    with use_engine(database):
+        for name, expected in ((login, login), (former, "its-present-name"), ("never-an-account", None)):
+            answers = iter([lambda _: None, lambda one: worker.run_lookup(github, redis, login_lookup_id(one))])
+            found = first_lookup.check(name, lambda _, name=name, answers=answers: next(answers)(name))
+            assert (found.login, found.is_missing) == (expected, expected is None)
+            assert first_lookup.check(name, pytest.fail) == found  # remembered
+    assert traces(database) == {}
+
+
+def test_a_check_ends_when_nobody_answers(database, redis, github):
+    waited = []
+    with use_engine(database):
+        assert first_lookup.check("octo", waited.append) is None
+        assert waited == []  # without a worker
+        add_worker(database)
+        assert first_lookup.check("octo", waited.append) is None
+        assert sum(waited) == pytest.approx(first_lookup.CHECK_SECONDS)
+        seed_data.add_account(database, "octo", github_id=1)
+        assert first_lookup.check("Octo", pytest.fail) is None
 
 
 def test_where_an_admin_decides_only_existing_accounts_are_requested(database, redis, ann, github, monkeypatch):

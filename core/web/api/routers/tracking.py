@@ -16,7 +16,7 @@ from core.queries import tracking as queries
 from core.queue import ingestions
 from core.queue.jobs import JobOrigin
 from core.settings import DURATION_PATTERN, DURATION_UNITS
-from core.tracking import accounts
+from core.tracking import accounts, first_lookup
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
 from core.web.api import cursors
@@ -131,12 +131,18 @@ add_row_routes(
     "/tracked",
     operation_id="track",
     summary="Track an account; its first refresh is queued at once.",
+    description="A login that is not stored is looked up at GitHub first. An unknown one is not tracked (404), a "
+    "former one under its present name. Where GitHub does not answer within seconds, it is tracked as it was given.",
     status_code=201,
     response_model=TrackedAccount,
-    responses=error_responses(403, 409, 413),
+    responses=error_responses(403, 404, 409, 413),
 )
 def track(body: NewTrackedAccount, identity: AdminIdentity, request: Request) -> Response:
     login, every = parse_login(body.login), parse_cadence(body.every)
+    if checked := first_lookup.check(login):
+        if checked.is_missing:
+            raise NotFound(f"There is no account {login} at GitHub; nothing is tracked")
+        login = first_lookup.renamed_to(checked) or login
     now = datetime.now(UTC)
     with transaction() as connection:
         if not accounts.track(connection, login, identity.username):

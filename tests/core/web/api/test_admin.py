@@ -4,6 +4,8 @@ import pytest
 from sqlalchemy import insert, text
 
 from core.db import schema
+from core.queue.lookups import LookupResult
+from core.tracking import first_lookup
 from tests import seed_data
 
 V1 = "/api/v1"
@@ -29,6 +31,20 @@ def test_an_account_is_tracked_changed_and_removed(database, admin):
     assert admin.patch(f"{V1}/tracked/octo", json={"paused": True}).status_code == 404
     audited = database.scalars(text("SELECT action FROM audit_event ORDER BY id")).all()
     assert audited == ["account_tracked", "tracking_changed", "account_untracked"]
+
+
+def test_an_unknown_login_is_not_tracked_and_a_former_one_under_its_present_name(database, admin, monkeypatch):
+    known = {"nobody": LookupResult("nobody", is_missing=True), "tentacle": LookupResult("tentacle", "octo", 1)}
+    monkeypatch.setattr(first_lookup, "check", known.get)
+    refused = admin.post(f"{V1}/tracked", json={"login": "nobody"})
+    assert (refused.status_code, refused.json()["error"]) == (404, "not_found")
+    assert refused.json()["message"] == "There is no account nobody at GitHub; nothing is tracked."
+    for table in ("account", "tracked_account", "audit_event", "ingestion"):
+        assert database.scalar(text(f"SELECT count(*) FROM {table}")) == 0
+    made = admin.post(f"{V1}/tracked", json={"login": "tentacle"})
+    assert (made.status_code, made.json()["login"]) == (201, "octo")
+    assert made.headers["location"] == f"{V1}/tracked/octo"
+    assert admin.post(f"{V1}/tracked", json={"login": "tentacle"}).json()["message"] == "octo is already tracked."
 
 
 def test_a_shorter_interval_moves_the_next_refresh_forward(database, admin):
