@@ -71,7 +71,7 @@ def _print_what_github_says(logins: Sequence[str]) -> None:
             asked = unknown[:MAX_ANONYMOUS_LOOKUPS] if client.is_anonymous else unknown
             found = list(client.profiles.of(asked))
     except AlmanacError as error:
-        log.debug("logins not looked up", error=str(error))
+        log.debug("logins not checked at GitHub", error=str(error))
         return
     for login, profile in found:
         if isinstance(profile, AccountNotFound):

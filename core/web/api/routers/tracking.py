@@ -131,7 +131,7 @@ add_row_routes(
     "/tracked",
     operation_id="track",
     summary="Track an account; its first refresh is queued at once.",
-    description="A login that is not stored is looked up at GitHub first. An unknown one is not tracked (404), a "
+    description="A login that is not stored is checked at GitHub first. An unknown one is not tracked (404), a "
     "former one under its present name. Where GitHub does not answer within seconds, it is tracked as it was given.",
     status_code=201,
     response_model=TrackedAccount,
