@@ -55,7 +55,10 @@ def enqueue_due_accounts(connection: Connection, rate_budget: RateBudget | None,
     due = due_accounts.due_accounts(connection, now, MAX_DUE_ACCOUNTS, exhausted)
     if not due:
         return EnqueueResult()
-    selected = _affordable_accounts(connection, rate_budget, budgets, due) if rate_budget else due
+    selected = due
+    if rate_budget:
+        budgets = rate_budget.with_anonymous(budgets, now)
+        selected = _affordable_accounts(connection, rate_budget, budgets, due)
     if selected:
         origin = jobs.JobOrigin("schedule")
         origin = replace(origin, ingestion_id=jobs.create_ingestion(connection, origin, now))
@@ -112,10 +115,13 @@ def _affordable_accounts(
     payer_of = rate_budget.payer()
     queued_cost: dict[str, float] = defaultdict(float)
     for one in due_accounts.queued_accounts(connection):
-        queued_cost[payer_of(one.login, one.token)] += rate_budget.cost(one.repositories)
+        payer = payer_of(one.login, one.token)
+        queued_cost[payer] += rate_budget.cost(one.repositories, payer)
     budgets = {payer: replace(budget, queued_cost=queued_cost[payer]) for payer, budget in budgets.items()}
+    payers = [payer_of(one.login, one.token) for one in due]
     priced = [
-        PricedAccount(one.account_id, rate_budget.cost(one.repositories), payer_of(one.login, one.token)) for one in due
+        PricedAccount(one.account_id, rate_budget.cost(one.repositories, payer), payer)
+        for one, payer in zip(due, payers, strict=True)
     ]
     selected = {one.account_id for one in select_affordable(priced, budgets)}
     return [one for one in due if one.account_id in selected]

@@ -14,7 +14,7 @@ from core.budget.rate_limits import RateBudgetSummary
 from core.queue.enrichment import RESOURCES, Resource
 from core.settings import Settings
 from ingest.github.client import credential_pool
-from ingest.github.http.credentials import CredentialPool
+from ingest.github.http.credentials import ANONYMOUS, CredentialPool
 from ingest.github.http.etag_cache import ResponseCache
 from ingest.planning.turns import HourlyLimit
 
@@ -52,6 +52,7 @@ class RateBudget:
         self._redis = redis
         self._api_url = api_url
         self._cache = ResponseCache(redis, rate_limits.key_prefix(api_url))
+        self._pool.denials = self._cache
         # By owner and resource. A bucket disappears from the shared state when it is full again; its limit still holds.
         self._limits: dict[tuple[str, str], int] = {}
 
@@ -67,15 +68,21 @@ class RateBudget:
     def unit(self) -> str:
         return "points" if self.with_token else "requests"
 
-    def cost(self, repositories: int | None) -> float:
-        """Return the cost of one refresh of an account with *repositories*, in `unit`."""
-        return cost_model.refresh_cost(repositories, with_token=self.with_token)
+    def cost(self, repositories: int | None, payer: str) -> float:
+        """Return the cost of one refresh of an account with *repositories*, in what *payer* pays with."""
+        return cost_model.refresh_cost(repositories, with_token=self.with_token and payer != ANONYMOUS)
 
     def payer(self) -> Callable[[str, str | None], str]:
-        """Return a function from (login, fingerprint of the pinned token) to the token owner who pays."""
+        """Return a function from (login, fingerprint of the pinned token) to the token owner who pays.
+
+        ANONYMOUS for an account to which all tokens were denied access in the last day.
+        """
         self._load_token_owners()
+        pinnable = {one.fingerprint: self._pool.owner(one) for one in self._pool.credentials}
 
         def payer_of(login: str, pinned: str | None) -> str:
+            if pinned in pinnable:  # who is pinned was granted access: checking denials reads Redis
+                return pinnable[pinned]
             credential = self._pool.choose(login, pinned)
             return "" if credential is None else self._pool.owner(credential)
 
@@ -86,6 +93,13 @@ class RateBudget:
         self._load_token_owners()
         state = self._load_state(now)
         return self._budgets(state, "graphql" if self.with_token else "core", now), state.paused_until
+
+    def with_anonymous(self, budgets: Mapping[str, AvailableBudget], now: datetime) -> dict[str, AvailableBudget]:
+        """Return *budgets* and that of anonymous requests, which pay for what all tokens were denied."""
+        state = self._load_state(now)
+        found = next((one for one in state.buckets if (one.owner, one.resource) == (ANONYMOUS, "core")), None)
+        limit, left = (found.limit, found.remaining_at(now)) if found else (ANONYMOUS_LIMIT, ANONYMOUS_LIMIT)
+        return {ANONYMOUS: AvailableBudget(limit, left), **budgets}
 
     def enrichment_limits(self, now: datetime) -> Callable[[str | None, Resource], HourlyLimit]:
         """Return a function from (fingerprint of the pinned token, rate limit) to what is left of it for enrichment.

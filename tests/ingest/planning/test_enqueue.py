@@ -12,7 +12,8 @@ from core.budget import rate_limits
 from core.budget.cost_model import ACCOUNTS_PER_QUERY
 from core.budget.rate_limits import Bucket
 from core.queue import jobs
-from ingest.github.http.credentials import CredentialPool
+from ingest.github.http.credentials import ANONYMOUS, CredentialPool
+from ingest.github.http.etag_cache import ResponseCache
 from ingest.github.http.rate_budget import RateBudgetState
 from ingest.planning import due_accounts, enqueue
 from ingest.planning.enqueue import enqueue_due_accounts
@@ -41,6 +42,11 @@ class StoredBudget:
         )
         self.redis.set(rate_limits.budget_key(API), state.to_json())
         return self.rate_budget
+
+    def report_anonymous(self, *, remaining):
+        bucket = Bucket(60, remaining, NOW.timestamp() + 1800)
+        state = RateBudgetState(paused_until=0, buckets={f"{ANONYMOUS} core": bucket})
+        self.redis.set(rate_limits.budget_key(API), state.to_json())
 
 
 @pytest.fixture
@@ -75,6 +81,25 @@ def finish_all_jobs(connection):
         text("UPDATE tracked_account SET queued_at = NULL, job_id = NULL, due_at = :later WHERE queued_at IS NOT NULL"),
         {"later": NOW + timedelta(days=1)},
     )
+
+
+def test_what_all_tokens_are_denied_is_paid_with_anonymous_requests(database, token, redis):
+    """One request for the account and one for its page: of 60 an hour, 5 % is left for people, 20 go in one minute.
+
+    (60 - 3) / 2 = 28.5 accounts an hour, 20 / 2 = 10 in a minute. The other account costs hardly a point.
+    """
+    budget = token.report()
+    track(database, 40)
+    track(database, 1, priority=1)
+    cache = ResponseCache(redis, rate_limits.key_prefix(API))
+    for n in range(1, 41):
+        cache.store_denial(token.pool.credentials[0].fingerprint, f"account-0-{n}", "policy")
+    assert enqueue_due_accounts(database, budget, NOW).accounts == 11
+    finish_all_jobs(database)
+    token.report_anonymous(remaining=3)
+    assert enqueue_due_accounts(database, budget, NOW).accounts == 0
+    redis.flushdb()  # after a day the tokens are asked again
+    assert enqueue_due_accounts(database, budget, NOW).accounts == 30
 
 
 def test_an_unknown_budget_counts_as_the_default_limit(database, token):
