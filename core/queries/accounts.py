@@ -218,33 +218,32 @@ def summary(account_id: int, as_of: datetime | None) -> AccountSummary:
     return single_record(read_frame(sql, fresh=True, **values), AccountSummary)
 
 
-# Imported totals of an account are sums over the repositories that it owned then. One leaves the sum where a gap of the
-# source begins: it may be deleted, private, or no longer covered by the source.
+# Imported totals of an account are sums over the repositories that it owned then. A number rests until the source's
+# next one, but not beyond a gap of the source (it may be deleted, private, or no longer covered) or a transfer, with
+# which it moves from one account to the other.
 # An account has few repositories: as an array Postgres uses the index; as a join it may read whole partitions.
 IMPORTED_TOTALS_CTES = f"""owned AS MATERIALIZED (
             SELECT repository_id, from_at, to_at FROM repository_presence
              WHERE account_id = :account_id AND repository_id = ANY(ARRAY({EVER_OWNED}))
         ), imported AS (
-            SELECT repository_id, source_id, captured_at, stars, forks, max_gap,
-                   captured_at - lag(captured_at) OVER captures <= max_gap AS follows,
-                   lag(stars) OVER captures AS stars_before, lag(forks) OVER captures AS forks_before,
-                   coalesce(lead(captured_at) OVER captures - captured_at > max_gap, true) AS ends
+            SELECT repository_id, source_id, captured_at, stars, forks,
+                   least(captured_at + max_gap, lead(captured_at) OVER captures) AS rests_until
               FROM repository_snapshot AS snapshot
               JOIN (SELECT id, {IMPORT_MAX_GAP} AS max_gap FROM source) AS source ON source.id = source_id
-              JOIN owned USING (repository_id)
              WHERE repository_id = ANY(ARRAY(SELECT repository_id FROM owned)) AND source_id <> 1
-               AND captured_at <= :until AND captured_at >= from_at AND captured_at < to_at
+               AND captured_at <= :until
             WINDOW captures AS (PARTITION BY repository_id, source_id ORDER BY captured_at)
+        ), counted AS (
+            SELECT source_id, stars, forks, greatest(captured_at, from_at) AS from_at,
+                   least(rests_until, to_at) AS to_at, to_at < rests_until AS is_given_away
+              FROM imported JOIN owned USING (repository_id)
+             WHERE captured_at < to_at AND rests_until > from_at
         ), steps AS (
-            SELECT source_id, captured_at, true AS is_capture, CASE WHEN follows THEN 0 ELSE 1 END AS repositories,
-                   stars - CASE WHEN follows THEN stars_before ELSE 0 END AS stars,
-                   forks - CASE WHEN follows THEN forks_before ELSE 0 END AS forks
-              FROM imported
+            SELECT source_id, from_at AS captured_at, true AS is_shown, 1 AS repositories, stars, forks FROM counted
              UNION ALL
-            SELECT source_id, captured_at + max_gap, false, -1, -stars, -forks
-              FROM imported WHERE ends
+            SELECT source_id, to_at, is_given_away, -1, -stars, -forks FROM counted
         ), summed AS (
-            SELECT source_id, captured_at, bool_or(is_capture) AS is_capture,
+            SELECT source_id, captured_at, bool_or(is_shown) AS is_shown,
                    (sum(sum(repositories)) OVER days)::int AS repositories,
                    (sum(sum(stars)) OVER days)::bigint AS stars, (sum(sum(forks)) OVER days)::bigint AS forks
               FROM steps GROUP BY source_id, captured_at
@@ -267,7 +266,7 @@ def history(account_id: int, as_of: datetime | None) -> DataFrame:
         SELECT captured_at, source_id, source.name AS source, stars, forks, repositories, NULL::int AS followers
           FROM summed
           JOIN source ON source.id = source_id
-         WHERE is_capture
+         WHERE is_shown AND repositories > 0 AND captured_at <= :until
          UNION ALL
         SELECT captured_at, 1, 'GitHub', stars, forks, repositories, followers
           FROM account_snapshot WHERE account_id = :account_id AND captured_at <= :until

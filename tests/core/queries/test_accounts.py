@@ -3,12 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas import DataFrame, Series
 from sqlalchemy import Connection, insert, text, update
 
 from core.db import schema
+from core.db.frames import frame_cache
 from core.queries import accounts
 from core.queries.accounts import LatestCapture
 from core.queries.as_of import as_of_or_end_of_today
@@ -158,13 +159,51 @@ def given_away(database) -> tuple[int, int]:
 def test_imported_history_counts_for_who_owned_a_repository_then(given_away):
     octo, hooli = given_away
     assert accounts.history(octo, None)["stars"].tolist() == [100, 101, 102]
-    assert accounts.history(hooli, None)["stars"].tolist() == [103]
+    taken_over = accounts.history(hooli, None)
+    assert taken_over["stars"].tolist() == [102, 103]
+    assert taken_over["captured_at"].tolist() == [utc("2026-01-20"), utc("2026-01-25")]
     before, after = utc("2026-01-19"), utc("2026-01-26")
     stars = [(found := accounts.totals(who, at)) and found.stars for who in (octo, hooli) for at in (before, after)]
     assert stars == [102, None, None, 103]
     assert accounts.latest_capture(octo, before).captured_at == utc("2026-01-18")
     assert accounts.latest_capture(hooli, before) is None
     assert len(accounts.coverage_intervals(octo, before)) == 1
+
+
+@pytest.fixture
+def daily(database) -> list[datetime]:
+    """Seventy days on each of which both accounts have a repository of a thousand stars."""
+    days = [utc("2026-01-01") + timedelta(days=day) for day in range(70)]
+    for login in ("octo", "hooli"):
+        seed_data.add_imported_repository(database, f"{login}/other", {f"{day:%F}": 1000 for day in days})
+    return days
+
+
+@given(data=st.data())
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_an_imported_repository_counts_for_one_account_at_any_time(database, daily, data):
+    """Slow and obvious: at each day the newest row of the two weeks before, for the owner of that day."""
+    days = daily
+    reported = sorted(data.draw(st.sets(st.sampled_from(days), min_size=1, max_size=8)))
+    moves = sorted(data.draw(st.sets(st.sampled_from(days), max_size=3)))
+    owners = [seed_data.add_account(database, login) for login in ("octo", "hooli")]
+    with database.begin_nested() as undone:
+        rows = {f"{day:%F}": number + 1 for number, day in enumerate(reported)}
+        final = len(moves) % 2
+        cat = seed_data.add_imported_repository(database, f"{('octo', 'hooli')[final]}/cat", rows)
+        for number, day in enumerate(moves):
+            login = ("octo", "hooli")[number % 2]
+            seed_data.add_version(database, cat, f"{day:%F}", account_id=owners[number % 2], full_name=f"{login}/cat")
+        frame_cache.clear()  # the data version is that of the example before
+        found = {owner: accounts.history(owner, None) for owner in owners}
+        undone.rollback()
+    for day in days:
+        newest = [(at, number + 1) for number, at in enumerate(reported) if at <= day]
+        stars = newest[-1][1] if newest and day - newest[-1][0] < timedelta(days=14) else 0
+        owner = owners[sum(move <= day for move in moves) % 2]
+        for one, history in found.items():
+            until = history[history["captured_at"] <= day]
+            assert until["stars"].iloc[-1] == 1000 + (stars if one == owner else 0), day
 
 
 def test_a_monthly_source_is_not_out_of_date_after_four_weeks(database):
