@@ -92,7 +92,7 @@ def replica_status() -> StatusCard:
     try:
         found = replica.status()
     except ServerUnavailable as error:
-        return warning("not used", f"{error}.", "The primary answers all reads.")
+        return warning("not used", f"{escape_markdown(str(error))}.", "The primary answers all reads.")
     except (DBAPIError, PoolTimeout):
         return warning("unavailable", "It does not respond.", "The primary answers all reads.")
     if not found.lag_bytes:

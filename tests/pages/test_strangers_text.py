@@ -288,8 +288,9 @@ REVIEWED = {
     "components/alt_text.py": {"column", "labels", "texts"},
     "components/as_of.py": {"error", "param", "path"},  # of `core.as_of`: names the parameter, never the value
     "components/cell.py": {"definition", "empty", "how_to_read", "note", "question"},
+    "components/cell_menu.py": {"note", "option"},  # constants; a note drawn into the chart's SVG as text
     "components/devices.py": {"_first_match(…)"},
-    "components/export.py": {"exceeded", "label", "rows"},
+    "components/export.py": {"exceeded", "extension", "label", "name", "rows"},
     "components/github_budget.py": {"query(…)"},
     "components/history_cell.py": {"how_to_read", "note", "period", "question"},
     "components/markdown.py": {"without_links_and_emoji(…)"},
@@ -302,6 +303,7 @@ REVIEWED = {
     "components/segmented_choice.py": {"key", "label"},
     "components/status_cards.py": {"card.lines", "parts"},
     "components/table_cell.py": {"empty"},
+    "components/track_request.py": {"renamed_to(…)", "repository"},  # of a URL's parameters
     "sections/account_header.py": {"page_url(…)"},
     "sections/account_outcome.py": {"item['error']"},  # for tables; escaped where it meets Markdown
     "sections/add_accounts.py": {"entry.line", "entry.reason", "pop(…)"},
