@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from core.auth.identity import Origin
 from core.auth.people import Person
 from core.settings import settings
+from core.site_pages import SITE_PAGES
 
 MAIN = str(Path(__file__).resolve().parents[2] / "pages" / "main.py")
 TIMEOUT_SECONDS = 60
@@ -86,22 +87,23 @@ def reader(person: Callable[..., Person], browser: Browser) -> Person:
 
 @pytest.fixture
 def visit(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
-    """Open a page, signed in or not: `visit("account", login="octo")` returns it after its first script run."""
+    """Open the page of a URL path, signed in or not: `visit("account", login="octo")`.
+
+    The first script run already knows the path, as when a browser opens the URL. It returns the page after that run.
+    """
     from streamlit import config
+    from streamlit.util import calc_hash
 
     monkeypatch.setattr(config, "_main_script_path", MAIN)
 
     def opened(page: str = "", **parameters: str) -> AppTest:
         shown = AppTest.from_file(MAIN, default_timeout=TIMEOUT_SECONDS)
+        assert page in SITE_PAGES
+        # AppTest.switch_page knows the paths only after a first run, which would draw the overview.
+        shown._page_hash = calc_hash(page) if page else ""
         for name, value in parameters.items():
             shown.query_params[name] = value
-        shown.run()
-        if page:
-            shown.switch_page(f"{page}.py")
-            for name, value in parameters.items():
-                shown.query_params[name] = value
-            shown.run()
-        return shown
+        return shown.run()
 
     return opened
 

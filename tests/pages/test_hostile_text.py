@@ -90,7 +90,7 @@ PAGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("people", {"person": "stranger"}),
     ("people", {"person": MARKUP}),
     ("system", {}),
-    ("profile_page", {}),
+    ("profile", {}),
 )
 
 

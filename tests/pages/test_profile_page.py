@@ -20,7 +20,7 @@ def mine(visit, person, browser):
     ada = person("ada", password=PASSWORD, display_name="Ada *L*", email="ada@example.org")
     browser.sign_in(ada)
     sessions.start(ada.id, Origin("10.0.0.7", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0"))
-    return visit("profile_page")
+    return visit("profile")
 
 
 def find_button(shown, label):
