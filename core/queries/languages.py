@@ -26,11 +26,11 @@ def find(name: str) -> str:
         return find_language(name, language_counts()["language"].tolist())
 
 
-def account_languages(account_id: int, as_of: datetime | None) -> DataFrame:
+def account_languages(account_id: int, as_of: datetime | None, *, forks: bool = False) -> DataFrame:
     """Add up the languages of the account's own repositories: one row per language, most bytes first.
 
     language      text
-    bytes         int, of code as GitHub counts it; forks and unavailable repositories are left out
+    bytes         int, of code as GitHub counts it; unavailable repositories, and forks unless asked for, are left out
     repositories  int, with any bytes of it
     share         float from 0 to 1, of all bytes
     """
@@ -45,14 +45,15 @@ def account_languages(account_id: int, as_of: datetime | None) -> DataFrame:
                 WHERE repository_id = attributes.repository_id AND captured_at <= :until) AS newest ON true
           JOIN repository_language AS stored
             ON stored.repository_id = attributes.repository_id AND stored.captured_at = newest.captured_at
-         WHERE attributes.repository_id = ANY(CAST(:ids AS bigint[])) AND is_fork IS NOT TRUE AND NOT is_gone
-           AND language <> ''
+         WHERE attributes.repository_id = ANY(CAST(:ids AS bigint[])) AND (:forks OR is_fork IS NOT TRUE)
+           AND NOT is_gone AND language <> ''
          GROUP BY 1
          ORDER BY bytes DESC, 1
     """  # noqa: S608
     return read_frame(
         sql,
         ids=owned_repository_ids(account_id, as_of),
+        forks=forks,
         until=as_of_or_end_of_today(as_of),
         **as_of_values(as_of),
     )

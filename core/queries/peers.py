@@ -4,6 +4,7 @@ Peers of a repository are the others with the same primary language and of the s
 ones are left out. An account's language is the one with most stars over its repositories, forks left out.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from pandas import DataFrame
@@ -14,6 +15,7 @@ from core.queries.attributes import account_attributes
 from core.queries.repository_base import as_of_values, repository_ctes
 
 MIN_PEERS = 20
+NEAREST = 10
 AGE_CLASSES = {1: "younger than a year", 3: "1 to 3 years", 5: "3 to 5 years", 10: "5 to 10 years"}
 """Names by the age in years at which the next class begins; the last one is OLDEST."""
 OLDEST = "10 years and older"
@@ -76,6 +78,18 @@ RANKS = f"""
     """  # noqa: S608
 
 
+@dataclass(frozen=True)
+class Rank:
+    """One row of `repository_ranks` or `account_ranks`."""
+
+    id: int
+    language: str | None
+    age_class: str | None
+    unranked: str | None
+    peers: int
+    rank: float | None
+
+
 def repository_ranks(ids: list[int], as_of: datetime | None) -> DataFrame:
     """Rank repositories by stars among their peers: one row for each of *ids* that is stored and available.
 
@@ -93,3 +107,30 @@ def account_ranks(ids: list[int], as_of: datetime | None) -> DataFrame:
     """Rank accounts by the stars of their repositories, forks included, as `repository_ranks`."""
     sql = f"WITH {repository_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES} {RANKS}"
     return read_frame(sql, ids=ids, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
+
+
+def nearest_accounts(account_id: int, as_of: datetime | None) -> DataFrame:
+    """List the account among its peers: itself, and up to NEAREST with more stars and with fewer; most stars first.
+
+    login, kind             text
+    stars, repositories     int, over its available repositories, forks included
+    stars_30d               int, stars that those gained whose growth is known; null without any
+    is_self                 boolean
+    language, age_class     text, the same for all
+
+    Empty where the account has no peer group, see `account_ranks`.
+    """
+    sql = f"""
+        WITH {repository_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES}, numbered AS (
+            SELECT peer.*, row_number() OVER (ORDER BY peer.stars DESC, lower(peer.login), peer.id) AS place
+              FROM classed AS peer
+              JOIN classed AS subject ON subject.language = peer.language AND subject.age_class = peer.age_class
+             WHERE subject.id = :account_id AND subject.unranked IS NULL AND peer.unranked IS NULL
+        )
+        SELECT login, kind, stars, repositories, stars_30d, id = :account_id AS is_self, language, age_class
+          FROM numbered
+         WHERE abs(place - (SELECT place FROM numbered WHERE id = :account_id)) <= {NEAREST}
+         ORDER BY place
+    """  # noqa: S608
+    values = {"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
+    return read_frame(sql, account_id=account_id, **values)

@@ -17,6 +17,7 @@ from core.web.api.moved import Moved, moved_response
 from core.web.api.pagination import PAGING_PARAMS
 from core.web.api.rate_limit import RateLimit
 from core.web.api.routers import (
+    account_facts,
     accounts,
     auth,
     changes,
@@ -36,7 +37,20 @@ from core.web.middleware.error_responses import ErrorResponses
 
 VERSION = "1"
 ROUTER_MODULES = (
-    *(auth, people, github, accounts, repositories, repository_facts, languages, movers, changes, compare, scene),
+    *(
+        auth,
+        people,
+        github,
+        accounts,
+        account_facts,
+        repositories,
+        repository_facts,
+        languages,
+        movers,
+        changes,
+        compare,
+        scene,
+    ),
     *(search, ingestions, tracking),
 )
 DESCRIPTION = """Read the history that Almanac stores. Each number is what GitHub reported at a stated time; a number
