@@ -38,10 +38,10 @@ ROLLUP_MAX_GAP = f"""CASE source.id WHEN 1 THEN (
                                                      interval '1 day')
                      FROM tracked_account WHERE NOT paused) ELSE {IMPORT_MAX_GAP} END"""  # noqa: S608
 """SQL: the same for the totals of a `source`; of all tracked accounts the most frequently refreshed one counts."""
-IS_ROLLUP_BY_UNTIL = """(day::timestamptz + interval '1 day' <= CAST(:until AS timestamptz) + interval '1 microsecond'
-                OR day = (CAST(:until AS timestamptz) AT TIME ZONE 'UTC')::date
-                   AND NOT EXISTS (SELECT FROM account WHERE checked_at > :until))"""
-"""SQL: whether the totals of a `day` in `language_day` hold what was captured by `:until`, and nothing later."""
+LAST_ROLLUP_DAY = """(SELECT CASE WHEN EXISTS (SELECT FROM account WHERE checked_at > :until)
+                        THEN ((CAST(:until AS timestamptz) + interval '1 microsecond') AT TIME ZONE 'UTC')::date - 1
+                        ELSE (CAST(:until AS timestamptz) AT TIME ZONE 'UTC')::date END)"""
+"""SQL: the last day whose totals in `language_day` hold what was captured by `:until`, and nothing later."""
 PRESENCE_EXISTS = """(repository.gone_at IS NOT NULL OR EXISTS (
                    SELECT FROM change WHERE change.repository_id = repository.id
                       AND change.kind IN ('gone', 'back', 'transferred')))"""
@@ -79,13 +79,16 @@ def newest_capture_at(until: datetime) -> datetime | None:
     """Return the newest capture of any source by *until*; None before the first."""
     sql = """
         SELECT greatest(
-                   (SELECT max(own.captured_at)
-                      FROM account
-                     CROSS JOIN LATERAL (
-                           SELECT captured_at FROM capture
-                            WHERE capture.account_id = account.id AND source_id = 1 AND captured_at <= :until
-                            ORDER BY captured_at DESC LIMIT 1) AS own
-                     WHERE checked_at IS NOT NULL),
+                   -- Usually nothing is later than `until`: an index then tells the newest.
+                   CASE WHEN EXISTS (SELECT FROM account WHERE checked_at > :until) THEN (
+                        SELECT max(own.captured_at)
+                          FROM account
+                         CROSS JOIN LATERAL (
+                               SELECT captured_at FROM capture
+                                WHERE capture.account_id = account.id AND source_id = 1 AND captured_at <= :until
+                                ORDER BY captured_at DESC LIMIT 1) AS own
+                         WHERE checked_at IS NOT NULL)
+                        ELSE (SELECT max(checked_at) FROM account) END,
                    (SELECT max(last_at) FROM repository_import WHERE last_at <= :until),
                    (SELECT max(imported.captured_at)
                       FROM repository_import

@@ -10,7 +10,7 @@ from core.db.frames import derived, read_frame
 from core.linguist import UnknownLanguage, find_language
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import EVER_OWNED, as_of_values, owned_repository_ids, repository_attributes
-from core.queries.captures import IS_ROLLUP_BY_UNTIL, PRESENCE_EXISTS, ROLLUP_MAX_GAP
+from core.queries.captures import LAST_ROLLUP_DAY, PRESENCE_EXISTS, ROLLUP_MAX_GAP
 from core.queries.repository_list import language_counts
 from core.settings import settings
 
@@ -153,12 +153,13 @@ def latest_mix(history: DataFrame) -> DataFrame:
 def rollup_sources(as_of: datetime | None) -> DataFrame:
     """List sources with language rollups by *as_of*: source, newest (midnight, UTC, of the last rollup); ours first."""
     sql = f"""
-        SELECT CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, max(day)::timestamptz AS newest
-          FROM language_day
-          JOIN source ON source.id = source_id
-         WHERE {IS_ROLLUP_BY_UNTIL}
-         GROUP BY source_id, source.name
-         ORDER BY source_id = 1 DESC, newest DESC
+        SELECT CASE source.id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, newest::timestamptz AS newest
+          FROM source
+         CROSS JOIN LATERAL (
+               SELECT max(day) AS newest FROM language_day
+                WHERE source_id = source.id AND day <= {LAST_ROLLUP_DAY}) AS last
+         WHERE newest IS NOT NULL
+         ORDER BY source.id = 1 DESC, newest DESC
     """  # noqa: S608
     return read_frame(sql, until=as_of_or_end_of_today(as_of))
 
@@ -177,19 +178,22 @@ def ranking(source: str, as_of: datetime | None) -> DataFrame:
         WITH chosen AS (
             SELECT id AS source_id, {ROLLUP_MAX_GAP} AS max_gap
               FROM source WHERE CASE id WHEN 1 THEN 'GitHub' ELSE name END = :source
+        ), days AS (
+            SELECT source_id, newest, (
+                       SELECT max(day) FROM language_day
+                        WHERE source_id = chosen.source_id AND day <= newest - 28
+                          AND day >= newest - 28 - least(max_gap, interval '28 days')) AS before
+              FROM chosen
+             CROSS JOIN LATERAL (
+                   SELECT max(day) AS newest FROM language_day
+                    WHERE source_id = chosen.source_id AND day <= {LAST_ROLLUP_DAY}) AS last
         ), rollups AS (
             SELECT day, present_language(language) AS language, sum(repositories)::bigint AS repositories,
                    sum(stars)::bigint AS stars, sum(bytes)::bigint AS bytes
-              FROM language_day
-              JOIN chosen USING (source_id)
-             WHERE {IS_ROLLUP_BY_UNTIL}
+              FROM days
+              JOIN language_day USING (source_id)
+             WHERE day IN (newest, before)
              GROUP BY 1, 2
-        ), days AS (
-            SELECT newest, (SELECT max(day) FROM rollups
-                             WHERE day <= newest - 28
-                               AND day >= newest - 28 - least(max_gap, interval '28 days')) AS before
-              FROM (SELECT max(day) AS newest FROM rollups) AS last
-             CROSS JOIN chosen
         )
         SELECT coalesce(nullif(stored.language, ''), 'No language') AS language, stored.repositories, stored.stars,
                stored.bytes, stored.stars - earlier.stars AS stars_4w, stored.day::timestamptz AS day
@@ -209,11 +213,20 @@ def language_trend(source: str, as_of: datetime | None) -> DataFrame:
     repositories, stars, bytes    as in `ranking`
     """
     sql = f"""
-        WITH months AS (
-            SELECT source_id, max(day) AS day FROM language_day
-              JOIN source ON source.id = source_id
-             WHERE CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END = :source AND {IS_ROLLUP_BY_UNTIL}
-             GROUP BY source_id, date_trunc('month', day)
+        WITH chosen AS (
+            SELECT source.id AS source_id, (SELECT min(day) FROM language_day WHERE source_id = source.id) AS first,
+                   {LAST_ROLLUP_DAY} AS last
+              FROM source WHERE CASE id WHEN 1 THEN 'GitHub' ELSE name END = :source
+        ), months AS (
+            SELECT source_id, newest.day
+              FROM chosen
+             CROSS JOIN LATERAL generate_series(
+                   date_trunc('month', first::timestamp), last::timestamp, interval '1 month') AS month
+             CROSS JOIN LATERAL (
+                   SELECT max(day) AS day FROM language_day
+                    WHERE source_id = chosen.source_id AND day >= month AND day < month + interval '1 month'
+                      AND day <= last) AS newest
+             WHERE newest.day IS NOT NULL
         )
         SELECT day::timestamptz AS at, coalesce(nullif(present_language(language), ''), 'No language') AS language,
                sum(repositories)::bigint AS repositories, sum(stars)::bigint AS stars, sum(bytes)::bigint AS bytes

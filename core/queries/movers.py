@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pandas import DataFrame
 
@@ -19,21 +19,23 @@ MAX_ROWS = 10_000
 MIN_STARS_FOR_SHARE = 50
 """Growth relative to fewer stars says little: such repositories are not ranked by share."""
 Ranking = Literal["gained", "lost", "share"]
-# Condition and order of the rows by ranking; what was compared and left out does not depend on it.
+# Condition and order of the rows by ranking; what was compared and left out does not depend on it. Nulls are where the
+# index on stored growth has them.
 RANKINGS: dict[Ranking, tuple[str, str]] = {
-    "gained": ("true", "growth DESC"),
-    "lost": ("growth < 0", "growth"),
+    "gained": ("true", "growth DESC NULLS LAST"),
+    "lost": ("growth < 0", "growth NULLS FIRST"),
     "share": (f"stars - growth >= {MIN_STARS_FOR_SHARE}", "growth::float / (stars - growth) DESC"),
 }
 COLUMNS = [
     "id", "full_name", "owner", "description", "language", "stars", "growth", "share", "until_at", "source",
 ]  # fmt: skip
-STORED_GROWTH_CTE = """growth AS (
-            SELECT repository_id,
-                   CASE CAST(:span AS int) WHEN 1 THEN stars_1d WHEN 7 THEN stars_7d WHEN 30 THEN stars_30d
-                                           WHEN 90 THEN stars_90d WHEN 365 THEN stars_365d END AS growth
-              FROM repository_latest
-        )"""
+IS_RECENT = "{at} > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)"
+IS_CHOSEN = """NOT is_gone AND (:language = '' OR language = :language)
+               AND (CAST(:created_after AS timestamptz) IS NULL OR created_at > :created_after)"""
+COUNT_CANDIDATES = """SELECT count(*) FILTER (WHERE is_recent AND growth IS NOT NULL) AS compared,
+                   count(*) FILTER (WHERE NOT is_recent) AS not_captured,
+                   count(*) FILTER (WHERE is_recent AND growth IS NULL) AS unknown_at_start
+              FROM candidate"""
 COMPUTED_GROWTH_CTES = f"""subject AS ({LATEST_SUBJECT}
              WHERE checked_at > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)
         ), {GROWTH_CTES}"""
@@ -79,37 +81,28 @@ def movers(
     condition, order = RANKINGS[ranking]
     until = as_of_or_end_of_today(as_of)
     newest_at = newest_capture_at(until)
+    is_stored = as_of is None and days in GROWTH_DAYS
+    is_unfiltered = not language and not max_age
     ctes = f"""
-        WITH {_growth_ctes(as_of, days)}, candidate AS MATERIALIZED (
-            SELECT stored.repository_id, full_name, owner, description, language, stars, growth,
-                   checked_at AS until_at, source_id,
-                   checked_at > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval) AS is_recent
-              FROM stored
-              LEFT JOIN growth USING (repository_id)
-             WHERE NOT is_gone AND (:language = '' OR language = :language)
-               AND (CAST(:created_after AS timestamptz) IS NULL OR repository_id IN (
-                    SELECT id FROM repository WHERE created_at > :created_after))
-        ), counted AS (
-            SELECT count(*) FILTER (WHERE is_recent AND growth IS NOT NULL) AS compared,
-                   count(*) FILTER (WHERE NOT is_recent) AS not_captured,
-                   count(*) FILTER (WHERE is_recent AND growth IS NULL) AS unknown_at_start
-              FROM candidate
-        )"""  # noqa: S608
+        WITH {_stored_candidates(days) if is_stored else _computed_candidates(as_of)}, counted AS (
+            {_sum_counts(days) if is_stored and is_unfiltered else COUNT_CANDIDATES}
+        )"""
     sql = f"""{ctes}
-        SELECT github_id AS id, candidate.full_name, owner, candidate.description, language, stars, growth,
+        SELECT candidate.id, full_name, owner, description, language, stars, growth,
                growth::float / nullif(stars - growth, 0) AS share, until_at,
-               CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, counted.*
+               CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
+               (SELECT compared FROM counted) AS compared, (SELECT not_captured FROM counted) AS not_captured,
+               (SELECT unknown_at_start FROM counted) AS unknown_at_start
           FROM candidate
-          JOIN repository ON repository.id = repository_id
           JOIN source ON source.id = source_id
-         CROSS JOIN counted
          WHERE is_recent AND growth IS NOT NULL AND {condition}
-         ORDER BY {order}, candidate.full_name
+         ORDER BY {order}, full_name
          LIMIT :limit
     """  # noqa: S608
-    values = until_values(until) | growth_values([days]) | {"as_of": as_of, "reference": newest_at, "max_lag": MAX_LAG}
-    values |= {"language": language, "span": days, "limit": limit}
+    values: dict[str, Any] = {"reference": newest_at, "max_lag": MAX_LAG, "language": language, "limit": limit}
     values |= {"created_after": until - max_age if max_age else None}
+    if not is_stored:
+        values |= until_values(until) | growth_values([days]) | {"as_of": as_of}
     found = read_frame(sql, **values)
     counts = (read_frame(f"{ctes} SELECT * FROM counted", **values) if found.empty else found).iloc[0]  # noqa: S608
     return Movers(
@@ -121,8 +114,36 @@ def movers(
     )
 
 
-def _growth_ctes(as_of: datetime | None, days: int) -> str:
-    """Return CTEs with `stored`, and `growth` over *days*."""
-    if as_of is not None:
-        return repository_ctes(as_of)
-    return f"{repository_ctes(None)}, {STORED_GROWTH_CTE if days in GROWTH_DAYS else COMPUTED_GROWTH_CTES}"
+def _stored_candidates(days: int) -> str:
+    """Return the CTE `candidate` with the growth that is stored of one of GROWTH_DAYS."""
+    return f"""candidate AS (
+            SELECT github_id AS id, full_name, owner, description, language, stars, stars_{days}d AS growth,
+                   checked_at AS until_at, source_id, {IS_RECENT.format(at="checked_at")} AS is_recent
+              FROM repository_latest
+             WHERE {IS_CHOSEN}
+        )"""  # noqa: S608
+
+
+def _computed_candidates(as_of: datetime | None) -> str:
+    """Return the CTE `candidate` after those that compute growth over any days, as of any moment."""
+    growth = f"{repository_ctes(None)}, {COMPUTED_GROWTH_CTES}" if as_of is None else repository_ctes(as_of)
+    return f"""{growth}, candidate AS MATERIALIZED (
+            SELECT github_id AS id, stored.full_name, owner, stored.description, language, stars, growth,
+                   checked_at AS until_at, source_id, {IS_RECENT.format(at="checked_at")} AS is_recent
+              FROM (SELECT * FROM stored WHERE {IS_CHOSEN}) AS stored
+              JOIN repository ON repository.id = stored.repository_id
+              LEFT JOIN growth USING (repository_id)
+        )"""  # noqa: S608
+
+
+def _sum_counts(days: int) -> str:
+    """Return SQL that counts the candidates from the totals by account, and those with captures of their own."""
+    return f"""SELECT coalesce(sum(known) FILTER (WHERE is_recent), 0)::bigint AS compared,
+                   coalesce(sum(counted) FILTER (WHERE NOT is_recent), 0)::bigint AS not_captured,
+                   coalesce(sum(counted - known) FILTER (WHERE is_recent), 0)::bigint AS unknown_at_start
+              FROM (SELECT compared AS counted, known_{days}d AS known, {IS_RECENT.format(at="checked_at")} AS is_recent
+                      FROM account_summary
+                      JOIN account ON account.id = account_id
+                     UNION ALL
+                    SELECT 1, (stars_{days}d IS NOT NULL)::int, {IS_RECENT.format(at="own_checked_at")}
+                      FROM repository_summary WHERE own_checked_at IS NOT NULL AND NOT is_gone) AS summed"""  # noqa: S608

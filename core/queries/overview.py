@@ -12,7 +12,7 @@ from core.as_of import end_of_day
 from core.db.frames import derived, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes, as_of_values, repository_attributes
-from core.queries.captures import IS_ROLLUP_BY_UNTIL, ROLLUP_MAX_GAP
+from core.queries.captures import LAST_ROLLUP_DAY, ROLLUP_MAX_GAP
 from core.queries.changes import SHOWN_CHANGES
 from core.settings import settings
 
@@ -94,7 +94,7 @@ def source_trend(as_of: datetime | None) -> DataFrame:
                    FILTER (WHERE language <> '' AND repositories > 0) AS languages
           FROM language_day
           JOIN source ON source.id = source_id
-         WHERE {IS_ROLLUP_BY_UNTIL} AND day > CAST(:until AS timestamptz) - interval '730 days'
+         WHERE day <= {LAST_ROLLUP_DAY} AND day > CAST(:until AS timestamptz) - interval '730 days'
          GROUP BY day, source_id, source.id
         HAVING source_id <> 1 OR EXISTS (
                SELECT FROM account

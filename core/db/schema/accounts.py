@@ -47,6 +47,7 @@ account = Table(
     timestamp_column("first_captured_at"),
     timestamp_column("checked_at"),
     Index("account_login_idx", text("lower(login)")),
+    Index("account_checked_at_idx", "checked_at"),
     trigram_index("account_login_search_idx", "login"),
     trigram_index("account_name_search_idx", "name"),
     Index("account_login_unseen_key", text("lower(login)"), unique=True, postgresql_where=text("github_id IS NULL")),

@@ -79,6 +79,7 @@ repository_import = Table(
     *count_columns("stars", "forks", "open_issues", "open_issues_and_change_requests"),
     *growth_columns(),
     PrimaryKeyConstraint("repository_id", "source_id"),
+    Index("repository_import_last_at_idx", "last_at"),
     comment="Latest counts and time span of one repository in one imported source; rebuilt by each import",
 )
 
@@ -116,7 +117,7 @@ language_day = Table(
     Column("repositories", Integer, nullable=False),
     Column("stars", BigInteger, nullable=False),
     Column("bytes", BigInteger),
-    PrimaryKeyConstraint("day", "source_id", "language"),
+    PrimaryKeyConstraint("source_id", "day", "language"),
     comment="Daily totals: repositories and stars by primary language, bytes by language; forks excluded",
 )
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert
 
 from core.as_of import end_of_day
 from core.db import schema
@@ -27,6 +27,8 @@ def add_tracked_account(database: Connection, login: str, *refreshes: datetime, 
 def add_refreshes(database: Connection, account: int, *refreshes: datetime) -> None:
     for at in refreshes:
         database.execute(insert(schema.capture).values(account_id=account, captured_at=at))
+        last = func.greatest(schema.account.c.checked_at, at)
+        database.execute(schema.account.update().where(schema.account.c.id == account).values(checked_at=last))
 
 
 def days_ago(*counts: int) -> list[datetime]:

@@ -24,6 +24,7 @@ CREATE TABLE account (
     CONSTRAINT account_pkey PRIMARY KEY (id),
     CONSTRAINT account_github_id_key UNIQUE (github_id)
 );
+CREATE INDEX account_checked_at_idx ON account (checked_at);
 CREATE INDEX account_login_idx ON account (lower(login));
 CREATE INDEX account_login_search_idx ON account USING gin (lower(login) gin_trgm_ops);
 CREATE INDEX account_name_search_idx ON account USING gin (lower(name) gin_trgm_ops);

@@ -44,6 +44,7 @@ CREATE TABLE repository_import (
     CONSTRAINT repository_import_pkey PRIMARY KEY (repository_id, source_id),
     CONSTRAINT repository_import_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
+CREATE INDEX repository_import_last_at_idx ON repository_import (last_at);
 COMMENT ON TABLE repository_import IS 'Latest counts and time span of one repository in one imported source; rebuilt by each import';
 
 CREATE TABLE change (
@@ -170,7 +171,7 @@ CREATE TABLE language_day (
     repositories INTEGER NOT NULL,
     stars BIGINT NOT NULL,
     bytes BIGINT,
-    CONSTRAINT language_day_pkey PRIMARY KEY (day, source_id, language)
+    CONSTRAINT language_day_pkey PRIMARY KEY (source_id, day, language)
 );
 COMMENT ON TABLE language_day IS 'Daily totals: repositories and stars by primary language, bytes by language; forks excluded';
 
