@@ -4,12 +4,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.errors import UniqueViolation
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, Row, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from core.queue import abandoned, ingestions, jobs
@@ -78,17 +79,21 @@ class Queue:
             due = due_accounts.due_accounts(connection, NOW, 50)
             jobs.defer_refresh(connection, [one.account_id for one in due], jobs.JobOrigin("schedule"), NOW)
 
-    def fetch(self) -> None:
-        """A worker takes the next job; without its lock it puts the job back."""
+    def fetch_without_reply(self) -> Row[Any] | None:
+        """A worker takes the next job, and Postgres goes away before it knows which."""
         with self.engine.begin() as connection:
             worker = connection.scalar(text("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id"))
-            job = connection.execute(
+            return connection.execute(
                 text(
                     "SELECT id, args FROM procrastinate_fetch_job_v2(CAST(:queues AS varchar[]), :worker)"
                     " WHERE id IS NOT NULL"
                 ),
                 {"queues": [jobs.QUEUE], "worker": worker},
             ).one_or_none()
+
+    def fetch(self) -> None:
+        """A worker takes the next job; without its lock it puts the job back."""
+        job = self.fetch_without_reply()
         if job is None:
             return
         lock = self.engine.connect()
@@ -108,6 +113,28 @@ class Queue:
             with self.engine.begin() as connection:
                 due_accounts.record_success(connection, account, NOW, SIX_HOURS, Random(1))
             self.requested.discard(account)
+
+    def store_without_reply(self, execution: Execution) -> None:
+        """The account is stored, and Postgres goes away before the worker knows: it stores it once more."""
+        left = list(execution.accounts)
+        self.store(execution)
+        execution.accounts = left
+
+    def finish_without_reply(self, execution: Execution) -> None:
+        """The end of the job is stored, and Postgres goes away before the worker knows: it stores another end."""
+        self.finish(execution)
+        self.retry(execution.job_id)
+
+    def outage(self, outcomes: int) -> None:
+        """Postgres is away: all locks are lost. Each worker works on, loses the end of its job, or dies meanwhile."""
+        for execution in list(self.executions):
+            outcomes, outcome = divmod(outcomes, 3)
+            (self.lose_lock, self.fail_without_storing_the_end, self.die)[outcome](execution)
+
+    def kill_all(self) -> None:
+        """All workers are killed at once, and start again."""
+        for execution in list(self.executions):
+            self.die(execution)
 
     def finish(self, execution: Execution) -> None:
         while execution.accounts:
@@ -179,9 +206,14 @@ def queue(committing_database):
 
 STEPS = st.one_of(
     st.tuples(st.just("request"), st.integers(0, ACCOUNTS)),
-    st.tuples(st.sampled_from(["enqueue_due", "fetch", "fetch", "release"]), st.none()),
+    st.tuples(st.just("outage"), st.integers(0, 3**3 - 1)),
     st.tuples(
-        st.sampled_from(["store", "store", "finish", "fail", "fail_without_storing_the_end", "die", "lose_lock"]),
+        st.sampled_from(["enqueue_due", "fetch", "fetch", "fetch", "fetch_without_reply", "release", "kill_all"]),
+        st.none(),
+    ),
+    st.tuples(st.sampled_from(["store", "store", "finish", "fail", "die", "lose_lock"]), st.integers(0, 2)),
+    st.tuples(
+        st.sampled_from(["store_without_reply", "finish_without_reply", "fail_without_storing_the_end"]),
         st.integers(0, 2),
     ),
 )
@@ -195,7 +227,7 @@ def test_in_any_order_of_steps_each_requested_account_is_stored_and_nothing_stay
     queue.reset()
     for name, which in steps:
         step = getattr(queue, name)
-        if name == "request":
+        if name in {"request", "outage"}:
             step(which)
         elif which is None:
             step()
