@@ -10,7 +10,7 @@ from streamlit import column_config as column
 from core.queries import system
 from core.queries.system import DataStatus
 from core.wording import time_ago
-from pages.components.format import byte_size, number
+from pages.components.format import number
 from pages.components.status_cards import query_or_reason
 from pages.components.table import show_table
 from pages.session import guard
@@ -18,7 +18,7 @@ from pages.session import guard
 COLUMNS = {
     "name": column.TextColumn("Table"),
     "rows": column.NumberColumn("Rows (estimate)", format="localized", help="As of the last ANALYZE"),
-    "size": column.TextColumn("Size with indexes", alignment="right"),
+    "size_kb": column.NumberColumn("Size with indexes, kB", format="localized"),
     "partitions": column.NumberColumn("Partitions", format="localized"),
 }
 
@@ -32,7 +32,7 @@ def show() -> None:
     status, tables = result
     st.caption(version_line(status, datetime.now(UTC)))
     rows = DataFrame([asdict(table) for table in tables]).astype({"rows": "Int64"})
-    rows["size"] = [byte_size(table.bytes) for table in tables]
+    rows["size_kb"] = (rows["bytes"] / 1000).round().astype("Int64")
     show_table(rows, COLUMNS, max_height=290, alt="Tables, largest first", key="tables")
 
 
