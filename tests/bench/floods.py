@@ -1,5 +1,6 @@
 """What floods by strangers and readers leave in the web process: memory and descriptors a minute later, idle."""
 
+import logging
 import os
 import socket
 import subprocess
@@ -145,6 +146,9 @@ def web_process(environment: dict[str, str]) -> Iterator[Web]:
 
 
 def run() -> list[Measurement]:
+    logging.getLogger("websockets").setLevel(
+        logging.CRITICAL + 1
+    )  # it reports that the server ends what a flood has opened
     figures: list[Measurement] = []
     with prepared_servers() as environment, web_process(environment) as web:
         leave_pages(web)  # as after some use: libraries loaded, pools filled

@@ -30,6 +30,10 @@ SENT = {
     "half a head": b"GET / HTTP/1.1\r\nhost: x\r\n",
     "half a body": b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf",
     "a silent websocket": UPGRADE.encode(),
+    "a message that is too large": UPGRADE.encode() + b"\x82\xff" + (19_000_000).to_bytes(8) + b"mask",
+    "a message that is cut off": UPGRADE.encode() + b"\x82\xfe" + (1_000).to_bytes(2) + b"mask" + b"half",
+    "a message, then silence": UPGRADE.encode() + b"\x82\x84" + bytes(4) + b"text",
+    "a message, and gone": UPGRADE.encode() + b"\x82\x84" + bytes(4) + b"text" + b"\x88\x80" + bytes(4),
 }
 
 
@@ -90,7 +94,7 @@ def descriptors() -> int:
 
 
 @pytest.mark.parametrize("kind", list(SENT))
-def test_slow_connections_are_ended_and_their_descriptors_return(port, kind):
+def test_connections_of_a_flood_are_ended_and_their_descriptors_return(port, kind):
     before = descriptors()
     opened = [connect(port, SENT[kind]) for _ in range(CONNECTIONS)]
     for one in opened:
