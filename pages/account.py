@@ -3,23 +3,22 @@
 Who is this, what do they make, and how has it been received over time?
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import streamlit as st
 
-from core.charts import bars
 from core.emoji import render_shortcodes
-from core.queries import account_repositories, accounts, empty_reasons, growth, languages
-from pages.components import columns, definitions
-from pages.components.alt_text import bars_alt
+from core.queries import account_portfolio, account_repositories, accounts, empty_reasons, growth, peers
+from core.queries import changes as changes_queries
+from pages.components import columns, definitions, labels
 from pages.components.as_of import page_links, selected_as_of, unknown_sentence
-from pages.components.cell import cell, theme
-from pages.components.chart import drawn
-from pages.components.format import number, percent
-from pages.components.history_cell import line_cell, shares_cell
+from pages.components.history_cell import line_cell
 from pages.components.markdown import escape_markdown
+from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
-from pages.sections import account_header
+from pages.sections import account_contributions, account_header, account_languages, account_portfolio_cells
+
+MAX_CHANGES = 1_000
 
 account = account_header.show_profile(account_header.login_input())
 if account is None:
@@ -30,6 +29,7 @@ until = as_of or datetime.now(UTC)
 history = accounts.history(account.account_id, as_of)
 intervals = accounts.coverage_intervals(account.account_id, as_of)
 note = account_header.capture_note(account.account_id)
+stored, login = empty_reasons.stored_repositories(account.account_id, as_of), escape_markdown(account.login)
 if totals := accounts.totals(account.account_id, as_of):
     account_header.show_totals(totals, history, intervals, until)
 
@@ -80,51 +80,28 @@ with right:
 """
 ## Languages
 """
-by_bytes = languages.account_languages(account.account_id, as_of)
-mix = languages.account_language_history(account.account_id, as_of)
-stored, login = empty_reasons.stored_repositories(account.account_id, as_of), escape_markdown(account.login)
-left, right = st.columns(2)
-with left:
-    if by_bytes.empty and not mix.empty and stored.why_no_languages == empty_reasons.NOT_COLLECTED:
-        latest = languages.latest_mix(mix)
-        top, texts = latest.head(8), latest["stars"].head(8).map(number)
-        cell(
-            "Which primary languages have most stars?",
-            "Stars by primary language: bytes of code have not been collected.",
-            latest,
-            name="account-languages",
-            chart=drawn(bars.language_bars, top, "stars", theme(), texts=texts),
-            alt=bars_alt(top["language"], texts),
-            note=note,
-        )
-    else:
-        top, texts = by_bytes.head(8), by_bytes["share"].head(8).map(lambda share: percent(share, 1))
-        cell(
-            "Which languages is it written in?",
-            "Share of all bytes of code; forks left out.",
-            by_bytes,
-            name="account-languages",
-            chart=drawn(bars.language_bars, top, "share", theme(), texts=texts),
-            alt=bars_alt(top["language"], texts),
-            empty=empty_reasons.sentence(stored.why_no_languages, login),
-            note=note,
-        )
-with right:
-    height = max(240, min(len(by_bytes) or 8, 8) * 34 + 16)  # as high as the bars beside it
-    shares_cell(
-        "How does the mix of languages change?",
-        "Share of stars by primary language, quarter by quarter.",
-        mix,
-        value="stars",
-        name="account-language-mix",
-        period="quarter",
-        max_gap=timedelta(days=190),
-        height=height,
-        alt="Layers: the share of each primary language in all stars, by quarter.",
-        definition=definitions.LANGUAGE_MIX,
-        empty=empty_reasons.sentence(stored.why_no_primary_languages, login),
-        note=note,
-    )
+with st.container(horizontal=True):
+    by = segmented_choice("Languages by", account_languages.MEASURES, key="by")
+    forks = segmented_choice("Forks", account_languages.FORKS, key="forks")
+account_languages.show_languages(account.account_id, stored, login, note, by, forks=forks)
+
+"""
+## Portfolio
+"""
+portfolio = account_portfolio.repositories(account.account_id, as_of, forks=forks)
+account_portfolio_cells.show_shape(portfolio, stored, login, note, forks=forks)
+account_portfolio_cells.show_exposure(portfolio, stored, login, note, forks=forks)
+
+"""
+## Contributions
+"""
+account_contributions.show_contributions(account, as_of, note)
+
+"""
+## Peers
+"""
+around = peers.nearest_accounts(account.account_id, as_of)
+account_portfolio_cells.show_peers(account, around, as_of, note)
 
 """
 ## Repositories
@@ -148,5 +125,27 @@ table_cell(
     empty_is_ok=stored.is_captured,
     max_height=460,
     definition=growth.DEFINITION,
+    note=note,
+)
+
+"""
+## Changes
+"""
+changes = changes_queries.ledger(as_of, login=account.current_login, limit=MAX_CHANGES).drop(columns="entry")
+table_cell(
+    "What changed about it and its repositories?",
+    "Names, owners, licences, archiving and the like; newest first.",
+    changes,
+    columns.LEDGER,
+    name="account-changes",
+    shown=changes.assign(
+        subject=changes["repository"].fillna(changes["account"]),
+        what=changes["kind"].map(lambda kind: labels.CHANGES.get(kind, kind)),
+    ),
+    empty="Nothing has changed since its first refresh."
+    if account.checked_at
+    else "Changes are recorded from its first refresh on, and imported history has none.",
+    empty_is_ok=account.checked_at is not None,
+    max_height=300,
     note=note,
 )

@@ -25,7 +25,7 @@ HEADROOM = 1.05
 UNIT_SINGULARS = {
     **{"repositories": "repository", "bytes": "byte", "stars": "star", "followers": "follower", "forks": "fork"},
     **{"watchers": "watcher", "open issues": "open issue", "open change requests": "open change request"},
-    **{"commits": "commit", "views": "view"},
+    **{"commits": "commit", "contributions": "contribution", "views": "view"},
     "open issues and change requests": "open issue or change request",
 }
 

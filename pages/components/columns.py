@@ -157,3 +157,21 @@ COMPARED_REPOSITORIES = {
     **_COMPARED,
     **_COMPARED_TO_PEERS,
 }
+KEY_PEOPLE = {
+    "repository": column.LinkColumn("Repository", display_text=r"name=[^/]+/([^&]+)", width=190),
+    "stars": column.NumberColumn("Stars", format="localized", width=85),
+    "absence_factor": column.NumberColumn(
+        "Absence factor", format="localized", width=110, help="The fewest people who made half of the commits"
+    ),
+    "contributors": column.NumberColumn("Contributors", format="localized", width=100),
+    "top_contributor": column.TextColumn("Most commits by", width=150),
+    "top_share": column.ProgressColumn("of all", format="percent", min_value=0, max_value=1, width=110),
+}
+PEERS = {
+    "account": column.LinkColumn("Account", display_text=r"login=([^&]+)", width=180),
+    "is_self": column.CheckboxColumn("This one", width=80),
+    "stars": column.NumberColumn("Stars", format="localized", width=100),
+    "stars_30d": column.NumberColumn("In 30 days", format="localized", width=95),
+    "repositories": column.NumberColumn("Repositories", format="localized", width=105),
+    "kind": column.TextColumn("Kind", width=110),
+}

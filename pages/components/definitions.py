@@ -64,3 +64,14 @@ TRAFFIC_DAYS = (
     "Views and clones as GitHub counts them, by day (UTC); only for repositories whose traffic the token may read. "
     "Unique visitors of several days cannot be added up."
 )
+PORTFOLIO_LANGUAGES = (
+    "**By bytes**: code in each language over all its repositories. **By repositories** and **by stars**: each repository "
+    "counts with its primary language. Deleted and private repositories are left out. Languages of forks are read less "
+    "often than those of others."
+)
+CONTRIBUTIONS = (
+    "Public contributions on each day, as in the calendar on the user's GitHub page: commits, issues, change requests and "
+    "reviews. The last day shown is the last complete one. The year before is read every time, earlier years once, so "
+    "that a contribution that was made private since may still count there. As of a day, the counts are those read by "
+    "then."
+)

@@ -304,6 +304,9 @@ REVIEWED = {
     "components/status_cards.py": {"card.lines", "parts"},
     "components/table_cell.py": {"empty"},
     "components/track_request.py": {"renamed_to(…)", "repository"},  # of a URL's parameters
+    "sections/account_contributions.py": {"note"},
+    "sections/account_languages.py": {"note", "sentence(…)"},  # of `empty_reasons`: gets the login escaped
+    "sections/account_portfolio_cells.py": {"_decimal(…)", "note", "rank.age_class", "sentence(…)"},
     "sections/account_header.py": {"page_url(…)"},
     "sections/account_outcome.py": {"item['error']"},  # for tables; escaped where it meets Markdown
     "sections/add_accounts.py": {"entry.line", "entry.reason", "pop(…)"},

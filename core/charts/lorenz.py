@@ -1,0 +1,37 @@
+"""Lorenz curve: how unequally stars are spread over repositories."""
+
+import plotly.graph_objects as go
+from pandas import DataFrame
+
+from core import markup
+from core.charts import axes
+from core.charts.theme import Theme, figure
+
+
+def lorenz_curve(frame: DataFrame, theme: Theme) -> go.Figure:
+    """Draw *frame* (full_name, stars, repository_share, star_share; fewest stars first) under the diagonal."""
+    chart = figure(theme, height=300, hovermode="closest")
+    chart.add_scatter(
+        x=[0, 100], y=[0, 100], mode="lines", line={"color": theme.muted, "width": 1, "dash": "dot"}, hoverinfo="skip"
+    )
+    chart.add_scatter(
+        x=[0, *(frame["repository_share"].astype(float) * 100)],
+        y=[0, *(frame["star_share"].astype(float) * 100)],
+        mode="lines+markers" if len(frame) <= 40 else "lines",
+        marker={"size": 5},
+        line={"color": theme.accent, "width": 2},
+        fill="tozeroy",
+        fillcolor=theme.fill,
+        customdata=[
+            "",
+            *(
+                f"up to {markup.plotly(name)} with {axes.count_with_unit(stars, 'stars')}"
+                for name, stars in zip(frame["full_name"], frame["stars"], strict=True)
+            ),
+        ],
+        hovertemplate="%{x:.0f} % of the repositories have %{y:.1f} % of the stars<br>%{customdata}<extra></extra>",
+    )
+    title = {"text": "repositories, fewest stars first", "font": {"size": 12, "color": theme.muted}, "standoff": 6}
+    chart.update_xaxes(**axes.share_axis(), title=title)
+    chart.update_yaxes(**axes.share_axis())
+    return chart

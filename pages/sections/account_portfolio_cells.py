@@ -1,0 +1,136 @@
+"""The cells of the account page about its repositories as a whole, the people they depend on, and its peers."""
+
+from datetime import datetime
+
+import streamlit as st
+from pandas import DataFrame
+
+from core import portfolio as shape
+from core.charts.lorenz import lorenz_curve
+from core.db.frames import derived, first_record
+from core.queries import account_portfolio, empty_reasons, peers
+from core.queries.account_portfolio import Exposure
+from core.queries.accounts import Profile
+from core.queries.empty_reasons import StoredRepositories
+from core.queries.peers import Rank
+from core.wording import pluralize, quantity
+from pages.components import columns, definitions
+from pages.components.as_of import page_links
+from pages.components.cell import cell, theme
+from pages.components.chart import drawn
+from pages.components.format import number, percent
+from pages.components.markdown import escape_markdown
+from pages.components.table_cell import table_cell
+
+MAX_COMPARED = 5
+UNRANKED = {
+    "age unknown": "When it was created is not known, so that it has no peers.",
+    "no language": "No repository of it has a language that is known, so that it has no peers.",
+}
+
+
+def show_shape(portfolio: DataFrame, stored: StoredRepositories, login: str, note: str, *, forks: bool) -> None:
+    """Draw the Lorenz curve of stars with h-index and Gini coefficient. *login* is escaped."""
+    figures = account_portfolio.shape_of(portfolio)
+    count = quantity(figures.repositories, "repository", "repositories")
+    drawable = portfolio if figures.stars else derived(portfolio.head(0), portfolio)
+    empty = f"None of its {count} has a star." if len(portfolio) else _why_empty(stored, login, forks=forks)
+    cell(
+        "How unequally are its stars spread?",
+        f"{count}, forks {'included' if forks else 'left out'}: "
+        f"h-index {number(figures.h_index)}, Gini coefficient {_decimal(figures.gini)}. The further the curve is below "
+        "the dotted line, the fewer repositories have most of the stars.",
+        drawable,
+        name="account-lorenz",
+        chart=drawn(lorenz_curve, drawable[["full_name", "stars", "repository_share", "star_share"]], theme()),
+        alt=f"Lorenz curve of the stars of {count}",
+        rows=portfolio,
+        definition=f"{shape.H_INDEX_DEFINITION}\n\n{shape.GINI_DEFINITION}",
+        empty=empty,
+        note=note,
+    )
+
+
+def _why_empty(stored: StoredRepositories, login: str, *, forks: bool) -> str:
+    return empty_reasons.sentence(stored.why_no_repositories if forks else stored.why_no_primary_languages, login)
+
+
+def show_exposure(portfolio: DataFrame, stored: StoredRepositories, login: str, note: str, *, forks: bool) -> None:
+    """Draw which repositories depend on how few people, most stars first. *login* is escaped."""
+    exposure = account_portfolio.exposure_of(portfolio)
+    known = portfolio.dropna(subset=["absence_factor"]).sort_values("stars", ascending=False, kind="stable")
+    table_cell(
+        "How many of its repositories depend on one person?",
+        exposure_sentence(exposure),
+        derived(known, portfolio),
+        columns.KEY_PEOPLE,
+        name="account-key-people",
+        shown=known.assign(repository=page_links("repository", "name", known["full_name"])),
+        definition=definitions.ABSENCE_FACTOR,
+        empty="Contributors of its repositories have not been collected yet."
+        if len(portfolio)
+        else _why_empty(stored, login, forks=forks),
+        max_height=300,
+        note=note,
+    )
+
+
+def exposure_sentence(exposure: Exposure) -> str:
+    """Say in how many repositories one person made half of the commits, and who most often."""
+    if not exposure.known:
+        return "Where one person made half of the commits, the repository depends on that person."
+    known = quantity(exposure.known, "repository", "repositories")
+    sentence = (
+        f"{number(exposure.on_one)} of {known} with known contributors: there one person made half of the commits."
+    )
+    if exposure.known_stars:
+        sentence += f" They have {percent(exposure.on_one_stars / exposure.known_stars)} of the stars."
+    if exposure.top is not None and exposure.top_leads > 1:
+        sentence += f" In {exposure.top_leads:,} of them it is {escape_markdown(exposure.top)}."
+    return sentence
+
+
+def show_peers(account: Profile, around: DataFrame, as_of: datetime | None, note: str) -> None:
+    """Draw the account's rank among its peers and those nearest to it, with a link that compares them."""
+    rank = first_record(peers.account_ranks([account.account_id], as_of), Rank)
+    table_cell(
+        "Who is like it, and how does it rank among them?",
+        rank_sentence(account.login, rank),
+        around,
+        columns.PEERS,
+        name="account-peers",
+        shown=around.assign(account=page_links("account", "login", around["login"])),
+        definition=peers.DEFINITION,
+        empty=UNRANKED.get(rank.unranked or "", "")
+        if rank
+        else "Its stars are not known by then, so that it has no peers.",
+        max_height=300,
+        note=note,
+    )
+    others = around.loc[~around["is_self"].astype(bool), "login"]
+    if len(others):
+        own = int(around["is_self"].astype(bool).to_numpy().argmax())
+        nearest = sorted(range(len(around)), key=lambda place: abs(place - own))[: MAX_COMPARED + 1]
+        names = [account.login, *(str(around["login"].iloc[place]) for place in nearest if place != own)]
+        st.page_link(
+            "compare.py",
+            label=f"Compare it with its nearest {pluralize(len(names) - 1, 'peer')}",
+            icon=":material/compare_arrows:",
+            query_params={"with": ",".join(names)},
+        )
+
+
+def rank_sentence(login: str, rank: Rank | None) -> str:
+    """Say how many peers it has and of how many it is ahead."""
+    if rank is None or rank.unranked is not None or rank.language is None or rank.age_class is None:
+        return "Peers have the same main language and are of the same age class."
+    group = (
+        f"{quantity(rank.peers, 'other account')} with most stars in {escape_markdown(rank.language)}, {rank.age_class}"
+    )
+    if rank.rank is None:
+        return f"{group}: fewer than {peers.MIN_PEERS}, so that a rank would say little. The nearest are shown."
+    return f"{escape_markdown(login)} is ahead of {percent(rank.rank)} of {group}. The nearest are shown."
+
+
+def _decimal(value: float | None) -> str:
+    return "—" if value is None else f"{value:.2f}"

@@ -1,0 +1,104 @@
+"""The account page in depth: languages by measure, shape, key people, contributions, peers, changes."""
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import insert
+
+from core.db import schema
+from core.db.data_version import publish_data_version
+from tests import seed_data
+from tests.pages.wording import page_text
+from tests.seed_data import utc
+
+
+@pytest.fixture
+def octo(database) -> int:
+    account = seed_data.add_account(
+        database, "octo", github_id=1, kind="user", created_at=utc("2015-01-01"), checked_at=utc("2026-01-05")
+    )
+    database.execute(
+        insert(schema.account_snapshot).values(
+            account_id=account, captured_at=utc("2026-01-01"), stars=8, forks=0, repositories=4, followers=1
+        )
+    )
+    for number, (name, stars, language) in enumerate((("a", 1, "C"), ("b", 1, "C"), ("c", 2, "Go"), ("d", 4, "Go"))):
+        stored = seed_data.add_repository(
+            database, f"octo/{name}", {"2026-01-01": stars}, github_id=number, primary_language=language, is_fork=False
+        )
+        database.execute(
+            insert(schema.contributor_snapshot).values(
+                repository_id=stored, captured_at=utc("2026-01-05"), contributors=3, bots=0, commits=9,
+                absence_factor=1 if number else 2, is_complete=True,
+            )
+        )  # fmt: skip
+        values = {"kind": "contributors", "captured_at": utc("2026-01-05"), "due_at": utc("2100-01-01")}
+        database.execute(insert(schema.enrichment).values(repository_id=stored, state="stored", **values))
+        row = {"github_id": 1, "login": "a*d*a", "is_bot": False, "commits": 6}
+        database.execute(insert(schema.repository_contributor).values(repository_id=stored, **row))
+    seed_data.add_change(database, stored, "relicensed", "2026-01-03", "MIT", "Apache-2.0")
+    for number in range(400):
+        row = {"day": date(2025, 1, 1) + timedelta(days=number), "contributions": number % 3}
+        database.execute(
+            insert(schema.contribution_day).values(account_id=account, captured_at=utc("2026-03-01"), **row)
+        )
+    publish_data_version(database)
+    return account
+
+
+def test_the_portfolio_is_described_in_figures(open_page, octo):
+    text = page_text(open_page("account", login="octo", by="Stars"))
+    assert "h-index 2, Gini coefficient 0.31" in text
+    # Shares 6/8 and 2/8: exp(−(¾ ln ¾ + ¼ ln ¼)) = 1.75
+    assert "As diverse as 1.8 of equal share, out of 2 languages (Shannon 0.56)" in text
+    assert "3 of 4 repositories with known contributors" in text
+    assert "They have 88\N{NO-BREAK SPACE}% of the stars. In 3 of them it is a\\*d\\*a." in text  # 7 of 8
+
+
+def test_the_calendar_the_peers_and_the_changes_are_shown(open_page, octo):
+    shown = open_page("account", login="octo")
+    assert not shown.exception
+    assert not shown.error
+    text = page_text(shown)
+    assert "public contributions since 2025-01-01" in text.replace("\\", "")
+    assert "0 other accounts with most stars in Go, 10 years and older" in text
+    ledger = shown.dataframe[-1].value
+    assert ledger[["subject", "what", "before", "after"]].to_numpy().tolist() == [
+        ["octo/d", "changed its licence", "MIT", "Apache-2.0"]
+    ]
+
+
+def test_as_of_a_day_before_nothing_of_it_is_shown_as_zero(open_page, octo):
+    text = page_text(open_page("account", login="octo", as_of="2026-01-02"))
+    assert "Contributors of its repositories have not been collected" in text
+    assert "Contributions have not been collected by that day" in text
+
+
+@pytest.mark.parametrize(
+    "choice", [{"by": "Repositories"}, {"forks": "With forks"}, {"by": "nonsense", "forks": "<b>"}]
+)
+def test_each_choice_shows_the_page(open_page, octo, choice):
+    shown = open_page("account", login="octo", **choice)
+    assert not shown.exception
+    assert bool(shown.warning) == ("nonsense" in choice.values())
+
+
+def test_an_organization_has_no_calendar_and_an_empty_account_no_curve(open_page, database):
+    account = seed_data.add_account(
+        database,
+        "pallets",
+        github_id=2,
+        kind="organization",
+        checked_at=utc("2026-01-05"),
+        created_at=utc("2015-01-01"),
+    )
+    row = {"account_id": account, "captured_at": utc("2026-01-05")}
+    database.execute(insert(schema.capture).values(**row))
+    counts = {"stars": 0, "forks": 0, "repositories": 0, "followers": 0}
+    database.execute(insert(schema.account_snapshot).values(**row, **counts))
+    publish_data_version(database)
+    shown = open_page("account", login="pallets")
+    assert not shown.exception
+    text = page_text(shown)
+    assert "of users, not of organizations" in text
+    assert "pallets has no repositories." in text
