@@ -36,6 +36,7 @@ from core.web.middleware.error_responses import http_exception_response
 from core.web.middleware.stack import middleware
 from core.web.middleware.trusted_hosts import allowed_hosts
 from core.web.routes.table import routes
+from core.web.stopping import delay_stop
 from core.web.websocket_owner import OWNER_HEADER
 from pages.components import error_display
 from pages.session import media_files, websocket_messages
@@ -149,6 +150,10 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     require_configured_address(settings())
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     garbage_collection = asyncio.create_task(collect_garbage())
+    if drain_seconds := settings().drain_seconds:
+        loop = asyncio.get_running_loop()
+        # From a signal handler, the loop must be woken.
+        delay_stop(drain_seconds, lambda seconds, stop: loop.call_soon_threadsafe(loop.call_later, seconds, stop))
     log.info("web process ready", url=settings().base_url)
     try:
         yield

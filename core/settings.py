@@ -130,6 +130,13 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="IP address or host name on which the web process listens.")
     port: int = Field(8501, ge=0, le=65535, description="Port on which the web process listens.")
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        le=300,
+        allow_inf_nan=False,
+        description="Seconds that a web process which was asked to stop still serves, so that a proxy notices first.",
+    )
     public_url: str = Field(
         "",
         description="URL that people open: used in links, allowed origins and hosts; empty means `http://HOST:PORT`.",

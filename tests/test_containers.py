@@ -163,12 +163,19 @@ def test_every_command_exists(command):
     assert "Usage" in helped.stdout
 
 
-def test_only_the_web_is_reachable_and_only_from_this_machine_by_default():
+def test_only_the_proxy_is_reachable_and_only_from_this_machine_by_default():
     ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert ports == {"web": ["${PUBLISH:-127.0.0.1:8501}:8501"]}
+    assert ports == {"proxy": ["${PUBLISH:-127.0.0.1:8501}:8501"]}
     for name in ("postgres", "redis"):
         assert SERVICES[name]["networks"] == ["inside"]
     assert COMPOSE["networks"]["inside"] == {"internal": True}
+
+
+def test_the_web_trusts_the_network_of_the_proxy_alone():
+    (network,) = SERVICES["proxy"]["networks"]
+    subnet = COMPOSE["networks"][network]["ipam"]["config"][0]["subnet"]
+    assert SERVICES["web"]["environment"]["TRUSTED_PROXIES"] == f"${{TRUSTED_PROXIES:-{subnet}}}"
+    assert SERVICES["proxy"]["volumes"] == ["./haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg:ro"]
 
 
 def test_secrets_are_required_from_the_environment():
@@ -235,6 +242,6 @@ def test_processes_only_write_to_their_own_volumes():
         assert service["read_only"] is True
         assert service["init"] is True
         assert {mount.partition(":")[0] for mount in service["tmpfs"]} == {"/tmp", "/data"}
-        # A job in hand is finished or given back within ten seconds.
-        assert service["stop_grace_period"] == "15s"
+        # A job in hand is finished or given back within ten seconds; web serves on for DRAIN_SECONDS before.
+        assert service["stop_grace_period"] == ("25s" if name == "web" else "15s")
     assert instruction_values("STOPSIGNAL") == ["SIGTERM"]

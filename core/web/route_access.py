@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 STREAM_PATH = "/_stcore/stream"
 METRICS_PATHS = frozenset({"/metrics", "/_stcore/metrics"})
-OPEN_PATHS = frozenset({"/health", "/_stcore/health", "/_stcore/host-config"})
+OPEN_PATHS = frozenset({"/health", "/health/web", "/_stcore/health", "/_stcore/host-config"})
 OPEN_PREFIXES = ("/static/", "/app/static/", "/component/", "/_stcore/bidi-components/", "/auth/")
 TOKEN_PATHS = frozenset(f"/api/v1/auth/{name}" for name in ("register", "login", "refresh", "logout"))
 FEED_PATH = "/api/v1/changes.atom"

@@ -74,7 +74,7 @@ class RequestIds:
     def _log(scope: Scope, status: int, seconds: float) -> None:
         path = scope["path"]
         # `/health` is polled every few seconds and logs changes itself.
-        failed = status >= 500 and path != "/health"
+        failed = status >= 500 and not path.startswith("/health")
         write = log.warning if failed else log.debug if path.startswith(QUIET_PREFIXES) else log.info
         write(
             "request finished",

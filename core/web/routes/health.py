@@ -14,6 +14,7 @@ from core.db import libpq
 from core.disk_space import embedded_disk_space
 from core.launcher import embedded
 from core.settings import settings
+from core.web.stopping import is_stopping
 from core.web.timeouts import TimedCalls
 
 TIMEOUT_SECONDS = 2.0
@@ -53,6 +54,19 @@ def disk_state() -> str | None:
     if space is None or not space.is_low:
         return OK if space else None
     return f"{'full' if space.is_full else 'nearly full'}: {space.summary}"
+
+
+async def respond_alive(_request: Request) -> JSONResponse:
+    """Respond 200, or 503 once this process was asked to stop: for proxies, which then send nothing new here.
+
+    Without Postgres it is still 200: each page says so itself.
+    """
+    stopping = is_stopping()
+    return JSONResponse(
+        {"status": "stopping" if stopping else OK},
+        status_code=503 if stopping else 200,
+        headers={"cache-control": "no-store"},
+    )
 
 
 CHECKS: Mapping[str, Check] = {"postgres": check_postgres, "redis": check_redis}
