@@ -40,10 +40,9 @@ if not tracking.tracked:
     track_request.show_track_form()
 else:
     st.markdown(overview_totals.tracking_sentence(tracking, now))
-    accounts = freshness.account_freshness(now)
     left, right = st.columns(2)
     with left:
-        ages = overview.accounts_by_age(overview.not_paused(accounts))
+        ages = overview.accounts_by_age(now)
         cell(
             "How old are the data?",
             "Tracked accounts by the age of their last refresh.",
@@ -55,7 +54,7 @@ else:
             note="as of now",
         )
     with right:
-        late = overview.overdue_or_failing(accounts)
+        late = freshness.account_freshness(now, only_late=True)
         table_cell(
             "Which accounts need attention?",
             "Overdue, never refreshed, or failing.",

@@ -20,13 +20,18 @@ from core.auth.identity import Identity, Origin
 from core.auth.session_cache import LiveSession, session_cache
 from core.auth.signing_key import secret_key
 from core.auth.tokens import InvalidToken
-from core.db.engine import optional_write, transaction
+from core.db.engine import optional_write, read_rows, transaction
 from core.errors import NotSignedIn, ServerUnavailable
 from core.settings import settings
 
 log = structlog.get_logger()
 MAX_SESSION_DAYS = 90
 LAST_SEEN_INTERVAL = timedelta(minutes=1)
+LIVE_SQL = text("""
+    SELECT person_id, username, role, display_name, preferences, access_expires_at, expires_at, session.last_seen_at
+      FROM session JOIN person ON person.id = person_id
+     WHERE session.id = :id AND revoked_at IS NULL AND expires_at > :now AND active
+""")
 
 
 @dataclass(frozen=True)
@@ -205,18 +210,10 @@ def invalidate_cached(session_ids: Iterable[UUID]) -> None:
 
 def _load_live(session_id: UUID, now: datetime) -> LiveSession | None:
     try:
-        with transaction() as connection:
-            row = connection.execute(
-                text("""
-                    SELECT person_id, username, role, display_name, preferences, access_expires_at, expires_at,
-                           session.last_seen_at FROM session JOIN person ON person.id = person_id
-                     WHERE session.id = :id AND revoked_at IS NULL AND expires_at > :now AND active
-                """),
-                {"id": session_id, "now": now},
-            ).one_or_none()
-            if row and row.last_seen_at < now - LAST_SEEN_INTERVAL:
-                with optional_write(connection):
-                    _update_last_seen(connection, session_id, row.person_id, now)
+        row = read_rows(lambda connection: connection.execute(LIVE_SQL, {"id": session_id, "now": now}).one_or_none())
+        if row and row.last_seen_at < now - LAST_SEEN_INTERVAL:
+            with transaction() as connection, optional_write(connection):
+                _update_last_seen(connection, session_id, row.person_id, now)
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise ServerUnavailable("Postgres is unavailable") from error
     if row is None:

@@ -14,7 +14,7 @@ from psycopg.postgres import types
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from core.db.engine import SESSION_SQL, retry_conflict, transaction
+from core.db.engine import SESSION_SQL, retry_read, transaction
 from core.db.errors import is_unavailable_sqlstate
 from core.db.frames import cached_per_version, query_attrs
 from core.errors import ServerUnavailable
@@ -47,7 +47,7 @@ def _query_arrow(sql: str, values: dict[str, Any]) -> DataFrame:
                 return _query_by_psycopg(connection, sql, values)
             return _query_by_adbc(_libpq_conninfo(connection), sql, values)
 
-    frame = retry_conflict(read)
+    frame = retry_read(read)
     frame.attrs = query_attrs(sql, values)
     return frame
 

@@ -2,13 +2,12 @@
 
 from sqlalchemy import Connection, text
 
-from core.db.engine import transaction
+from core.db.engine import read_rows
 
 
 def data_version() -> int:
     """Return the current data version; 0 before the first run."""
-    with transaction() as connection:
-        return connection.scalar(text("SELECT version FROM data_version")) or 0
+    return read_rows(lambda connection: connection.scalar(text("SELECT version FROM data_version")) or 0)
 
 
 def publish_data_version(connection: Connection, run_id: int | None = None) -> int:

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 from weakref import WeakSet
 
 import psycopg
 import structlog
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from core.db import libpq
 from core.db.errors import is_conflict, is_connection_error, is_server_unavailable, unavailable_reason
@@ -98,12 +98,26 @@ _pooled_engines: WeakSet[Engine] = WeakSet()
 
 def pooled_engine(url: str, *, connect_timeout: int | None = None, **options: Any) -> Engine:
     """Create an engine with this process's pool sizes; `dispose_engines` closes its connections too."""
-    # A restarted server closes its connections, which `pool_pre_ping` detects.
-    made = create_engine_for(
-        url, connect_timeout=connect_timeout, pool_pre_ping=True, pool_size=5, max_overflow=15, **options
-    )
+    made = create_engine_for(url, connect_timeout=connect_timeout, pool_size=5, max_overflow=15, **options)
+    event.listen(made, "checkout", partial(_ping, made.dialect))
     _pooled_engines.add(made)
     return made
+
+
+_repeats_on_lost_connection: ContextVar[bool] = ContextVar("repeats_on_lost_connection", default=False)
+
+
+def _ping(dialect: Dialect, connection: Any, _record: object, _proxy: object) -> None:
+    """Let the pool replace a connection that a restarted server has closed, as `pool_pre_ping` does.
+
+    Not before reads that are repeated then: the ping costs as much as a small query.
+    """
+    if _repeats_on_lost_connection.get():
+        return
+    try:
+        dialect.do_ping(connection)
+    except psycopg.Error as error:
+        raise InvalidatePoolError from error
 
 
 def dispose_engines() -> None:
@@ -154,12 +168,34 @@ def transaction() -> Iterator[Connection]:
             yield connection
 
 
-def retry_conflict(read: Callable[[], Result]) -> Result:
-    """Call *read*, which writes nothing, and once more after a deadlock or a serialization failure."""
+def read_rows(read: Callable[[Connection], Result]) -> Result:
+    """Call *read*, which writes nothing, and once more after a conflict or a lost connection.
+
+    Each of its statements is a transaction of its own, without the round trips of ping, BEGIN and COMMIT.
+    """
+    token = _repeats_on_lost_connection.set(True)
+    try:
+        return retry_read(lambda: _read_by_statement(read))
+    finally:
+        _repeats_on_lost_connection.reset(token)
+
+
+def _read_by_statement(read: Callable[[Connection], Result]) -> Result:
+    bind = _override.get() or _process_wide_override or engine()
+    if isinstance(bind, Connection):
+        with bind.begin_nested():
+            return read(bind)
+    with bind.connect() as connection:
+        return read(connection.execution_options(isolation_level="AUTOCOMMIT"))
+
+
+def retry_read(read: Callable[[], Result]) -> Result:
+    """Call *read*, which writes nothing, and once more after a deadlock, a conflict or a lost connection."""
     try:
         return read()
     except Exception as error:
-        if not is_conflict(error):
+        is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        if not is_lost and not is_conflict(error):
             raise
         log.warning("query repeated", reason=unavailable_reason(error))
     return read()

@@ -9,10 +9,10 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg.postgres import types
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from core.db.data_version import data_version
-from core.db.engine import retry_conflict, transaction
+from core.db.engine import read_rows
 from core.db.replica import read_at_version
 from core.shared_cache import SharedCache, shared_cache
 
@@ -144,17 +144,16 @@ def _to_python(value: Any) -> Any:
 def _query_frame(sql: str, values: dict[str, Any]) -> DataFrame:
     import pandas as pd  # noqa: PLC0415 - half a second and 60 MB that the ingestor does not need
 
-    def read() -> DataFrame:
-        with transaction() as connection:
-            result = connection.execute(text(sql), values)
-            cursor: Any = result.cursor
-            described = cursor.description
-            rows = list(zip(*result.fetchall(), strict=True)) or [()] * len(described)
+    def read(connection: Connection) -> DataFrame:
+        result = connection.execute(text(sql), values)
+        cursor: Any = result.cursor
+        described = cursor.description
+        rows = list(zip(*result.fetchall(), strict=True)) or [()] * len(described)
         return pd.DataFrame(
             {column.name: _typed(rows[number], column.type_code) for number, column in enumerate(described)}
         )
 
-    frame = retry_conflict(read)
+    frame = read_rows(read)
     frame.attrs = query_attrs(sql, values)
     return frame
 

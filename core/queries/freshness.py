@@ -80,8 +80,10 @@ def freshness_counts(connection: Connection, now: datetime, every: timedelta) ->
     return FreshnessCounts(**row._mapping)
 
 
-def account_freshness(now: datetime) -> "DataFrame":
+def account_freshness(now: datetime, *, only_late: bool = False) -> "DataFrame":
     """Return the freshness of each tracked account: one row per account, oldest first. Not cached.
+
+    only_late  leave out accounts that are on time, or paused, and do not fail
 
     login              text
     checked_at         timestamp of the last capture; null before the first
@@ -96,6 +98,7 @@ def account_freshness(now: datetime) -> "DataFrame":
                (extract(epoch FROM CAST(:now AS timestamptz) - checked_at) / 3600)::float AS age_hours,
                (extract(epoch FROM every) / 3600)::float AS every_hours, state, failures
           FROM freshness
+         WHERE NOT :only_late OR state IN ('overdue', 'never') OR failures > 0
          ORDER BY checked_at NULLS FIRST, lower(login)
     """  # noqa: S608
-    return read_frame(sql, fresh=True, now=now, every=settings().refresh_every)
+    return read_frame(sql, fresh=True, now=now, every=settings().refresh_every, only_late=only_late)

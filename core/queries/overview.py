@@ -14,6 +14,7 @@ from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes, as_of_values, repository_attributes
 from core.queries.captures import LAST_ROLLUP_DAY, ROLLUP_MAX_GAP
 from core.queries.changes import SHOWN_CHANGES
+from core.queries.freshness import FRESHNESS_CTE
 from core.settings import settings
 
 AGE_BINS = {
@@ -137,12 +138,6 @@ def not_paused(freshness: DataFrame) -> DataFrame:
     return derived(freshness[freshness["state"] != "paused"], freshness)
 
 
-def overdue_or_failing(freshness: DataFrame) -> DataFrame:
-    """Keep the accounts of `account_freshness` that are overdue, never refreshed or failing."""
-    needs_attention = freshness["state"].isin(["overdue", "never"]) | (freshness["failures"] > 0)
-    return derived(freshness[needs_attention], freshness)
-
-
 def most_overdue(freshness: DataFrame, limit: int) -> DataFrame:
     """Return the accounts whose age is largest relative to their own cadence, never refreshed ones first.
 
@@ -154,18 +149,27 @@ def most_overdue(freshness: DataFrame, limit: int) -> DataFrame:
     return derived(ordered.head(limit), freshness)
 
 
-def accounts_by_age(freshness: DataFrame) -> DataFrame:
-    """Count accounts by the age of their last refresh: age (a label of AGE_BINS or NEVER_REFRESHED), accounts.
+def accounts_by_age(now: datetime) -> DataFrame:
+    """Count tracked accounts by the age of their last refresh: age (a label of AGE_BINS or NEVER_REFRESHED), accounts.
 
-    Youngest first; the first four bins always, the others unless empty.
+    Paused accounts are left out. Youngest first; the first four bins always, the others unless empty. Not cached.
     """
-    bins = [0.0, *AGE_BINS.values()]
-    ages = pd.cut(freshness["age_hours"].astype(float).clip(lower=0), bins=bins, labels=list(AGE_BINS), right=False)
-    counts = ages.astype(object).where(ages.notna(), NEVER_REFRESHED).value_counts()
+    sql = f"""
+        WITH {FRESHNESS_CTE}, age AS (
+            SELECT extract(epoch FROM CAST(:now AS timestamptz) - checked_at)::float / 3600 AS hours
+              FROM freshness
+             WHERE state <> 'paused'
+        )
+        SELECT width_bucket(hours, CAST(:bounds AS float[])) AS bin, count(*) AS accounts FROM age GROUP BY bin
+    """  # noqa: S608
+    bounds = list(AGE_BINS.values())[:-1]
+    counted = read_frame(sql, fresh=True, now=now, every=settings().refresh_every, bounds=bounds)
     labels = [*AGE_BINS, NEVER_REFRESHED]
-    found = DataFrame({"age": labels, "accounts": [int(counts.get(label, 0)) for label in labels]})
-    is_shown = (found["accounts"] > 0) | found["age"].isin(list(AGE_BINS)[:4])
-    return derived(found[is_shown].reset_index(drop=True), freshness)
+    counts = dict.fromkeys(labels, 0)
+    for position, accounts in zip(counted["bin"], counted["accounts"], strict=True):
+        counts[NEVER_REFRESHED if pd.isna(position) else labels[position]] = int(accounts)
+    shown = [label for label in labels if counts[label] or label in labels[:4]]
+    return derived(DataFrame({"age": shown, "accounts": [counts[label] for label in shown]}), counted)
 
 
 def latest_changes(as_of: datetime | None, limit: int = 50) -> DataFrame:

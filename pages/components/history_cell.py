@@ -2,17 +2,19 @@
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 from pandas import DataFrame
 
 from core.charts import areas, lines
 from core.charts.axes import count_with_unit
+from core.charts.theme import Theme
 from core.db.frames import derived
+from core.shared_cache import kept
 from pages.components.alt_text import line_alt
 from pages.components.cell import cell, theme
-from pages.components.chart import drawn
+from pages.components.chart import Drawing, drawing, drawn
 from pages.components.format import day, percent
 
 ONE_CAPTURE = "One capture so far; a line needs two."
@@ -31,18 +33,30 @@ def line_cell(
     **footer: Any,
 ) -> None:
     """Draw the column *y* of *points* over time, see `history_lines`; *y* is also the unit. *footer* as in `cell`."""
+    line = kept(_line, _line_size, points, intervals, y, theme(), _minute(until), height)
+    only = line.only
+    chart = partial(_show_number, only.at, count_with_unit(only.value, y)) if only else line.drawing
+    cell(question, how_to_read, points, name=name, chart=chart, alt=line.alt, **footer)
+
+
+class Line(NamedTuple):
+    """A time series as its cell shows it: the only capture or else the chart, and the text alternative."""
+
+    only: lines.Capture | None
+    drawing: Drawing | None
+    alt: str
+
+
+def _line(points: DataFrame, intervals: DataFrame, y: str, colors: Theme, until: datetime, height: int) -> Line:
     only = lines.only_capture(points, intervals, y)
-    cell(
-        question,
-        how_to_read,
-        points,
-        name=name,
-        chart=partial(_show_number, only.at, count_with_unit(only.value, y))
-        if only
-        else drawn(lines.history_lines, points, intervals, y, theme(), until=_minute(until), unit=y, height=height),
-        alt=line_alt(points, y),
-        **footer,
-    )
+    if only:
+        return Line(only, None, line_alt(points, y))
+    figure = lines.history_lines(points, intervals, y, colors, until=until, unit=y, height=height)
+    return Line(None, drawing(figure), line_alt(points, y))
+
+
+def _line_size(line: Line) -> int:
+    return len(line.drawing.spec if line.drawing else "") + len(line.alt)
 
 
 def points_cell(

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from core.db import engine
 from core.db.data_version import data_version, publish_data_version
-from core.db.engine import transaction
+from core.db.engine import read_rows, transaction
 from core.db.frames import FrameCache, pin_version, read_frame
 from core.settings import settings
 from core.shared_cache import SharedCache
@@ -163,3 +163,55 @@ def test_disposed_engines_keep_no_connection(committing_database):
         until = time.monotonic() + 30
         while connection.execute(wait, {"pid": pid}).one().open:
             assert time.monotonic() < until
+
+
+@pytest.fixture
+def own_engine(database_url, monkeypatch):
+    """The engine of the settings, with one idle connection."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    settings.cache_clear()
+    engine.engine.cache_clear()
+    yield engine.engine()
+    engine.dispose_engines()
+
+
+def server_process() -> int:
+    return int(read_frame("SELECT pg_backend_pid() AS pid", fresh=True)["pid"].iloc[0])
+
+
+def close_by_the_server(pid: int, admin: Engine) -> None:
+    with admin.begin() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
+
+
+def write() -> int:
+    with transaction() as connection:
+        return int(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+
+@pytest.mark.parametrize("use", [server_process, write, data_version])
+def test_a_connection_that_the_server_closed_is_replaced(own_engine, database_url, use):
+    pid, admin = server_process(), engine.create_engine_for(database_url)
+    assert own_engine.pool.checkedin() == 1
+    close_by_the_server(pid, admin)
+    admin.dispose()
+    assert use() not in {None, pid}
+
+
+def test_a_read_of_rows_sends_its_statement_alone(own_engine):
+    """A ping, BEGIN and COMMIT are three more round trips, each as dear as a small query."""
+    server_process()
+    pings: list[object] = []
+    own_engine.dialect.do_ping = pings.append
+    states = read_rows(lambda connection: [connection.connection.driver_connection.autocommit, *pings])
+    assert states == [True]
+    assert write()
+    assert len(pings) == 1
+
+
+def test_a_connection_that_read_rows_begins_transactions_again(own_engine):
+    server_process()
+    with pytest.raises(IntegrityError), transaction() as connection:
+        add_account(connection, "half")
+        add_account(connection, "half")
+    assert read_frame(TRACKED, fresh=True).iat[0, 0] == 0

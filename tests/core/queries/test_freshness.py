@@ -55,6 +55,17 @@ def test_an_account_is_on_time_until_two_of_its_own_intervals_have_passed(databa
     assert system.freshness_counts(NOW) == FreshnessCounts(tracked=5, on_time=2, overdue=2, never=1, failing=0)
 
 
+def test_accounts_that_are_late_or_fail_can_be_asked_for_alone(database):
+    add_tracked_account(database, "in-time", SIX_HOURS)
+    add_tracked_account(database, "late", 3 * SIX_HOURS)
+    add_tracked_account(database, "never", None)
+    add_tracked_account(database, "failing", SIX_HOURS, failures=2)
+    add_tracked_account(database, "resting", 900 * SIX_HOURS, paused=True)
+    add_tracked_account(database, "resting-failing", 900 * SIX_HOURS, paused=True, failures=1)
+    late = freshness.account_freshness(NOW, only_late=True)["login"].tolist()
+    assert late == ["never", "resting-failing", "late", "failing"]
+
+
 def test_accounts_that_keep_failing_raise_the_alert(database):
     """3 of 7 are ten days old. Each attempt moved when they are due, into the future: 4 / 7 is less than 90 %."""
     for n in range(7):

@@ -1,7 +1,9 @@
 """The whole installation: tracking, freshness, movers and changes."""
 
+from collections import Counter
 from datetime import date, timedelta
 
+import pytest
 from pandas import DataFrame
 from sqlalchemy import insert
 
@@ -184,33 +186,40 @@ def test_paused_accounts_are_left_out():
     assert overview.not_paused(freshness_rows())["login"].tolist() == ["never", "slow", "quick", "failing"]
 
 
-def test_overdue_never_refreshed_and_failing_accounts_need_attention():
-    assert overview.overdue_or_failing(freshness_rows())["login"].tolist() == ["never", "quick", "failing"]
-
-
 def test_lateness_is_measured_by_each_account_s_own_cadence():
     found = overview.most_overdue(overview.not_paused(freshness_rows()), 3)
     assert found["login"].tolist() == ["never", "quick", "slow"]
 
 
-def test_ages_are_counted_in_bins_and_rare_bins_show_only_when_needed():
-    found = overview.accounts_by_age(overview.not_paused(freshness_rows()))
-    assert dict(zip(found["age"], found["accounts"], strict=True)) == {
-        "under an hour": 1,
-        "under 6 hours": 0,
-        "under a day": 1,
-        "under 2 days": 1,
-        overview.NEVER_REFRESHED: 1,
-    }
+AGES_HOURS = [None, -1.0, 0.0, 0.99, 1.0, 5.5, 6.0, 25.0, 48.0, 167.0]
+
+
+def slow_bin(hours: float | None) -> str:
+    if hours is None:
+        return overview.NEVER_REFRESHED
+    return next(label for label, bound in overview.AGE_BINS.items() if hours < bound)
+
+
+@pytest.mark.parametrize("hours", [AGES_HOURS, AGES_HOURS[2:4], [1000.0, 168.0, None]])
+def test_ages_are_counted_in_bins_and_rare_bins_show_only_when_needed(database, hours):
+    for number, age in enumerate(hours):
+        account = add_tracked_account(database, f"octo{number}")
+        checked_at = None if age is None else NOW - timedelta(hours=age)
+        database.execute(schema.account.update().where(schema.account.c.id == account).values(checked_at=checked_at))
+    add_tracked_account(database, "paused", paused=True)
+    found = overview.accounts_by_age(NOW)
+    counts = Counter(map(slow_bin, hours))
+    labels = [*overview.AGE_BINS, overview.NEVER_REFRESHED]
+    expected = {label: counts[label] for label in labels if counts[label] or label in labels[:4]}
+    assert list(zip(found["age"], found["accounts"], strict=True)) == list(expected.items())
+    assert "width_bucket" in found.attrs["sql"]
 
 
 def test_shaped_frames_keep_the_sql_they_came_from():
     rows = freshness_rows()
     for shaped in (
         overview.not_paused(rows),
-        overview.overdue_or_failing(rows),
         overview.most_overdue(rows, 2),
-        overview.accounts_by_age(rows),
     ):
         assert shaped.attrs == rows.attrs
 
