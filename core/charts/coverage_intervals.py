@@ -5,7 +5,7 @@ and overdue_at (when the next capture would have been overdue).
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import starmap
 from typing import Any
 
@@ -19,6 +19,10 @@ class Gap:
 
     from_at: datetime
     to_at: datetime
+
+
+SHARE_OF_HALF_A_PIXEL = 2_000  # a chart is at most a thousand pixels wide
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,25 @@ def find_gaps(intervals: DataFrame, until: datetime) -> list[Gap]:
     if overdue_at < until:
         found.append(Gap(end, until))
     return found
+
+
+def stable_end(intervals: DataFrame, until: datetime) -> datetime:
+    """Return a time shortly before *until* that has the same gaps and stays the same for a while.
+
+    A chart up to it equals one up to *until* within half a pixel, and need not be drawn again each second.
+    """
+    if intervals.empty:
+        return _floor(until, timedelta(minutes=1))
+    overdue_at, first = intervals["overdue_at"].max(), intervals["from_at"].min()
+    step = timedelta(minutes=1)
+    while 2 * step <= (until - first) / SHARE_OF_HALF_A_PIXEL:
+        step *= 2
+    end = _floor(until, step)
+    return end if overdue_at >= until or overdue_at < end else _floor(until, timedelta(minutes=1))
+
+
+def _floor(at: datetime, step: timedelta) -> datetime:
+    return at - (at - EPOCH) % step
 
 
 def line_with_gaps(points: DataFrame, intervals: DataFrame, y: str) -> DataFrame:

@@ -1,7 +1,7 @@
 """Accounts: profile, totals over their repositories, history and coverage."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +11,7 @@ from core.db.frames import derived, first_record, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import EVER_OWNED, account_attributes, as_of_values, owned_repository_ids
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP
+from core.shared_cache import kept
 
 FOUR_WEEKS = timedelta(days=28)
 
@@ -281,15 +282,36 @@ def with_followers(history: DataFrame) -> DataFrame:
 
 
 def weekly_trend(history: DataFrame, intervals: DataFrame, column: str, source: str, until: datetime) -> list[float]:
-    """Return *column* of *source* at the end of each of the 52 weeks before *until*, oldest first.
+    """Return *column* of *source*, see `weekly_trends`."""
+    return weekly_trends(history, intervals, (column,), source, until)[column]
+
+
+def weekly_trends(
+    history: DataFrame, intervals: DataFrame, columns: tuple[str, ...], source: str, until: datetime
+) -> dict[str, list[float]]:
+    """Return each of *columns* of *source* at the end of each of the 52 weeks before *until*, oldest first.
 
     Between two changes the number rests; where nobody captured, a gap of `coverage_intervals`, it is NaN. Weeks before
     the first capture are left out.
     """
     times = [until - timedelta(days=7 * week) for week in range(52, -1, -1)]
-    values = values_at(history, intervals, column, source, times)
+    series = kept(_series_by_column, _series_bytes, history, intervals, columns, source)
+    return {column: _trend(one.at(times)) for column, one in series.items()}
+
+
+def _trend(values: Sequence[float | None]) -> list[float]:
     first = next((index for index, value in enumerate(values) if value is not None), len(values))
     return [float("nan") if value is None else value for value in values[first:]]
+
+
+def _series_by_column(
+    history: DataFrame, intervals: DataFrame, columns: tuple[str, ...], source: str
+) -> dict[str, "ReportedSeries"]:
+    return {column: reported_series(history, intervals, column, source) for column in columns}
+
+
+def _series_bytes(series: Mapping[str, "ReportedSeries"]) -> int:
+    return sum(64 * (len(one.captured_at) + len(one.covered)) for one in series.values())
 
 
 def value_at(history: DataFrame, intervals: DataFrame, column: str, source: str, at: datetime) -> float | None:
@@ -301,16 +323,32 @@ def values_at(
     history: DataFrame, intervals: DataFrame, column: str, source: str, times: Sequence[datetime]
 ) -> list[float | None]:
     """Return `value_at` each of *times*. The rows of *history* are in order of time."""
+    return reported_series(history, intervals, column, source).at(times)
+
+
+@dataclass(frozen=True)
+class ReportedSeries:
+    """What one source reported of one number: when, which values, and between which times somebody captured."""
+
+    captured_at: list[datetime]
+    values: list[float]
+    covered: list[tuple[datetime, datetime]]
+
+    def at(self, times: Sequence[datetime]) -> list[float | None]:
+        """Return the value at each of *times*; None before the first and where nobody captured."""
+        found: list[float | None] = []
+        for at in times:
+            rows_until = bisect_right(self.captured_at, at)
+            is_covered = any(from_at <= at <= overdue_at for from_at, overdue_at in self.covered)
+            found.append(float(self.values[rows_until - 1]) if is_covered and rows_until else None)
+        return found
+
+
+def reported_series(history: DataFrame, intervals: DataFrame, column: str, source: str) -> ReportedSeries:
     reported = history[history["source"] == source].dropna(subset=[column])
-    captured_at, values = reported["captured_at"].tolist(), reported[column].tolist()
     runs = intervals[intervals["source"] == source]
     covered = list(zip(runs["from_at"].tolist(), runs["overdue_at"].tolist(), strict=True))
-    found: list[float | None] = []
-    for at in times:
-        rows_until = bisect_right(captured_at, at)
-        is_covered = any(from_at <= at <= overdue_at for from_at, overdue_at in covered)
-        found.append(float(values[rows_until - 1]) if is_covered and rows_until else None)
-    return found
+    return ReportedSeries(reported["captured_at"].tolist(), reported[column].tolist(), covered)
 
 
 def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:

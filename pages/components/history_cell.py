@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from core.charts import areas, lines
 from core.charts.axes import count_with_unit
+from core.charts.coverage_intervals import stable_end
 from core.charts.theme import Theme
 from core.db.frames import derived
 from core.shared_cache import kept
@@ -33,7 +34,7 @@ def line_cell(
     **footer: Any,
 ) -> None:
     """Draw the column *y* of *points* over time, see `history_lines`; *y* is also the unit. *footer* as in `cell`."""
-    line = kept(_line, _line_size, points, intervals, y, theme(), _minute(until), height)
+    line = kept(_line, _line_size, points, intervals, y, theme(), stable_end(intervals, until), height)
     only = line.only
     chart = partial(_show_number, only.at, count_with_unit(only.value, y)) if only else line.drawing
     cell(question, how_to_read, points, name=name, chart=chart, alt=line.alt, **footer)
@@ -101,11 +102,6 @@ def shares_cell(
         else drawn(areas.stacked_shares, frame, value, theme(), unit=value, max_gap=max_gap, height=height),
         **footer,
     )
-
-
-def _minute(at: datetime) -> datetime:
-    """Return the start of the minute of *at*: a chart that ends now is drawn once a minute for all readers."""
-    return at.replace(second=0, microsecond=0)
 
 
 def _show_number(at: datetime, text: str) -> None:

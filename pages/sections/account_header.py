@@ -18,6 +18,7 @@ from pages.components.former_names import show_names
 from pages.components.markdown import escape_markdown
 from pages.components.metric_cards import Card, metric_row
 
+TREND_COLUMNS = ("stars", "forks", "followers", "repositories")
 KIND_LABELS = {"user": "User", "organization": "Organization"}
 
 
@@ -121,6 +122,7 @@ def show_totals(totals: Totals, history: DataFrame, intervals: DataFrame, until:
     """Draw the cards of the account's totals, with their growth in four weeks and last year's trend."""
     repositories = quantity(totals.repositories or 0, "repository", "repositories")
     last = captures.last_capture(intervals, totals.source, until)
+    trends = accounts.weekly_trends(history, intervals, TREND_COLUMNS, totals.source, until)
     covers = f"Over {repositories}, refreshed on {day(totals.captured_at)}, source: {escape_markdown(totals.source)}"
     metric_row(
         [
@@ -128,7 +130,7 @@ def show_totals(totals: Totals, history: DataFrame, intervals: DataFrame, until:
                 label,
                 value,
                 before,
-                trend=accounts.weekly_trend(history, intervals, label.lower(), totals.source, until),
+                trend=trends[label.lower()],
                 help=covers if label != "Followers" else "Imported history has no followers",
                 reported_at=last.at if last and value is not None else None,
                 is_overdue=last is not None and last.is_overdue,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas import DataFrame
 
-from core.charts.coverage_intervals import Gap, find_gaps, line_with_gaps
+from core.charts.coverage_intervals import SHARE_OF_HALF_A_PIXEL, Gap, find_gaps, line_with_gaps, stable_end
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -106,3 +106,23 @@ def test_no_point_of_a_line_is_in_a_gap(known, runs):
     for row in found.itertuples():
         assert ((looked["from_at"] <= row.at) & (looked["to_at"] >= row.at)).any()
         assert pd.isna(row.value) or row.value in values
+
+
+@given(st.integers(1, 2_000), st.integers(0, 3_000_000), st.integers(0, 90))
+def test_a_chart_s_stable_end_is_close_and_has_the_same_gaps(days, minutes_later, seconds):
+    intervals = coverage_intervals((0, days))
+    until = day(days) + timedelta(minutes=minutes_later, seconds=seconds)
+    end = stable_end(intervals, until)
+    assert timedelta(0) <= until - end <= max(timedelta(minutes=1), (until - day(0)) / SHARE_OF_HALF_A_PIXEL)
+    gaps, stable_gaps = find_gaps(intervals, until), find_gaps(intervals, end)
+    if until.replace(second=0) > intervals["overdue_at"].max():
+        assert [gap.from_at for gap in gaps] == [gap.from_at for gap in stable_gaps]
+    else:
+        assert stable_gaps == []
+
+
+def test_a_chart_of_a_year_has_the_same_end_for_hours():
+    """365 days / 2,000 are 262 minutes: 256, the largest power of two below, are one step."""
+    intervals = coverage_intervals((0, 365))
+    ends = {stable_end(intervals, day(365) + timedelta(minutes=minute)) for minute in range(24 * 60)}
+    assert len(ends) in {6, 7}
