@@ -56,7 +56,7 @@ class FrameCache:
         if is_newer:
             self._cache.discard(lambda stored: stored[0] is FrameCache and stored[1] != version)
         frame = self._cache.get(
-            (FrameCache, version, *key), compute, frame_bytes, is_outdated=lambda: version < self._version
+            (FrameCache, version, *key), compute, frame_bytes, is_outdated=lambda: version != self._version
         )
         return frame.copy(deep=False)
 
