@@ -4,6 +4,7 @@ Handles what FastAPI raises; our own errors are handled by `core.web.middleware.
 process.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -64,8 +65,14 @@ def install_error_handlers(app: FastAPI) -> None:
 def _validation_error_response(_request: Request, error: Exception) -> Response:
     """Name each invalid parameter and the reason, without echoing the client's value."""
     errors = error.errors() if isinstance(error, RequestValidationError) else []
-    messages = [f"{_error_location(one['loc'])}: {one['msg']}" for one in errors[:MAX_REPORTED_ERRORS]]
+    messages = [f"{_error_location(one['loc'])}: {_reason(one)}" for one in errors[:MAX_REPORTED_ERRORS]]
     return error_response(422, BadInput.code, as_sentence("; ".join(messages)))
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    """Return why a value is invalid; of a pattern what it means: all of ours exclude one character."""
+    is_pattern = error["type"] == "string_pattern_mismatch"
+    return "must not contain a NUL character" if is_pattern else str(error["msg"])
 
 
 def _error_location(location: tuple[int | str, ...]) -> str:

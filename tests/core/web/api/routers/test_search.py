@@ -54,3 +54,9 @@ def test_bad_input_gets_a_sentence(analyst, query):
     response = analyst.get(URL, params=query)
     assert response.status_code in {400, 422}
     assert response.json()["message"]
+
+
+@pytest.mark.parametrize(("path", "name"), [("search", "q"), ("movers", "language"), ("scene/city", "language.0")])
+def test_a_character_that_postgres_refuses_is_named(analyst, path, name):
+    response = analyst.get(f"/api/v1/{path}", params={name.partition(".")[0]: "a\x00b"})
+    assert response.json()["message"] == f"{name}: must not contain a NUL character."
