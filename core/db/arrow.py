@@ -1,11 +1,15 @@
 """Read many rows from Postgres into Arrow columns by ADBC, cached per data version like other frames."""
 
+import atexit
+import threading
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import pandas as pd
 import psycopg
 import pyarrow as pa
+from adbc_driver_manager import Error as ADBCError
 from adbc_driver_manager import OperationalError
 from adbc_driver_postgresql import dbapi
 from pandas import DataFrame
@@ -56,18 +60,80 @@ def _query_by_adbc(conninfo: str, sql: str, values: dict[str, Any]) -> DataFrame
     statement, order = to_numbered_parameters(sql, values)
     # ADBC writes `COPY (statement) TO STDOUT`: a semicolon is an error there, and a comment would go on after it.
     statement = f"{statement.rstrip().rstrip(';')}\n"
+    bound = [values[name] for name in order]
+    if (idle := _take_idle_connection(conninfo)) is not None:
+        try:
+            return _fetch(idle, conninfo, statement, bound)
+        except (OperationalError, OSError) as error:
+            if _is_statements_fault(error):
+                raise
+            # The server may have restarted since it was last used.
     try:
-        with dbapi.connect(conninfo) as connection, connection.cursor() as cursor:
-            cursor.execute(SESSION_SQL)
-            cursor.execute(statement, [values[name] for name in order])
-            frame: DataFrame = cursor.fetch_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
-            return frame
+        return _fetch(dbapi.connect(conninfo), conninfo, statement, bound)
     except (OperationalError, OSError) as error:
-        # ADBC raises these for failed statements too; a connection that was refused or lost has no SQLSTATE.
-        sqlstate = getattr(error, "sqlstate", None)
-        if sqlstate and not is_unavailable_sqlstate(sqlstate):
+        if _is_statements_fault(error):
             raise
         raise ServerUnavailable("The database is unavailable") from error
+
+
+def _is_statements_fault(error: Exception) -> bool:
+    # ADBC raises the same classes for failed statements; a connection that was refused or lost has no SQLSTATE.
+    sqlstate = getattr(error, "sqlstate", None)
+    return bool(sqlstate) and not is_unavailable_sqlstate(sqlstate)
+
+
+def _fetch(connection: dbapi.Connection, conninfo: str, statement: str, bound: list[Any]) -> DataFrame:
+    """Run *statement*; the connection is kept for the next one, or closed after an error."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(SESSION_SQL)
+            cursor.execute(statement, bound)
+            frame: DataFrame = cursor.fetch_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
+        connection.rollback()
+    except BaseException:
+        with suppress(ADBCError):
+            connection.close()
+        raise
+    _keep_idle_connection(connection, conninfo)
+    return frame
+
+
+# A new connection of ADBC reads all types of the database first, those of every partition too: many times the cost of a
+# short query.
+MAX_IDLE_CONNECTIONS = 2
+_idle_connections: list[tuple[str, dbapi.Connection]] = []
+_idle_lock = threading.Lock()
+
+
+def _take_idle_connection(conninfo: str) -> dbapi.Connection | None:
+    with _idle_lock:
+        for entry in _idle_connections:
+            if entry[0] == conninfo:
+                _idle_connections.remove(entry)
+                return entry[1]
+    return None
+
+
+def _keep_idle_connection(connection: dbapi.Connection, conninfo: str) -> None:
+    with _idle_lock:
+        _idle_connections.append((conninfo, connection))
+        surplus = [_idle_connections.pop(0)] if len(_idle_connections) > MAX_IDLE_CONNECTIONS else []
+    _close(surplus)
+
+
+@atexit.register
+def close_idle_connections() -> None:
+    """Close the connections that wait for the next query."""
+    with _idle_lock:
+        waiting = list(_idle_connections)
+        _idle_connections.clear()
+    _close(waiting)
+
+
+def _close(connections: list[tuple[str, dbapi.Connection]]) -> None:
+    for _, connection in connections:
+        with suppress(ADBCError):
+            connection.close()
 
 
 def _query_by_psycopg(connection: Connection, sql: str, values: dict[str, Any]) -> DataFrame:

@@ -10,7 +10,7 @@ from adbc_driver_manager import Error as ADBCError
 from sqlalchemy import text
 from sqlalchemy.pool import StaticPool
 
-from core.db.arrow import read_arrow, to_numbered_parameters
+from core.db.arrow import close_idle_connections, read_arrow, to_numbered_parameters
 from core.db.data_version import publish_data_version
 from core.db.engine import create_engine_for, transaction
 from core.db.errors import is_server_unavailable
@@ -110,6 +110,7 @@ def cut(committing_database):
             finally:
                 proxy.allowance = None
                 engine.dispose()
+                close_idle_connections()
 
         yield reading
 
@@ -155,3 +156,12 @@ def test_concurrent_threads_get_the_same_rows(committing_database):
     for thread in threads:
         thread.join()
     assert counts == [2] * 8
+
+
+def test_a_connection_that_was_lost_while_idle_is_replaced(committing_database):
+    own_pid = "SELECT pg_backend_pid() AS pid, :number AS number"
+    first = read_arrow(own_pid, number=1)["pid"].iloc[0]
+    assert read_arrow(own_pid, number=2)["pid"].iloc[0] == first
+    with transaction() as connection:
+        assert connection.scalar(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": int(first)})
+    assert read_arrow(own_pid, number=3)["pid"].iloc[0] != first
