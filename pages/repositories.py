@@ -9,13 +9,12 @@ from core.charts.repositories import growth_scatter, stars_histogram
 from core.queries import repository_list
 from core.queries.repository_list import Filters
 from core.wording import quantity
-from pages.components import columns, definitions, query_params
+from pages.components import query_params
 from pages.components import repository_filters as options
-from pages.components.as_of import selected_as_of, unknown_sentence
+from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.format import number
-from pages.components.table_cell import table_cell
-from pages.sections.repository_rows import display_rows
+from pages.sections.repository_table import show_repositories
 
 language_options = repository_list.language_counts()["language"].tolist()
 license_options = repository_list.license_counts()["license"].tolist()
@@ -52,24 +51,11 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 filters = Filters(
     search, owner, tuple(languages), license_id or "", min_stars, frozenset(hidden), as_of=selected_as_of()
 )
-repositories = repository_list.matching_repositories(filters, options.ORDER_COLUMNS[order])
+matching = repository_list.count_matching(filters)
 stored_count = repository_list.count_repositories(filters.as_of)
-options.show_match_count(filters, len(repositories), stored_count)
-no_match = options.no_match_advice(filters, stored_count) if repositories.empty else ""
-table_cell(
-    "Which repositories are stored, and what is known about each?",
-    "Click a heading to sort. A dash means unknown, never zero; Refreshed says how old a row's numbers are."
-    + unknown_sentence(repositories),
-    repositories,
-    columns.REPOSITORIES,
-    name="repositories",
-    shown=display_rows(repositories),
-    alt="Repositories that match the filters",
-    max_height=560,
-    lazy=True,
-    definition=definitions.REPOSITORY_COUNTS,
-    empty=no_match,
-)
+options.show_match_count(filters, matching, stored_count)
+no_match = options.no_match_advice(filters, stored_count) if not matching else ""
+show_repositories(filters, options.ORDER_COLUMNS[order], matching, no_match)
 
 """
 ## Distribution and growth

@@ -79,6 +79,11 @@ def pin_version(version: int | None) -> None:
     _pinned_version.set(version)
 
 
+def pinned_version() -> int | None:
+    """Return the data version that `pin_version` has set in this script run."""
+    return _pinned_version.get()
+
+
 def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
     """Run *sql* with *values* bound; cached until the data version changes.
 

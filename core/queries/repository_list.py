@@ -22,6 +22,17 @@ ORDER_BY: Mapping[str, str] = {
     "full_name": "lower(full_name)",
 }
 
+SORT_BY: Mapping[str, str] = {
+    **{name: name for name in ("stars", "stars_7d", "stars_30d", "forks", "watchers", "open_issues", "size_kb")},
+    **{name: name for name in ("checked_at", "pushed_at")},
+    **{name: f"lower({name})" for name in ("full_name", "owner", "language", "license", "description")},
+    "topics": "array_to_string(topics, ', ')",
+    "state": "nullif(concat_ws(', ', CASE WHEN is_archived THEN 'archived' END, CASE WHEN is_fork THEN 'fork' END,"
+    " CASE WHEN is_gone THEN 'deleted' END), '')",
+    "source": "source.name",
+}
+"""SQL by column that a reader can sort a table of repositories by; the state as the table writes it."""
+
 # One condition per filter, true while the filter is off.
 CONDITIONS: Mapping[str, str] = {
     "search": """(CAST(:words AS text[]) = '{}' OR NOT EXISTS (
@@ -94,8 +105,23 @@ def matching_repositories(filters: Filters, order: str = "stars") -> DataFrame:
     created_at, pushed_at, checked_at                 timestamps; checked_at is the last capture
     source                                            name of the source of these counts
     """
-    # ORDER_BY holds constants: no reader's text enters the SQL.
-    sql = f"""
+    return read_arrow(_select_matching(filters, ORDER_BY[order]), **filters.values)
+
+
+def matching_page(
+    filters: Filters, order: str, offset: int, limit: int, *, sort: str = "", descending: bool = False
+) -> DataFrame:
+    """Read *limit* rows of `matching_repositories` after the first *offset*, sorted by a key of SORT_BY if given."""
+    by = ORDER_BY[order]
+    if sort:
+        by = f"{SORT_BY[sort]} {'DESC' if descending else 'ASC'} NULLS LAST"
+    sql = f"{_select_matching(filters, by).rstrip()}\n         LIMIT :limit OFFSET :offset"
+    return read_arrow(sql, **filters.values, limit=limit, offset=offset)
+
+
+def _select_matching(filters: Filters, order: str) -> str:
+    # *order* is a constant of this module: no reader's text enters the SQL.
+    return f"""
         WITH {repository_ctes(filters.as_of)}
         SELECT full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers, open_issues,
                size_kb, license, topics, is_fork, is_archived, is_gone, created_at, pushed_at, checked_at,
@@ -104,9 +130,19 @@ def matching_repositories(filters: Filters, order: str = "stars") -> DataFrame:
           LEFT JOIN extras USING (repository_id)
           JOIN source ON source.id = source_id
          WHERE {_where(CONDITIONS)}
-         ORDER BY {ORDER_BY[order]}, full_name
+         ORDER BY {order}, full_name, repository_id
     """  # noqa: S608
-    return read_arrow(sql, **filters.values)
+
+
+def count_matching(filters: Filters) -> int:
+    """Count the repositories that match."""
+    if not filters.active and filters.as_of is None:
+        return count_repositories(None)
+    sql = f"""
+        WITH {repository_ctes(filters.as_of)}
+        SELECT count(*) AS matching FROM stored WHERE {_where(CONDITIONS)}
+    """  # noqa: S608
+    return int(read_frame(sql, **filters.values)["matching"].iloc[0])
 
 
 def count_repositories(as_of: datetime | None) -> int:

@@ -35,8 +35,12 @@ def as_of_label() -> str:
 
 def page_links(path: str, param: str, values: "Series[Any]") -> "Series[Any]":
     """Return URLs of our page *path* with *param* set to each of *values*, as of the selected moment."""
-    selected = selected_as_of()
-    kept = "" if selected is None else "&" + urlencode({AS_OF_PARAM: as_of_text(selected)})
+    return links_as_of(path, param, values, selected_as_of())
+
+
+def links_as_of(path: str, param: str, values: "Series[Any]", moment: datetime | None) -> "Series[Any]":
+    """Return URLs like `page_links`, outside a script run too."""
+    kept = "" if moment is None else "&" + urlencode({AS_OF_PARAM: as_of_text(moment)})
     return f"/{path}?{param}=" + values + kept
 
 

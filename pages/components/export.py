@@ -49,10 +49,16 @@ class ExportPermit:
 
 def export_buttons(rows: DataFrame, name: str) -> None:
     """Draw the CSV and Parquet downloads of *rows*; *name* is unique on the page and part of the file's name."""
+    export_buttons_for(lambda: rows, len(rows), name)
+
+
+def export_buttons_for(read_rows: Callable[[], DataFrame], count: int, name: str) -> None:
+    """Draw downloads like `export_buttons` of *count* rows that are read after the click, outside the script run."""
     for label, write, mime, icon in FORMATS:
         _export_button(
             label,
-            rows,
+            read_rows,
+            count,
             write,
             key=f"tool-{label.lower()}-{name}",
             file_name=file_name(name, label.lower()),
@@ -67,14 +73,22 @@ def file_name(name: str, extension: str) -> str:
 
 
 def _export_button(
-    label: str, rows: DataFrame, write: Callable[[DataFrame], bytes], *, key: str, file_name: str, mime: str, icon: str
+    label: str,
+    read_rows: Callable[[], DataFrame],
+    count: int,
+    write: Callable[[DataFrame], bytes],
+    *,
+    key: str,
+    file_name: str,
+    mime: str,
+    icon: str,
 ) -> None:
-    """Draw a download button; *write* turns *rows* into the file only after a click."""
+    """Draw a download button; *write* turns the rows into the file only after a click."""
     permit: ExportPermit = st.session_state.setdefault(f"permit-{key}", ExportPermit())
 
     def file_content() -> bytes:
         permit.wait_until_allowed()
-        return write(rows)
+        return write(read_rows())
 
     st.download_button(
         label,
@@ -85,8 +99,8 @@ def _export_button(
         type="tertiary",
         on_click=check_export_limit,
         args=(permit,),
-        disabled=rows.empty,
-        help=f"Download {quantity(len(rows), 'row')} as {label}",
+        disabled=not count,
+        help=f"Download {quantity(count, 'row')} as {label}",
         key=key,
     )
 

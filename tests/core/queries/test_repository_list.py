@@ -230,3 +230,24 @@ def test_a_search_finds_the_word_as_it_is_written(database, word):
     """Python writes the last letter of ΟΔΟΣ as ς in lower case and İ as two letters; Postgres does neither."""
     seed_data.add_repository(database, "octo/cat", {"2026-03-01": 1}, description=f"On {word} street")
     assert repository_names(Filters(search=word)) == ["octo/cat"]
+
+
+@pytest.mark.parametrize("sort", ["", *repository_list.SORT_BY])
+def test_pages_together_are_the_whole_list_in_the_order_asked_for(stored, sort):
+    filters = Filters(hidden=frozenset({"deleted"}))
+    whole = repository_list.matching_repositories(filters, "forks")
+    assert repository_list.count_matching(filters) == len(whole)
+    for descending in (False, True):
+        pages = [
+            repository_list.matching_page(filters, "forks", offset, 2, sort=sort, descending=descending)
+            for offset in range(0, len(whole), 2)
+        ]
+        names = [name for page in pages for name in page["full_name"]]
+        assert sorted(names) == sorted(whole["full_name"])
+        if not sort:
+            assert names == whole["full_name"].tolist()
+        if sort in ("stars", "forks", "size_kb"):
+            values = [value for page in pages for value in page[sort]]
+            known = [value for value in values if value is not pd.NA]
+            assert known == sorted(known, reverse=descending)
+            assert values[: len(known)] == known  # what is unknown comes last in both directions

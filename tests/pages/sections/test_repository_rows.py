@@ -52,7 +52,7 @@ def test_topics_and_state_are_text_which_a_table_can_sort():
             "is_gone": [True, False],
         }
     )
-    rows = display_rows(table.to_pandas(types_mapper=pd.ArrowDtype))
+    rows = display_rows(table.to_pandas(types_mapper=pd.ArrowDtype), None)
     shown = set(columns.REPOSITORIES) & set(rows)
     assert shown >= {"topics", "state", "size_kb"}
     assert not [name for name in shown if "list" in str(rows[name].dtype)]

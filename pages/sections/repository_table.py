@@ -1,0 +1,77 @@
+"""The table of the repositories page. Its rows of now are read as a reader scrolls; those of the past all at once."""
+
+import streamlit as st
+from pandas import DataFrame
+
+from core.queries import repository_list
+from core.queries.repository_list import Filters
+from pages.components import columns, definitions
+from pages.components.as_of import unknown_sentence
+from pages.components.cell import cell_border, cell_footer, definition_and_sql
+from pages.components.export import export_buttons_for
+from pages.components.queried_rows import PAGE_ROWS, QueriedRows, ReadRows
+from pages.components.table import table_height, without_attrs
+from pages.components.table_cell import table_cell
+from pages.sections.repository_rows import display_rows
+
+NAME = "repositories"
+QUESTION = "Which repositories are stored, and what is known about each?"
+HOW_TO_READ = "Click a heading to sort. A dash means unknown, never zero; Refreshed says how old a row's numbers are."
+ALT = "Repositories that match the filters"
+MAX_HEIGHT_PX = 560
+# Columns of the table that are not columns of the query.
+SORT_COLUMNS = {"repository": "full_name", "account": "owner"}
+
+
+def show_repositories(filters: Filters, order: str, matching: int, no_match: str) -> None:
+    """Draw the *matching* repositories in an order of `repository_list.ORDER_BY`; without any the sentence *no_match*.
+
+    What a reader sorts by a heading is sorted in the database.
+    """
+    if filters.as_of is not None or not matching:
+        _show_at_once(filters, order, no_match)
+        return
+    with cell_border(QUESTION, HOW_TO_READ, NAME):
+        first = repository_list.matching_page(filters, order, 0, PAGE_ROWS)
+        st.dataframe(
+            QueriedRows(_reader(filters, order), matching),
+            column_config=dict(columns.REPOSITORIES),
+            hide_index=True,
+            placeholder="—",
+            height=table_height(matching, MAX_HEIGHT_PX),
+            alt=ALT,
+            key=f"{NAME}-table",
+            lazy=True,
+        )
+        with cell_footer(NAME, ""):
+            definition_and_sql(first, NAME, definitions.REPOSITORY_COUNTS)
+            export_buttons_for(
+                lambda: without_attrs(repository_list.matching_repositories(filters, order)), matching, NAME
+            )
+
+
+def _show_at_once(filters: Filters, order: str, no_match: str) -> None:
+    repositories = repository_list.matching_repositories(filters, order)
+    table_cell(
+        QUESTION,
+        HOW_TO_READ + unknown_sentence(repositories),
+        repositories,
+        columns.REPOSITORIES,
+        name=NAME,
+        shown=display_rows(repositories, filters.as_of),
+        alt=ALT,
+        max_height=MAX_HEIGHT_PX,
+        lazy=True,
+        definition=definitions.REPOSITORY_COUNTS,
+        empty=no_match,
+    )
+
+
+def _reader(filters: Filters, order: str) -> ReadRows:
+    def read(offset: int, limit: int, sort: str, is_descending: bool) -> DataFrame:
+        page = repository_list.matching_page(
+            filters, order, offset, limit, sort=SORT_COLUMNS.get(sort, sort), descending=is_descending
+        )
+        return without_attrs(display_rows(page, None)[list(columns.REPOSITORIES)])
+
+    return read
