@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from core.launcher.embedded import Servers, lease
 from core.settings import Settings, settings
+from tests.reusable_database import ReusableDatabase, sole_connection
 
 SERVERS_FOLDER_VARIABLE = (
     "ALMANAC_TEST_SERVERS"  # the folder of the servers, told to xdist's workers by the environment
@@ -153,12 +154,23 @@ def database(test_engine: Engine, database_url: str, monkeypatch: pytest.MonkeyP
         outer.rollback()
 
 
+@pytest.fixture(scope="session")
+def spare_databases(servers: Servers) -> Iterator[list[ReusableDatabase]]:
+    """Databases of tests that have ended, as good as new."""
+    spare: list[ReusableDatabase] = []
+    yield spare
+    for database in spare:
+        _drop(servers, database.name)
+
+
 @pytest.fixture
-def committing_database(servers: Servers, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def committing_database(
+    servers: Servers, template: str, spare_databases: list[ReusableDatabase], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Engine]:
     """A database of this test's own, for what commits over several connections; DATABASE_URL names it."""
     from core.db.override import use_engine
 
-    with _cloned_database(servers, template) as url:
+    with _emptied_database(servers, template, spare_databases) as url:
         monkeypatch.setenv("DATABASE_URL", url)
         settings.cache_clear()
         engine = create_engine(url, poolclass=NullPool, connect_args={"options": "-c timezone=UTC"})
@@ -203,23 +215,65 @@ def _database_url(servers: Servers, name: str) -> str:
     return servers.database_url.replace("/almanac?", f"/{name}?", 1)
 
 
+def _database_dsn(servers: Servers, name: str) -> str:
+    return _database_url(servers, name).replace("+psycopg", "")
+
+
 def _admin_connection(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(servers.database_url.replace("+psycopg", ""), autocommit=True)
 
 
 @contextmanager
 def _cloned_database(servers: Servers, template: str) -> Iterator[str]:
-    name = sql.Identifier(f"test_{uuid4().hex[:12]}")
-    with ExitStack() as stack:
-        with (
-            _template_lock(),
-            _admin_connection(servers) as admin,
-        ):  # a template can be copied by one connection at a time
-            admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(template)))
-        stack.callback(_drop, servers, name)
-        yield _database_url(servers, name.as_string().strip('"'))
+    name = _clone(servers, template)
+    try:
+        yield _database_url(servers, name)
+    finally:
+        _drop(servers, name)
 
 
-def _drop(servers: Servers, name: sql.Identifier) -> None:
+@contextmanager
+def _emptied_database(servers: Servers, template: str, spare: list[ReusableDatabase]) -> Iterator[str]:
+    """A database like a clone, under a name that none had before, so that what another test left cannot reach it."""
+    if spare:
+        database = spare.pop()
+        with _admin_connection(servers) as admin:
+            name = _new_name()
+            admin.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(database.name), sql.Identifier(name))
+            )
+            database.name = name
+    else:
+        name = _clone(servers, template)
+        with _admin_connection(servers) as admin, sole_connection(admin, _database_dsn(servers, name)) as connection:
+            database = ReusableDatabase.learn(name, connection)
+    try:
+        yield _database_url(servers, database.name)
+    finally:
+        is_restored = False
+        try:
+            dsn = _database_dsn(servers, database.name)
+            with _admin_connection(servers) as admin, sole_connection(admin, dsn) as connection:
+                is_restored = database.restore(connection)
+        finally:
+            if is_restored:
+                spare.append(database)
+            else:
+                _drop(servers, database.name)
+
+
+def _new_name() -> str:
+    return f"test_{uuid4().hex[:12]}"
+
+
+def _clone(servers: Servers, template: str) -> str:
+    name = _new_name()
+    # A template can be copied by one connection at a time.
+    with _template_lock(), _admin_connection(servers) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+    return name
+
+
+def _drop(servers: Servers, name: str) -> None:
     with _admin_connection(servers) as admin:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

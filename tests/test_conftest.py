@@ -1,10 +1,13 @@
 """The shared fixtures keep their promises."""
 
+import psycopg
+import pytest
 from sqlalchemy import Connection, Engine, text
 
 from core import redis_client
 from core.db.engine import transaction
 from core.settings import settings
+from tests.reusable_database import ReusableDatabase
 
 
 def test_a_test_can_read_its_own_writes(database: Connection) -> None:
@@ -40,3 +43,32 @@ def test_redis_is_empty_again(redis: object) -> None:
 def test_the_developers_settings_do_not_reach_a_test() -> None:
     assert settings().database_url == ""
     assert settings().github_tokens == ()
+
+
+@pytest.mark.parametrize("run", ["first", "second"])
+def test_a_committing_test_begins_with_the_rows_of_the_migration(committing_database: Engine, run: str) -> None:
+    with committing_database.begin() as connection:
+        assert connection.execute(text("SELECT id, name FROM source")).all() == [(1, "github")]
+        assert connection.scalar(text("SELECT count(*) FROM account")) == 0
+        assert connection.scalar(text("INSERT INTO account (login) VALUES ('octo') RETURNING id")) == 1
+        connection.execute(text("UPDATE source SET name = 'another'"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE account ADD COLUMN left_behind int",
+        "CREATE TABLE left_behind (x int)",
+        "DROP INDEX account_login_idx",
+        "CREATE FUNCTION left_behind() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "ALTER DATABASE {name} SET work_mem = '1MB'",
+        "ALTER DATABASE {name} CONNECTION LIMIT 5",
+    ],
+)
+def test_a_database_with_another_schema_or_setting_is_not_used_again(committing_database: Engine, change: str) -> None:
+    url = committing_database.url
+    with psycopg.connect(url.set(drivername="postgresql").render_as_string(False), autocommit=True) as connection:
+        learned = ReusableDatabase.learn(str(url.database), connection)
+        assert learned.restore(connection)
+        connection.execute(change.format(name=url.database).encode())
+        assert not learned.restore(connection)
