@@ -1,8 +1,8 @@
 # Each target installs what it needs.
 
 PY := .venv/bin/python
-# One more than two cores: many tests wait for servers, timers and a browser.
-WORKERS ?= 3
+# Two for each of two cores: many tests wait for servers, timers and a browser.
+WORKERS ?= 4
 BENCH ?=
 # COVERAGE=1 prints how much of the code the tests run.
 COVERAGE ?=
@@ -31,7 +31,7 @@ demo: environment
 	@exec $(PY) -m core up --demo
 
 test: setup
-	@CHROMIUM="$$(sh .ci/browser)" || exit 1; export CHROMIUM; exec $(PY) -m pytest -n $(WORKERS) --dist loadgroup $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(TESTS)
+	@CHROMIUM="$$(sh .ci/browser)" || exit 1; export CHROMIUM; exec $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(TESTS)
 
 bench: setup
 	@exec $(PY) -m tests.bench $(BENCH)

@@ -48,9 +48,21 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: _remove(folder))
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest tests first, so that no xdist worker is left with one of them at the end."""
+    """Put the longest tests first, so that no xdist worker is left with one of them at the end.
+
+    Tests that share a fixture of their module go to one worker: each worker would start the module's servers again.
+    """
+    for item in items:
+        if _shares_with_its_module(item) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(PROJECT))))
     items.sort(key=lambda item: (not item.get_closest_marker("browser"), not item.get_closest_marker("slow")))
+
+
+def _shares_with_its_module(item: pytest.Item) -> bool:
+    fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+    return any(found[-1].scope == "module" for found in fixtures)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

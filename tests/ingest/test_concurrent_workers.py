@@ -55,6 +55,7 @@ def leader_role(log):
     return "leads" if "scheduler became leader" in told else "standby" if "scheduler on standby" in told else ""
 
 
+@pytest.mark.slow
 def test_two_schedulers_and_eight_worker_threads_do_each_job_once(start, sandbox, committing_database):
     logins = sandbox.world.logins()
     sandbox.latency_ms = 150  # so that what could be done twice would be done at the same time

@@ -156,6 +156,7 @@ def test_with_the_only_token_revoked_accounts_record_it_and_back_off(github_of_m
         assert scalar(committing_database, "SELECT min(failures) FROM tracked_account") >= 3
 
 
+@pytest.mark.slow
 def test_a_clock_two_days_ahead_causes_no_burst_and_loses_no_account(hours):
     logins = hours.sandbox.world.logins()
     track(hours.engine, logins, hours.at)
@@ -240,6 +241,7 @@ def queue_accounts(engine, logins):
     assert ScheduledJobs(engine).enqueue_due_accounts() == len(logins)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["asking", "waiting", "storing"])
 def test_a_worker_stops_without_finishing_its_current_work(state, start, sandbox, committing_database):
     queue_accounts(committing_database, sandbox.world.logins())

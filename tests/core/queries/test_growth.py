@@ -303,6 +303,7 @@ def months(database: Connection) -> Connection:
     return database
 
 
+@pytest.mark.slow
 @given(history=histories, until=steps, days=some.sampled_from([1, 2, 6, 7, 8, 29, 30, 31, 90]))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_growth_is_the_same_whatever_way_it_is_asked(

@@ -7,6 +7,7 @@ import sys
 import time
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
 from core.queue import jobs, page_opens
@@ -252,6 +253,7 @@ def test_waiting_for_the_budget_uses_no_attempts_and_keeps_the_position(harness)
     assert PostponedRetryStrategy().get_retry_decision(exception=ValueError(), job=None) is None
 
 
+@pytest.mark.slow
 def test_a_worker_resumes_the_jobs_of_a_killed_worker(harness, most_starred):
     """The next worker continues a killed backfill, and every day is stored once."""
     engine, sandbox = harness.engine, harness.sandbox
