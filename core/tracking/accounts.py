@@ -75,12 +75,17 @@ def _expect_next_capture(connection: Connection, login: str) -> None:
 
 
 def untrack(connection: Connection, login: str) -> bool:
-    """Stop refreshing *login* and keep its history; False when it was not tracked."""
-    return bool(
-        connection.execute(
-            text("DELETE FROM tracked_account WHERE account_id = :id"), {"id": find_account_id(connection, login)}
-        ).rowcount
-    )
+    """Stop refreshing *login* and keep its history; False when it was not tracked.
+
+    Of a name of which nothing was ever reported nothing stays.
+    """
+    account_id = find_account_id(connection, login)
+    was_tracked = connection.execute(
+        text("DELETE FROM tracked_account WHERE account_id = :id"), {"id": account_id}
+    ).rowcount
+    if was_tracked and account_id is not None:
+        forget_name(connection, account_id)
+    return bool(was_tracked)
 
 
 def find_account_id(connection: Connection, login: str) -> int | None:
@@ -135,6 +140,7 @@ def forget_name(connection: Connection, account_id: int) -> bool:
         connection.execute(
             text(
                 "DELETE FROM account WHERE id = :id AND github_id IS NULL"
+                " AND NOT EXISTS (SELECT FROM account_snapshot WHERE account_id = account.id)"
                 " AND NOT EXISTS (SELECT FROM repository WHERE account_id = account.id)"
             ),
             {"id": account_id},

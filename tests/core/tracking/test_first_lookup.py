@@ -89,6 +89,17 @@ def test_a_name_of_no_account_leaves_no_trace_but_the_answer(database, redis, an
     assert database.scalar(text("SELECT count(*) FROM procrastinate_jobs")) == 1
 
 
+def test_of_a_name_of_which_nothing_was_reported_nothing_stays_after_untracking(database):
+    seed_data.add_imported_repository(database, "archived/cat", {"2026-01-01": 1})
+    kept = seed_data.add_account(database, "octo", github_id=1)
+    for login in ("never-an-account", "archived", "octo"):
+        accounts.track(database, login, "ada")
+        assert accounts.untrack(database, login.upper())
+        assert not accounts.untrack(database, login)
+    assert set(database.scalars(text("SELECT login FROM account"))) == {"archived", "octo"}
+    assert accounts.find_account_id(database, "octo") == kept
+
+
 def test_a_login_renamed_before_we_saw_it_is_tracked_under_its_present_name(database, redis, ann, github):
     former = github.sandbox.world.logins()[0]
     github.sandbox.world.edit.rename(former, "its-present-name")
