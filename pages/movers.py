@@ -18,6 +18,7 @@ from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
+from pages.components.compare_link import compare_link
 from pages.components.format import day, percent, signed_number
 from pages.components.movers_texts import movers_sentence, movers_table, why_no_movers
 from pages.components.segmented_choice import segmented_choice
@@ -79,6 +80,7 @@ cell(
     note=note,
     definition=growth.DEFINITION,
 )
+compare_link(found.rows["full_name"], "Compare the first ten over time")
 table_cell(
     "What are all the numbers?",
     f"{quantity(len(rows), 'repository', 'repositories')}. Click a heading to sort, a name to open its page.",

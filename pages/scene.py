@@ -37,10 +37,11 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         placeholder="All languages",
         width="stretch",
     )
+    account = query_params.text_input("Account", key="account", placeholder="All", width=140)
     min_stars = query_params.whole_number_input("Stars, at least", key="min_stars", step=1_000, width=150)
     height = st.selectbox("Height", height_options, key="height", bind="query-params", width=120)
 
-filters = queries.CityFilters(int(owners), tuple(languages), min_stars, as_of.selected_as_of())
+filters = queries.CityFilters(int(owners), tuple(languages), min_stars, as_of.selected_as_of(), account)
 repositories = queries.city_repositories(filters)
 layout = city.build_city(repositories, height)
 matching_repositories, matching_owners = queries.count_eligible(filters)
@@ -48,6 +49,7 @@ matching_repositories, matching_owners = queries.count_eligible(filters)
 query = SceneQuery(
     owners=int(owners),
     language=tuple(languages),
+    account=account,
     min_stars=min_stars,
     height=height,
     as_of=as_of_text(filters.as_of) if filters.as_of else None,
@@ -67,5 +69,5 @@ cell(
     chart=lambda: scene_view.show_city(layout, data_urls, left_out),
     note=f"{as_of.as_of_label()} · {number(len(layout.towers))} of {quantity(matching_repositories, 'repository', 'repositories')}",
     definition=definitions.SCENE_TOWERS.format(max_towers=queries.MAX_TOWERS),
-    empty="No repository matches. Choose fewer stars, more languages, or a later day.",
+    empty="No repository matches. Choose fewer stars, more languages, another account, or a later day.",
 )

@@ -15,22 +15,25 @@ ELIGIBLE_CTE = """eligible AS (
             SELECT *, lower(owner) AS district FROM stored
              WHERE NOT is_gone AND stars >= :min_stars
                AND (CAST(:languages AS text[]) = '{}' OR language = ANY(CAST(:languages AS text[])))
+               AND (:account = '' OR lower(owner) = lower(:account))
         )"""
 
 
 @dataclass(frozen=True)
 class CityFilters:
-    """Conditions on the city: number of owners, languages (empty: all), least stars of a repository."""
+    """Conditions on the city: number of owners, languages (empty: all), least stars, one owner alone (empty: all)."""
 
     owners: int = 60
     languages: tuple[str, ...] = ()
     min_stars: int = 0
     as_of: datetime | None = None
+    account: str = ""
 
     @property
     def values(self) -> dict[str, Any]:
         return {
             "languages": list(self.languages),
+            "account": self.account,
             "min_stars": min(self.min_stars, MAX_INT32),
             **as_of_values(self.as_of),
         }

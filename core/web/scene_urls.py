@@ -12,6 +12,7 @@ LAYOUT_VERSION = 3
 """Increase it when the same rows get another layout or other columns, so that browsers do not use their cached copy."""
 MAX_OWNERS = 400
 Language = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]+$")]
+Account = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 Stars = Annotated[WholeNumber, Field(ge=0, le=MAX_INT32)]
 Owners = Annotated[WholeNumber, Field(ge=1, le=MAX_OWNERS)]
 Part = Literal["towers", "districts"]
@@ -26,6 +27,7 @@ class SceneQuery(BaseModel):
     part: Part = "towers"
     owners: Owners = 60
     language: tuple[Language, ...] = ()
+    account: Account = ""
     min_stars: Stars = 0
     height: Height = "stars"
     as_of: str | None = None

@@ -12,6 +12,7 @@ from core.queries.accounts import Profile, Totals
 from core.tracking.login import BadLogin, parse_login
 from core.wording import quantity, time_ago
 from pages.components import as_of, page_opens, query_params, track_request
+from pages.components.compare_link import compare_link
 from pages.components.footer_note import footer_note
 from pages.components.format import day, number
 from pages.components.former_names import show_names
@@ -116,6 +117,15 @@ def show_profile_line(profile: Profile, selected: datetime | None) -> None:
         st.caption("Its profile of that time is not known: it was first refreshed later.")
     if profile.bio:
         st.caption(escape_markdown(render_shortcodes(profile.bio)))
+    with st.container(horizontal=True, gap="small"):
+        compare_link([profile.login], "Compare")
+        st.page_link(
+            "scene.py",
+            label="Its scene",
+            icon=":material/location_city:",
+            query_params={"account": profile.login},
+            width="content",
+        )
 
 
 def show_totals(totals: Totals, history: DataFrame, intervals: DataFrame, until: datetime) -> None:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import streamlit as st
 from pandas import DataFrame
 
 from core import portfolio as shape
@@ -18,6 +17,7 @@ from pages.components import columns, definitions
 from pages.components.as_of import page_links
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
+from pages.components.compare_link import compare_link
 from pages.components.format import number, percent
 from pages.components.markdown import escape_markdown
 from pages.components.table_cell import table_cell
@@ -112,12 +112,7 @@ def show_peers(account: Profile, around: DataFrame, as_of: datetime | None, note
         own = int(around["is_self"].astype(bool).to_numpy().argmax())
         nearest = sorted(range(len(around)), key=lambda place: abs(place - own))[: MAX_COMPARED + 1]
         names = [account.login, *(str(around["login"].iloc[place]) for place in nearest if place != own)]
-        st.page_link(
-            "compare.py",
-            label=f"Compare it with its nearest {pluralize(len(names) - 1, 'peer')}",
-            icon=":material/compare_arrows:",
-            query_params={"with": ",".join(names)},
-        )
+        compare_link(names, f"Compare it with its nearest {pluralize(len(names) - 1, 'peer')}")
 
 
 def rank_sentence(login: str, rank: Rank | None) -> str:

@@ -21,6 +21,7 @@ from core.queries.repository_detail import FoundRepository, RepositoryDetail
 from core.tracking.login import BadLogin, parse_repository
 from core.wording import time_ago
 from pages.components import as_of, definitions, page_opens, query_params, track_request
+from pages.components.compare_link import compare_link
 from pages.components.footer_note import footer_note
 from pages.components.format import day
 from pages.components.former_names import show_names
@@ -116,6 +117,7 @@ def show_repository(found: FoundRepository) -> RepositoryDetail | None:
             query_params={"login": owner},
             width="content",
         )
+        compare_link([found.full_name], "Compare")
         st.page_link(
             page_url(found.current_full_name), label="On GitHub", icon=":material/open_in_new:", width="content"
         )

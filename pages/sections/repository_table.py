@@ -8,6 +8,7 @@ from core.queries.repository_list import Filters
 from pages.components import columns, definitions
 from pages.components.as_of import unknown_sentence
 from pages.components.cell import cell_border, cell_footer, definition_and_sql
+from pages.components.compare_link import compare_link
 from pages.components.export import export_buttons_for
 from pages.components.queried_rows import PAGE_ROWS, QueriedRows, ReadRows
 from pages.components.table import table_height, without_attrs
@@ -19,6 +20,7 @@ QUESTION = "Which repositories are stored, and what is known about each?"
 HOW_TO_READ = "Click a heading to sort. A dash means unknown, never zero; Refreshed says how old a row's numbers are."
 ALT = "Repositories that match the filters"
 MAX_HEIGHT_PX = 560
+COMPARE_LABEL = "Compare the first ten over time"
 # Columns of the table that are not columns of the query.
 SORT_COLUMNS = {"repository": "full_name", "account": "owner"}
 
@@ -48,6 +50,7 @@ def show_repositories(filters: Filters, order: str, matching: int, no_match: str
             export_buttons_for(
                 lambda: without_attrs(repository_list.matching_repositories(filters, order)), matching, NAME
             )
+    compare_link(first["full_name"], COMPARE_LABEL)
 
 
 def _show_at_once(filters: Filters, order: str, no_match: str) -> None:
@@ -65,6 +68,7 @@ def _show_at_once(filters: Filters, order: str, no_match: str) -> None:
         definition=definitions.REPOSITORY_COUNTS,
         empty=no_match,
     )
+    compare_link(repositories["full_name"], COMPARE_LABEL)
 
 
 def _reader(filters: Filters, order: str) -> ReadRows:

@@ -1,6 +1,7 @@
 """The compare page: what is chosen and refused, the choices in the URL, differences and ranks."""
 
 import json
+from urllib.parse import unquote
 
 import pytest
 from sqlalchemy import insert
@@ -116,3 +117,24 @@ def test_a_rank_among_twenty_peers_is_shown_with_its_group(open_page, stored):
     assert "**octo/cat** is ahead of 100\N{NO-BREAK SPACE}% of 21 peers (C, 1 to 3 years)" in page_text(shown).replace(
         "\\", ""
     )
+
+
+@pytest.mark.parametrize(
+    ("page", "parameters", "names"),
+    [
+        ("account", {"login": "octo"}, "octo"),
+        ("repository", {"name": "octo/cat"}, "octo/cat"),
+        ("repositories", {}, "octo/cat,octo/dog,old/old"),
+    ],
+)
+def test_pages_lead_to_the_comparison(open_page, stored, page, parameters, names):
+    links = open_page(page, **parameters).get("page_link")
+    assert any(link.proto.page == "compare" and unquote(link.proto.query_string) == f"with={names}" for link in links)
+
+
+def test_the_account_leads_to_its_own_scene(open_page, stored):
+    links = open_page("account", login="octo").get("page_link")
+    assert any((link.proto.page, link.proto.query_string) == ("scene", "account=octo") for link in links)
+    shown = open_page("scene", account="OCTO")
+    assert not shown.exception
+    assert "of 2 repositories" in page_text(shown)

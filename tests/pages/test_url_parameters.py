@@ -19,7 +19,7 @@ PARAMETERS = {
     "account": ["login"],
     "repositories": ["search", "owner", "language", "license", "min_stars", "order", "hide"],
     "languages": ["by", "source"],
-    "scene": ["owners", "language", "min_stars", "height", "repository"],
+    "scene": ["owners", "language", "account", "min_stars", "height", "repository"],
     "alerts": ["kind", "of", "rule", "webhook"],
     "tracking": ["q", "state"],
     "ingestion": ["account", "by", "outcome", "ingestion"],

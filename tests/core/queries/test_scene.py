@@ -37,6 +37,8 @@ def test_the_number_of_owners_is_limited(stored):
 
 def test_owners_are_ranked_by_matching_repositories(stored):
     assert building_names(CityFilters(owners=1, languages=("Python",))) == ["small/one"]
+    assert building_names(CityFilters(account="BIG")) == ["big/one", "Big/two"]
+    assert building_names(CityFilters(account="nobody")) == []
     assert building_names(CityFilters(min_stars=100)) == ["big/one", "small/one"]
 
 

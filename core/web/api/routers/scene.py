@@ -98,6 +98,7 @@ def city(
         list[scene_urls.Language] | None,
         Query(description="Only these languages, by name, former name or alias in any case; repeatable."),
     ] = None,
+    account: Annotated[scene_urls.Account, Query(description="Only this owner, by its login of then.")] = "",
     min_stars: Annotated[scene_urls.Stars, Query(description="Only repositories with at least this many stars.")] = 0,
     height: Annotated[scene_urls.Height, Query(description="The value that a tower's height represents.")] = "stars",
     v: Annotated[
@@ -113,7 +114,8 @@ def city(
     from core.queries import languages  # noqa: PLC0415
     from core.queries import scene as queries  # noqa: PLC0415
 
-    filters = queries.CityFilters(owners, tuple(map(languages.find, language or ())), min_stars, read_request.as_of)
+    names = tuple(map(languages.find, language or ()))
+    filters = queries.CityFilters(owners, names, min_stars, read_request.as_of, account)
     layout = city_layout.build_city(queries.city_repositories(filters), height)
     rows = deck.tower_rows(layout) if part == "towers" else deck.district_rows(layout)
     response = scene_response(read_request, rows)
