@@ -11,6 +11,7 @@ from core.queries import compare, growth, peers
 from pages.components import columns
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
+from pages.components.chart import drawn
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 from pages.sections import compare_cells, compare_input
@@ -36,7 +37,7 @@ cell(
     compare_cells.how_to_read(choice.subjects, indexed, align, scale),
     series,
     name=f"compare-{measure}",
-    chart=draw(tracks, scale, theme(), unit=measure, by_age=align == "age"),
+    chart=drawn(draw, tracks, scale, theme(), unit=measure, by_age=align == "age"),
     alt=compare_cells.lines_alt(series, measure),
     rows=series.drop(columns="source_id"),
     definition=f"{compare_cells.MEASURE_DEFINITIONS[choice.kind]}\n\n{comparison.INDEX_DEFINITION}",
@@ -66,7 +67,7 @@ cell(
     "The share of its peers with fewer stars: same primary language, same age class.",
     ranked,
     name="compare-rank",
-    chart=compare_cells.rank_bars(ranked, theme()),
+    chart=drawn(compare_cells.rank_bars, ranked, theme()),
     alt=compare_cells.ranks_alt(ranked),
     rows=differences[compare_cells.RANK_COLUMNS],
     definition=peers.DEFINITION,

@@ -13,7 +13,7 @@ from core.charts.theme import Theme, figure
 DAYS_SHOWN = 371  # whole weeks of a year
 FULL_COLOR_QUANTILE = 0.95
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-ROW_HEIGHT = 26
+ROW_HEIGHT = 22
 BOTTOM_HEIGHT = 30
 
 

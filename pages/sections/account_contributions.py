@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import streamlit as st
 from pandas import DataFrame
 
 from core.charts import contributions as charts
@@ -24,30 +23,26 @@ def show_contributions(account: Profile, as_of: datetime | None, note: str) -> N
         if as_of
         else "Contributions have not been collected yet."
     )
-    drawable = days if not days.empty else None
-    left, right = st.columns([3, 2])
-    with left:
-        cell(
-            "On which days did they contribute in the last year?",
-            calendar_sentence(days),
-            days,
-            name="account-contributions",
-            chart=None if drawable is None else drawn(charts.contribution_calendar, drawable, theme()),
-            alt=calendar_sentence(days),
-            definition=definitions.CONTRIBUTIONS,
-            empty=empty,
-            note=note,
-        )
-    with right:
+    cell(
+        "On which days did they contribute in the last year?",
+        calendar_sentence(days),
+        days,
+        name="account-contributions",
+        chart=None if days.empty else drawn(charts.contribution_calendar, days, theme()),
+        alt=calendar_sentence(days),
+        definition=definitions.CONTRIBUTIONS,
+        empty=empty,
+        note=note,
+    )
+    if not days.empty:
         cell(
             "How has that changed over the years?",
             "One square per month; the month with most contributions has the full colour.",
             days,
             name="account-contribution-years",
-            chart=None if drawable is None else drawn(charts.years_heatmap, drawable, theme()),
+            chart=drawn(charts.years_heatmap, days, theme()),
             alt=f"Heat map of contributions by month. {calendar_sentence(days)}",
             definition=definitions.CONTRIBUTIONS,
-            empty=empty,
             note=note,
         )
 

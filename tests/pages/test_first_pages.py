@@ -81,7 +81,7 @@ def test_a_tracked_account_has_all_its_cells(open_page, database):
         "Followers": "70",
         "Repositories": "2",
     }
-    assert len(cell_questions(shown)) == 12
+    assert len(cell_questions(shown)) == 11
     assert "coverage 100" in text
 
 
