@@ -233,7 +233,7 @@ def language_trend(source: str, as_of: datetime | None) -> DataFrame:
           FROM months
           JOIN language_day USING (source_id, day)
          GROUP BY 1, 2
-         ORDER BY at, stars DESC
+         ORDER BY at, stars DESC, 2
     """  # noqa: S608
     return read_frame(sql, source=source, until=as_of_or_end_of_today(as_of))
 
