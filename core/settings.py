@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "",
         repr=False,
-        description="Postgres to use (tested with 18); empty starts an embedded Postgres in `DATA_DIR`.",
+        description="Postgres to use (15 to 18); empty starts an embedded Postgres in `DATA_DIR`.",
     )
     database_direct_url: str = Field(
         "",

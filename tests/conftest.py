@@ -28,6 +28,8 @@ from tests.reusable_database import ReusableDatabase, sole_connection
 SERVERS_FOLDER_VARIABLE = (
     "ALMANAC_TEST_SERVERS"  # the folder of the servers, told to xdist's workers by the environment
 )
+# Of another Postgres than the bundled one: `PG_BIN_DIR=/usr/lib/postgresql/15/bin make test`.
+PG_BIN_DIR = os.environ.get("PG_BIN_DIR", "")
 TEMPLATE_DATABASE = "almanac_template"
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -112,7 +114,7 @@ def clean_environment() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """The one Postgres and Valkey of this test session, shared by all its processes."""
-    with lease(Path(os.environ[SERVERS_FOLDER_VARIABLE]), durable=False) as servers:
+    with lease(Path(os.environ[SERVERS_FOLDER_VARIABLE]), pg_bin_dir=PG_BIN_DIR, durable=False) as servers:
         yield servers
 
 

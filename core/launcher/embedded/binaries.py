@@ -16,7 +16,8 @@ from typing import Any
 from core.errors import ServerUnavailable
 from core.launcher.embedded.server_folders import ServerFolders, ServerUser
 
-MIN_POSTGRES_VERSION = 17  # the first with the builtin C.UTF-8 locale, which sorts the same on every system
+MIN_POSTGRES_VERSION = 15
+BUILTIN_LOCALE_VERSION = 17  # the first with a C.UTF-8 of its own, which sorts the same on every system
 IGNORE_DEVELOPMENT_FILES = shutil.ignore_patterns("*.a", "include", "pkgconfig")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ServerUnavailable
-from core.launcher.embedded.binaries import PostgresBinaries, runnable_postgres
+from core.launcher.embedded.binaries import BUILTIN_LOCALE_VERSION, PostgresBinaries, runnable_postgres
 from core.launcher.embedded.server_folders import ServerFolders
 from core.launcher.embedded.service import die_with_parent, log_size, log_tail_since, start_server
 
@@ -90,7 +90,10 @@ class PostgresService:
         ]
         # Only the owner can enter the folder of the socket, so every local connection is trusted.
         initdb += ["--auth-local=trust", "--auth-host=reject"]
-        initdb += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        if (binaries.version(**self.folders.user.subprocess_arguments()) or 0) >= BUILTIN_LOCALE_VERSION:
+            initdb += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        else:
+            initdb += ["--locale=C.UTF-8"]
         self._run_as_server_user([*initdb, *([] if self.durable else ["--no-sync"])], binaries)
         single = [str(binaries.folder / "postgres"), "--single", "-D", str(new), "postgres"]
         self._run_as_server_user(single, binaries, f"CREATE DATABASE {DATABASE_NAME}\n")

@@ -17,7 +17,7 @@ def test_a_postgres_that_is_too_old_is_refused(folder: Path) -> None:
     for program in ("initdb", "postgres"):
         (folder / program).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 12.3'\n")
         (folder / program).chmod(0o755)
-    with pytest.raises(ServerUnavailable, match="contains Postgres 12; Almanac needs 17 or newer"):
+    with pytest.raises(ServerUnavailable, match="contains Postgres 12; Almanac needs 15 or newer"):
         lease(folder, pg_bin_dir=str(folder), redis=False)
 
 
