@@ -192,6 +192,22 @@ def weekly_commits(repository_id: int, as_of: datetime | None) -> DataFrame:
     return _read(sql, repository_id, as_of)
 
 
+def languages_over_time(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """Return the languages whenever they differed from the reading before, oldest first; unchanged ones leave no row.
+
+    at        timestamp of the reading; none for a reading that found no language
+    language  text
+    bytes     int
+    """
+    sql = """
+        SELECT captured_at AS at, present_language(language) AS language, sum(bytes)::bigint AS bytes
+          FROM repository_language
+         WHERE repository_id = :repository_id AND captured_at <= :until AND language <> ''
+         GROUP BY 1, 2 ORDER BY at, bytes DESC, language
+    """
+    return _read(sql, repository_id, as_of)
+
+
 def traffic(repository_id: int, as_of: datetime | None) -> DataFrame:
     """Return views and clones of each day that was read, oldest first.
 

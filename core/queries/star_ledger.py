@@ -13,15 +13,16 @@ from core.queries.as_of import as_of_or_end_of_today
 
 DEFINITION = (
     "Each reading of a day is compared with the reading before. **Given**: what the first reading counted, plus every "
-    "later increase. **Withdrawn**: every decrease. **Surviving**: given minus withdrawn, which is what GitHub reported "
-    "last. Stars that were given and withdrawn before we first read their day are in none of them. A day that was read "
-    "as 10, then 8, then 9 counts 11 given, 2 withdrawn, 9 surviving. Days are those of America/Los_Angeles, as GitHub "
-    "counts."
+    "later increase. **Withdrawn**: every decrease. **Surviving**: given minus withdrawn, which is what GitHub "
+    "reported last. Stars that were given and withdrawn before we first read their day are in none of them. A day that "
+    "was read as 10, then 8, then 9 counts 11 given, 2 withdrawn, 9 surviving. Days are those of America/Los_Angeles, "
+    "as GitHub counts."
 )
 RETENTION_DEFINITION = (
-    "One row is a month of giving, one column the age in months. The share is **surviving / given** of that month's stars "
-    "as last read by the end of the month of that age; the last column of a row is today. Empty: the month had not been "
-    "read by then. Of 14 stars given in January, with one of them gone by the end of February, 13 / 14 survive at age 1."
+    "One row is a month of giving, one column the age in months. The share is **surviving / given** of that month's "
+    "stars as last read by the end of the month of that age; the last column of a row is today. Empty: the month had "
+    "not been read by then. Of 14 stars given in January, with one of them gone by the end of February, 13 / 14 "
+    "survive at age 1."
 )
 DELTAS_CTE = """deltas AS (
             SELECT day, captured_at,

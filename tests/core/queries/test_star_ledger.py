@@ -76,7 +76,10 @@ def test_any_readings_add_up_as_in_a_slow_version(cat, database, readings):
     database.execute(delete(schema.star_day))
     start = datetime(2026, 1, 1, tzinfo=UTC)
     for (day, reading), stars in readings.items():
-        values = {"day": (start + timedelta(days=day)).date(), "captured_at": start + timedelta(days=10 * (1 + reading))}
+        values = {
+            "day": (start + timedelta(days=day)).date(),
+            "captured_at": start + timedelta(days=10 * (1 + reading)),
+        }
         database.execute(insert(schema.star_day).values(repository_id=cat, stars=stars, **values))
     publish_data_version(database)
     expected: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])

@@ -1,17 +1,22 @@
-"""API routes of what was collected about one repository: bursts, contributors, releases, commits."""
+"""API routes of what was collected about one repository: stars by day and their ledger, bursts, contributors …"""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from core import bursts as burst_rules
-from core.queries import changes, repository_facts
-from core.web.api.conditional import CheckedListRequest, rows_response
+from core.queries import changes, repository_facts, star_history, star_ledger
+from core.web.api.conditional import CheckedListRequest, ListRequest, rows_response
 from core.web.api.moved import find_repository
 from core.web.api.pagination import Page
 from core.web.api.routers.repositories import Name, Owner, check_name
 from core.web.api.row_formats import add_row_routes
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 router = APIRouter(tags=["repositories"])
 MAX_CHANGES = 1_000
@@ -91,6 +96,131 @@ class Commits(Page[CommitWeek]):
     full_name: str
 
 
+class StarDay(BaseModel):
+    """Stars given on one day."""
+
+    day: datetime = Field(description="Midnight of the day, which is one of America/Los_Angeles.")
+    stars: int = Field(description="Given on that day and not withdrawn when last read.")
+    mean_7d: float | None = Field(description="Mean of the seven days up to that one; null on the first six.")
+
+
+class StarDays(Page[StarDay]):
+    """Stars by day of giving, from the first star to the last complete day, oldest first; empty until collected."""
+
+    full_name: str
+
+
+class LedgerEntry(BaseModel):
+    """What the readings of one day's stars say."""
+
+    day: datetime = Field(description="Midnight of the day of giving, which is one of America/Los_Angeles.")
+    given: int = Field(description="What the first reading counted, plus every later increase.")
+    withdrawn: int = Field(description="Every decrease from one reading to the next.")
+    surviving: int = Field(description="Given minus withdrawn: what GitHub reported last.")
+    first_read_at: datetime
+    changed_at: datetime = Field(description="The last reading that differed from the one before.")
+
+
+class Ledger(Page[LedgerEntry]):
+    """Days that had a star, oldest first; empty until collected."""
+
+    full_name: str
+    given: int = Field(description="Over all days by then, not of this page of rows only.")
+    withdrawn: int
+    surviving: int
+
+
+class Counts(BaseModel):
+    """Stars and forks from captured_at on."""
+
+    captured_at: datetime
+    stars: int
+    forks: int | None = Field(description="Null where an imported source has none.")
+    source: str
+
+
+class CountHistory(Page[Counts]):
+    """Every observed change of stars or forks, oldest first; gaps are those of `stars`."""
+
+    full_name: str
+
+
+class Extras(BaseModel):
+    """Watchers, open issues and open change requests as reported at captured_at."""
+
+    captured_at: datetime
+    watchers: int | None
+    open_issues: int | None = Field(description="Without change requests.")
+    open_change_requests: int | None
+    open_issues_and_change_requests: int | None = Field(description="As GitHub adds them up.")
+    source: str
+
+
+class ExtraHistory(Page[Extras]):
+    """Every reading that differed from the one before, oldest first; read on a cadence of their own."""
+
+    full_name: str
+
+
+class LanguageBytes(BaseModel):
+    """Bytes of one language from `at` on."""
+
+    at: datetime
+    language: str
+    bytes: int
+
+
+class LanguageHistory(Page[LanguageBytes]):
+    """The whole set of languages whenever any of it differed from the reading before, oldest first."""
+
+    full_name: str
+
+
+class TrafficDay(BaseModel):
+    """Views and clones on one day (UTC)."""
+
+    day: datetime
+    views: int | None
+    unique_views: int | None = Field(description="Unique visitors of several days cannot be added up.")
+    clones: int | None
+    unique_clones: int | None
+
+
+class Traffic(Page[TrafficDay]):
+    """Views and clones by day, oldest first; empty where no token may read them."""
+
+    full_name: str
+
+
+def list_star_days(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
+    return _listed(owner, name, read_request, repository_facts.stars_given, StarDays, ("day",))
+
+
+def list_ledger(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
+    check_name(owner, name)
+    found = find_repository(owner, name, read_request.as_of)
+    rows = star_ledger.ledger(found.repository_id, read_request.as_of)
+    sums = {column: int(rows[column].sum()) for column in ("given", "withdrawn", "surviving")}
+    return rows_response(read_request, rows, Ledger, ("day",), full_name=found.full_name, **sums)
+
+
+def list_counts(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
+    return _listed(owner, name, read_request, star_history.star_series, CountHistory, ("captured_at", "source"))
+
+
+def list_extras(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
+    return _listed(owner, name, read_request, star_history.extra_series, ExtraHistory, ("captured_at", "source"))
+
+
+def list_languages(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
+    rows = repository_facts.languages_over_time
+    return _listed(owner, name, read_request, rows, LanguageHistory, ("at", "-bytes", "language"))
+
+
+def list_traffic(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
+    return _listed(owner, name, read_request, repository_facts.traffic, Traffic, ("day",))
+
+
 def list_bursts(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
     check_name(owner, name)
     found, as_of = find_repository(owner, name, read_request.as_of), read_request.as_of
@@ -127,10 +257,21 @@ def list_releases(owner: Owner, name: Name, read_request: CheckedListRequest) ->
 
 
 def list_commits(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
+    return _listed(owner, name, read_request, repository_facts.weekly_commits, Commits, ("week",))
+
+
+def _listed(
+    owner: str,
+    name: str,
+    read_request: ListRequest,
+    read_rows: "Callable[[int, datetime | None], DataFrame]",
+    page: type[Page[Any]],
+    order: tuple[str, ...],
+) -> Response:
     check_name(owner, name)
     found = find_repository(owner, name, read_request.as_of)
-    rows = repository_facts.weekly_commits(found.repository_id, read_request.as_of)
-    return rows_response(read_request, rows, Commits, ("week",), full_name=found.full_name)
+    rows = read_rows(found.repository_id, read_request.as_of)
+    return rows_response(read_request, rows, page, order, full_name=found.full_name)
 
 
 for endpoint, page, summary in (
@@ -138,9 +279,20 @@ for endpoint, page, summary in (
     (list_contributors, Contributors, "List a repository's contributors."),
     (list_releases, Releases, "List a repository's releases."),
     (list_commits, Commits, "List a repository's commits by week."),
+    (list_star_days, StarDays, "List the stars a repository was given each day."),
+    (list_ledger, Ledger, "List given, withdrawn and surviving stars by day of giving."),
+    (list_counts, CountHistory, "List a repository's stars and forks over time."),
+    (list_extras, ExtraHistory, "List a repository's watchers, open issues and open change requests over time."),
+    (list_languages, LanguageHistory, "List a repository's languages over time."),
+    (list_traffic, Traffic, "List views and clones of a repository by day."),
 ):
     subject = endpoint.__name__.removeprefix("list_")
     add_row_routes(
-        router, f"{PATH}/{subject}", endpoint, page=page, name=f"list_repository_{subject}", summary=summary,
+        router,
+        f"{PATH}/{subject.replace('_', '-')}",
+        endpoint,
+        page=page,
+        name=f"list_repository_{subject}",
+        summary=summary,
         statuses=(301, 404),
-    )  # fmt: skip
+    )

@@ -5,16 +5,17 @@ from io import BytesIO, StringIO
 
 import pandas as pd
 import pytest
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, insert, select
 from starlette.testclient import TestClient
 
 from core.db import schema
 from core.db.data_version import publish_data_version
+from core.db.partitions import ensure_partitions
 from tests import seed_data
 from tests.seed_data import utc
 
 URL = "/api/v1/repositories/octo/cat"
-FACTS = ("bursts", "contributors", "releases", "commits")
+FACTS = ("bursts", "contributors", "releases", "commits", "star-days", "ledger", "extras", "languages", "traffic")
 
 
 @pytest.fixture
@@ -42,6 +43,11 @@ def web(database: Connection, analyst: TestClient) -> TestClient:
     )  # fmt: skip
     for number, commits in enumerate((3, 7)):
         add(schema.repository_contributor, github_id=number, login=f"p{number}", is_bot=False, commits=commits)
+    ensure_partitions(database, read.date(), read.date())
+    add(schema.repository_extra_snapshot, captured_at=read, watchers=3, open_issues=2, open_change_requests=1)
+    for language, count in (("Go", 30), ("C", 70)):
+        add(schema.repository_language, captured_at=read, language=language, bytes=count)
+    add(schema.traffic_day, day=date(2026, 2, 14), captured_at=read, views=9, unique_views=4, clones=2, unique_clones=1)
     for kind in ("star_history", "releases", "contributors", "commit_activity"):
         add(schema.enrichment, kind=kind, captured_at=read, due_at=utc("2100-01-01"), state="stored")
     publish_data_version(database)
@@ -74,6 +80,24 @@ def test_releases_and_weeks_of_commits(web):
     # Monday 5 January to Sunday 8 February: 7 commits a week, one on each day up to 4 February.
     assert [row["commits"] for row in weeks] == [7, 7, 7, 7, 3]
     assert weeks[0]["week"] == "2026-01-05T00:00:00Z"
+
+
+def test_the_ledger_says_what_was_given_withdrawn_and_survives(web, database):
+    cat = database.scalar(select(schema.repository.c.id))
+    values = {"day": date(2026, 2, 5), "captured_at": utc("2026-02-16"), "stars": 58}
+    database.execute(insert(schema.star_day).values(repository_id=cat, **values))
+    publish_data_version(database)
+    body = web.get(f"{URL}/ledger?limit=100").json()
+    last = body["data"][-1]
+    # 35 days with 2 stars each, then 60 of which 2 were withdrawn: 130 − 2 = 128.
+    assert (body["given"], body["withdrawn"], body["surviving"]) == (130, 2, 128)
+    assert (last["day"][:10], last["given"], last["withdrawn"], last["surviving"]) == ("2026-02-05", 60, 2, 58)
+
+
+def test_counts_and_languages_over_time(web):
+    assert [row["stars"] for row in web.get(f"{URL}/counts").json()["data"]] == [50]
+    rows = web.get(f"{URL}/languages").json()["data"]
+    assert [(row["language"], row["bytes"]) for row in rows] == [("C", 70), ("Go", 30)]
 
 
 @pytest.mark.parametrize("fact", FACTS)
