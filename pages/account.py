@@ -122,6 +122,7 @@ table_cell(
     repositories,
     columns.ACCOUNT_REPOSITORIES,
     name="account-repositories",
+    api=f"accounts/{account.login}/repositories",
     shown=shown,
     alt="All repositories of the account with stars, growth and trend",
     empty=empty_reasons.sentence(stored.why_no_repositories, login),

@@ -4,6 +4,7 @@ Which languages are the stored repositories written in, and how does that change
 """
 
 from datetime import timedelta
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -47,6 +48,7 @@ cell(
     definitions.LANGUAGE_MEASURES[measure],
     top,
     name=f"languages-{measure}",
+    api=f"languages?source={quote(source)}",
     chart=drawn(bars.language_bars, top, measure, theme(), texts=texts),
     alt=bars_alt(top["language"], texts),
     empty=no_values,
@@ -76,6 +78,7 @@ table_cell(
     ranking,
     columns.LANGUAGES,
     name="languages",
+    api=f"languages?source={quote(source)}",
     shown=ranking.assign(stars_share=languages.shares(ranking["stars"])),
     alt="All languages with stars, repositories and bytes",
     max_height=460,

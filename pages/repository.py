@@ -32,6 +32,7 @@ series = star_history.star_series(found.repository_id, as_of)
 extras = star_history.extra_series(found.repository_id, as_of)
 intervals = star_history.coverage_intervals(found.repository_id, as_of)
 note = repository_header.capture_note(found)
+api = f"repositories/{found.full_name}"
 repository_header.show_counts(found, detail, series, intervals, extras)
 
 """
@@ -44,6 +45,7 @@ line_cell(
     intervals,
     y="stars",
     name="repository-stars",
+    api=f"{api}/counts",
     until=until,
     definition=definitions.REPOSITORY_HISTORY,
     rows=series.drop(columns=["source_id", "forks"]),
@@ -58,6 +60,7 @@ with left:
         intervals,
         y="forks",
         name="repository-forks",
+        api=f"{api}/counts",
         until=until,
         height=240,
         definition=definitions.REPOSITORY_HISTORY,
@@ -72,6 +75,7 @@ with right:
         y="watchers",
         unit="watchers",
         name="repository-watchers",
+        api=f"{api}/extras",
         definition=definitions.REPOSITORY_EXTRAS,
         rows=extras[["captured_at", "watchers", "source"]],
         empty="Watchers have not been collected yet.",
@@ -88,6 +92,7 @@ with left:
         y="open_issues" if are_apart else "open_issues_and_change_requests",
         unit="open issues" if are_apart else "open issues and change requests",
         name="repository-issues",
+        api=f"{api}/extras",
         definition=definitions.REPOSITORY_EXTRAS,
         rows=extras[["captured_at", "open_issues", "open_issues_and_change_requests", "source"]],
         empty="Open issues have not been collected yet.",
@@ -101,6 +106,7 @@ with right:
         y="open_change_requests",
         unit="open change requests",
         name="repository-change-requests",
+        api=f"{api}/extras",
         definition=definitions.REPOSITORY_EXTRAS,
         rows=extras[["captured_at", "open_change_requests", "source"]],
         empty="Open change requests have not been collected yet: without a token GitHub reports only the sum.",
@@ -118,6 +124,7 @@ cell(
     "Bars: stars given on each day, since the first star. Line: mean of seven days.",
     given,
     name="repository-stars-given",
+    api=f"{api}/star-days",
     chart=drawn(day_bars.count_bars, given, "day", "stars", theme(), unit="stars", mean="mean_7d"),
     alt=repository_facts_cells.days_alt(given, "day", "stars"),
     definition=definitions.STARS_GIVEN,
@@ -131,6 +138,7 @@ table_cell(
     found_bursts,
     columns.BURSTS,
     name="repository-bursts",
+    api=f"{api}/bursts",
     definition=bursts.DEFINITION,
     empty="Its star history has not been collected yet." if given.empty else "Never: no day stands out.",
     empty_is_ok=not given.empty,
@@ -148,6 +156,7 @@ cell(
     "Commits to the default branch, merges excluded.",
     weeks,
     name="repository-commits",
+    api=f"{api}/commits",
     chart=drawn(day_bars.count_bars, weeks, "week", "commits", theme(), unit="commits", height=240),
     alt=repository_facts_cells.days_alt(weeks, "week", "commits"),
     definition=definitions.COMMIT_WEEKS,
@@ -164,6 +173,7 @@ with left:
         people,
         columns.CONTRIBUTORS,
         name="repository-contributors",
+        api=f"{api}/contributors",
         definition=definitions.ABSENCE_FACTOR,
         empty="The list was read later; of that day only the summary is known."
         if summary
@@ -177,6 +187,7 @@ with right:
         releases,
         columns.RELEASES,
         name="repository-releases",
+        api=f"{api}/releases",
         empty=repository_facts_cells.no_releases_sentence(found.repository_id, as_of),
         empty_is_ok=repository_facts.was_collected(found.repository_id, "releases", as_of),
         note=note,
@@ -188,6 +199,7 @@ if not seen.empty:
         "Views of its pages on GitHub each day; rows also hold unique visitors and clones.",
         seen,
         name="repository-traffic",
+        api=f"{api}/traffic",
         chart=drawn(day_bars.count_bars, seen, "day", "views", theme(), unit="views", height=240),
         alt=repository_facts_cells.days_alt(seen, "day", "views"),
         definition=definitions.TRAFFIC_DAYS,

@@ -1,7 +1,9 @@
 """A cell of a page: a question, how to read the chart, the chart, and a footer with its rows, SQL and exports."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -10,9 +12,10 @@ from pandas.api.types import is_datetime64_any_dtype
 from plotly.graph_objects import Figure
 
 from core.charts.theme import DARK, LIGHT, Theme
+from core.notebook import Question, csv_path
 from core.queries.sql_display import inline_parameters
 from core.wording import quantity
-from pages.components import as_of, export
+from pages.components import as_of, export, page_notebook
 from pages.components.cell_menu import show_cell_menu
 from pages.components.chart import Drawing, drawing, show_drawing
 from pages.components.columns import TIMESTAMP_COLUMN
@@ -39,6 +42,7 @@ def cell(
     empty: str = "",
     rows: DataFrame | None = None,
     columns: Mapping[str, Any] | None = None,
+    api: str = "",
 ) -> None:
     """Draw one cell over *frame*, a frame from `read_frame`. For a table as the answer see `table_cell`.
 
@@ -50,13 +54,14 @@ def cell(
     empty       shown when the frame has no rows: not tracked, not collected yet, or truly zero
     rows        what the Rows table shows and the exports hold, where that is not *frame* itself
     columns     Streamlit's column configuration of the Rows table
+    api         path of the same rows in the API, below /api/v1; a notebook of the page reads them there
     """
+    chart = drawing(chart) if isinstance(chart, Figure) else chart
     with cell_border(question, how_to_read, name):
         if frame.empty:
             st.info(empty or NOT_COLLECTED, icon=":material/hourglass_empty:")
-        elif isinstance(chart, Drawing | Figure):
-            shown = drawing(chart) if isinstance(chart, Figure) else chart
-            show_drawing(shown, alt=alt or question, key=f"chart-{name}")
+        elif isinstance(chart, Drawing):
+            show_drawing(chart, alt=alt or question, key=f"chart-{name}")
         elif chart is not None:
             chart()
         rows = without_attrs(frame if rows is None else rows)
@@ -64,7 +69,39 @@ def cell(
             definition_and_sql(frame, name, definition)
             _rows_popover(rows, name, question, columns or {})
             export.export_buttons(rows, name)
-            cell_menu(name, question, note, has_chart=isinstance(chart, Drawing | Figure) and not frame.empty)
+            cell_menu(name, question, note, has_chart=isinstance(chart, Drawing) and not frame.empty)
+    record_cell(
+        question, how_to_read, frame, rows, name=name, note=note, definition=definition, api=api,
+        drawn=chart if isinstance(chart, Drawing) and not frame.empty else None,
+    )  # fmt: skip
+
+
+def record_cell(
+    question: str,
+    how_to_read: str,
+    frame: DataFrame,
+    rows: DataFrame,
+    *,
+    name: str,
+    note: str,
+    definition: str,
+    api: str,
+    drawn: Drawing | None = None,
+) -> None:
+    """Add a cell to the notebook of the page: *rows* as exports hold them, *frame* with the SQL behind them."""
+    page_notebook.record(
+        Question(
+            name,
+            question,
+            how_to_read,
+            rows,
+            note=note or as_of.as_of_label(),
+            definition=definition,
+            sql=inline_parameters(frame.attrs["sql"], frame.attrs["values"]) if "sql" in frame.attrs else "",
+            path=csv_path(api),
+            figure=None if drawn is None else partial(json.loads, drawn.spec),
+        )
+    )
 
 
 def cell_menu(name: str, question: str, note: str, *, has_chart: bool = False) -> None:

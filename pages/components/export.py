@@ -6,7 +6,9 @@ limit is checked in the script run of the same click, which can show one; the da
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from queue import Empty, SimpleQueue
+from typing import Any
 from uuid import UUID
 
 import streamlit as st
@@ -55,16 +57,20 @@ def export_buttons(rows: DataFrame, name: str) -> None:
 def export_buttons_for(read_rows: Callable[[], DataFrame], count: int, name: str) -> None:
     """Draw downloads like `export_buttons` of *count* rows that are read after the click, outside the script run."""
     for label, write, mime, icon in FORMATS:
-        _export_button(
+        download(
             label,
-            read_rows,
-            count,
-            write,
+            partial(_write, write, read_rows),
             key=f"tool-{label.lower()}-{name}",
             file_name=file_name(name, label.lower()),
             mime=mime,
             icon=icon,
+            help=f"Download {quantity(count, 'row')} as {label}",
+            disabled=not count,
         )
+
+
+def _write(write: Callable[[DataFrame], bytes], read_rows: Callable[[], DataFrame]) -> bytes:
+    return write(read_rows())
 
 
 def file_name(name: str, extension: str) -> str:
@@ -72,23 +78,15 @@ def file_name(name: str, extension: str) -> str:
     return f"almanac-{name}-{as_of.selected_as_of() or datetime.now(UTC):%Y-%m-%d}.{extension}"
 
 
-def _export_button(
-    label: str,
-    read_rows: Callable[[], DataFrame],
-    count: int,
-    write: Callable[[DataFrame], bytes],
-    *,
-    key: str,
-    file_name: str,
-    mime: str,
-    icon: str,
+def download(
+    label: str, write: Callable[[], bytes], *, key: str, file_name: str, mime: str, icon: str, help: str, **options: Any
 ) -> None:
-    """Draw a download button; *write* turns the rows into the file only after a click."""
+    """Draw a download button; *write* makes the file only after a click that the export limit allows."""
     permit: ExportPermit = st.session_state.setdefault(f"permit-{key}", ExportPermit())
 
     def file_content() -> bytes:
         permit.wait_until_allowed()
-        return write(read_rows())
+        return write()
 
     st.download_button(
         label,
@@ -99,9 +97,9 @@ def _export_button(
         type="tertiary",
         on_click=check_export_limit,
         args=(permit,),
-        disabled=not count,
-        help=f"Download {quantity(count, 'row')} as {label}",
+        help=help,
         key=key,
+        **options,
     )
 
 

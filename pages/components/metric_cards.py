@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.notebook import Text
 from core.wording import time_ago
-from pages.components import as_of
-from pages.components.format import day, number
+from pages.components import as_of, page_notebook
+from pages.components.format import day, number, signed_number
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Card:
 
 def metric_row(cards: Sequence[Card], key: str) -> None:
     """Draw *cards* side by side: four in a row where there is room, else two."""
+    page_notebook.record(Text(f"cards-{key}", "\n".join(_listed(card) for card in cards)))
     with st.container(key=f"cards-{key}"):
         for card in cards:
             if card.reported_at is None or pd.isna(card.reported_at):
@@ -45,6 +47,21 @@ def metric_row(cards: Sequence[Card], key: str) -> None:
             with st.container(border=True, height="stretch", gap="xxsmall"):
                 _draw_card(card, border=False)
                 _draw_age(card, card.reported_at)
+
+
+def _listed(card: Card) -> str:
+    """Return the card as an item of a Markdown list: `- Stars: 1,234 (+15 in 30 days), reported 2026-03-31`."""
+    growth = (
+        ""
+        if pd.isna(card.before) or pd.isna(card.value)
+        else f" ({signed_number(card.value - card.before)} in {card.span})"
+    )
+    reported = "" if card.reported_at is None or pd.isna(card.reported_at) else f", reported {day(card.reported_at)}"
+    return f"- {card.label}: {_shown(card.value)}{growth}{reported}"
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else number(value)
 
 
 def _draw_age(card: Card, reported_at: datetime) -> None:
@@ -58,7 +75,7 @@ def _draw_card(card: Card, *, border: bool) -> None:
     growth = None if pd.isna(card.before) or pd.isna(card.value) else int(card.value - card.before)
     st.metric(
         card.label,
-        number(card.value) if not isinstance(card.value, str) else card.value,
+        _shown(card.value),
         delta=None if growth is None else f"{growth:+,}",
         delta_color="off" if not growth else "inverse" if card.is_increase_bad else "normal",
         delta_arrow="auto" if growth else "off",

@@ -1,11 +1,14 @@
 """The menu: one entry per page, in order, with the role that may read it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
 from core.auth.identity import Identity, Role
 from core.site_pages import PUBLIC_PATHS, SITE_PAGES
+
+PAGES_DIR = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 from pandas import DataFrame
 
-from pages.components.cell import NOT_COLLECTED, cell_border, cell_footer, cell_menu, definition_and_sql
+from pages.components.cell import NOT_COLLECTED, cell_border, cell_footer, cell_menu, definition_and_sql, record_cell
 from pages.components.export import export_buttons
 from pages.components.table import DEFAULT_MAX_HEIGHT_PX, show_table, without_attrs
 
@@ -25,6 +25,7 @@ def table_cell(
     empty: str = "",
     empty_is_ok: bool = False,
     max_height: int = DEFAULT_MAX_HEIGHT_PX,
+    api: str = "",
     **options: Any,
 ) -> None:
     """Draw one cell that shows *frame*, a frame from `read_frame`, as a table.
@@ -36,6 +37,7 @@ def table_cell(
     note         first entry of the footer: as of when, which run, what coverage
     empty        shown when the frame has no rows
     empty_is_ok  no rows is an answer (truly none), not something that is missing
+    api          path of the same rows in the API, below /api/v1; a notebook of the page reads them there
     options      further arguments of `st.dataframe`
     """
     with cell_border(question, how_to_read, name):
@@ -57,3 +59,6 @@ def table_cell(
             definition_and_sql(frame, name, definition)
             export_buttons(without_attrs(frame), name)
             cell_menu(name, question, note)
+    record_cell(
+        question, how_to_read, frame, without_attrs(frame), name=name, note=note, definition=definition, api=api
+    )

@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from sqlalchemy import create_engine, text
 
 from core import redis_client
-from core.auth import people, sessions
-from core.auth.identity import Origin
+from core.auth import api_keys, people, sessions
+from core.auth.identity import Identity, Origin
 from core.auth.people import Person
 from core.db.engine import transaction
 from core.db.override import use_engine
@@ -235,6 +235,15 @@ class DatabasePeople:
         with self.core_configured():
             if left := limiter.peek(kind, str(person.id)).remaining:
                 limiter.check(kind, str(person.id), cost=left)
+
+    def api_key(self, person: Person) -> str:
+        """Create an API key of the person, as their profile page does."""
+        with self.core_configured():
+            sessions.start(person.id, Origin("127.0.0.1", "tests"))
+            with transaction() as connection:
+                session_id = sessions.active_session_ids(connection, person.id)[0]
+            identity = Identity(person.id, person.username, person.role, session_id=session_id)
+            return api_keys.create(identity, "notebook", None, Origin("127.0.0.1", "tests"))[1]
 
     def cookies(self, person: Person, address: str, settings: dict[str, str]) -> list[SetCookieParam]:
         """Start a session and return its cookies in Playwright's form."""

@@ -5,9 +5,13 @@ import struct
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
+import nbformat
 import pandas as pd
 import pytest
+from nbclient import NotebookClient
 from playwright.sync_api import expect
+
+from tests.e2e.conftest import TIMEOUT_MS
 
 PAGES = {
     "/": ("Overview", "8 accounts are tracked"),
@@ -175,3 +179,33 @@ def test_a_cell_has_a_link_that_scrolls_to_it_and_its_chart_as_image_files(read,
     page.wait_for_url("**/account?login=octo#account-languages")
     page.reload(wait_until="commit")
     expect(page.locator("#account-languages")).to_be_in_viewport()
+
+
+def test_the_page_as_a_notebook_runs_against_the_api_and_against_the_file_of_its_rows(
+    read, known, tmp_path, monkeypatch
+):
+    """The key comes from the environment; both ways the first rows are those of the page."""
+    reader = read()
+    page = reader.open("/repository?name=octo/r0", "Repository")
+    for name, extension in (("page-notebook", "ipynb"), ("page-rows", "zip")):
+        with page.expect_download() as download:
+            page.locator(f".st-key-{name} button").first.click()
+        download.value.save_as(tmp_path / extension)
+    key = known.api_key(reader.person)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    content = (tmp_path / "ipynb").read_text()
+    assert key not in content
+    for variables in ({"ALMANAC_URL": reader.address, "ALMANAC_API_KEY": key}, {"ALMANAC_ROWS": str(tmp_path / "zip")}):
+        ran = nbformat.reads(content, as_version=4)
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in variables.items():
+                environment.setenv(name, value)
+            NotebookClient(ran, timeout=TIMEOUT_MS / 1000, kernel_name="python3").execute()
+        (rows,) = (cell for cell in ran.cells if cell.id == "repository-stars-rows")
+        shown = rows.outputs[0]["data"]["text/plain"]
+        # One row a week for ten weeks, each ten stars more than the one before.
+        assert "49910" in shown
+        assert "50000" in shown
+        (drawn,) = (cell for cell in ran.cells if cell.id == "repository-stars-chart")
+        assert "application/vnd.plotly.v1+json" in drawn.outputs[0]["data"]

@@ -1,0 +1,107 @@
+"""The page as a notebook: what a script run draws is recorded, and downloaded as `.ipynb` with a file of its rows."""
+
+import ast
+import inspect
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from core import notebook
+from core.as_of import as_of_text
+from core.notebook import Question, Text
+from core.settings import settings
+from core.wording import quantity
+from pages.components import as_of, export
+from pages.components.navigation import PAGES_DIR
+
+RECORDING_KEY = "page-recording"
+
+
+@dataclass
+class Recording:
+    """What one run of the page *path* has drawn: each part with the line of the page's file that drew it."""
+
+    path: str
+    parts: list[tuple[int, Text | Question]] = field(default_factory=list)
+
+    def add(self, part: Text | Question) -> None:
+        if all(part.name != drawn.name for _, drawn in self.parts):
+            self.parts.append((line_of_page(), part))
+
+
+def start(path: str) -> None:
+    """Record what the run of the page *path* draws from now on."""
+    st.session_state[RECORDING_KEY] = Recording(path)
+
+
+def record(part: Text | Question) -> None:
+    """Add *part* to the recording; nothing where a fragment runs by itself."""
+    recording = st.session_state.get(RECORDING_KEY)
+    if isinstance(recording, Recording):
+        recording.add(part)
+
+
+def line_of_page() -> int:
+    """Return the line of the page's file that is running; 0 outside of one."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        file = Path(frame.f_code.co_filename)
+        if frame.f_code.co_name == "<module>" and file.parent == PAGES_DIR and file.name != "main.py":
+            return frame.f_lineno
+        frame = frame.f_back
+    return 0
+
+
+@cache
+def prose(file: Path) -> list[tuple[int, Text]]:
+    """Return the text cells of a page's file with their lines: its docstring and the bare strings of its top level."""
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    texts = [
+        (statement.lineno, statement.value.value)
+        for statement in body
+        if isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    ]
+    return [(line, Text(f"prose-{number}", text)) for number, (line, text) in enumerate(texts, 1)]
+
+
+def show_downloads(title: str, file: Path) -> None:
+    """Draw the downloads of the page whose script run ends, at its end; nothing for a page without a cell."""
+    recording = st.session_state.pop(RECORDING_KEY, None)
+    if not isinstance(recording, Recording) or not any(isinstance(part, Question) for _, part in recording.parts):
+        return
+    texts = prose(file)
+    # The docstring is the first cell; a page without one begins with its title.
+    heading, rest = (texts[0][1].markdown.strip(), texts[1:]) if texts else (f"# {title}", [])
+    ordered = [part for _, part in sorted([*rest, *recording.parts], key=lambda placed: placed[0])]
+    selected = as_of.selected_as_of()
+    base_url = settings().base_url
+    query = urlencode([(name, value) for name in st.query_params for value in st.query_params.get_all(name)])
+    page_url = f"{base_url}/{recording.path}" + (f"?{query}" if query else "")
+    name = recording.path or "overview"
+    questions = sum(isinstance(part, Question) for part in ordered)
+    with st.container(horizontal=True, key="page-downloads", gap="small"):
+        export.download(
+            "Download as notebook",
+            lambda: notebook.write(
+                heading, page_url, base_url, "" if selected is None else as_of_text(selected), ordered
+            ),
+            key="page-notebook",
+            file_name=export.file_name(name, "ipynb"),
+            mime="application/x-ipynb+json",
+            icon=":material/book_4:",
+            help="This page as a Jupyter notebook that reads its rows again, from the API or from the file of its rows",
+        )
+        export.download(
+            "Rows as a ZIP",
+            lambda: notebook.write_rows(ordered),
+            key="page-rows",
+            file_name=export.file_name(f"{name}-rows", "zip"),
+            mime="application/zip",
+            icon=":material/folder_zip:",
+            help=f"The rows of {quantity(questions, 'cell')}, a CSV each: the notebook can read them instead of the API",
+        )
