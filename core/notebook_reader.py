@@ -1,7 +1,10 @@
 # Where the rows come from: the HTTP API with your key, or the file of the page's rows.
 import io
 import os
+import time
 import zipfile
+from functools import cache
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pandas as pd
@@ -11,6 +14,7 @@ URL = os.environ.get("ALMANAC_URL", "")
 KEY = os.environ.get("ALMANAC_API_KEY", "")
 ROWS = os.environ.get("ALMANAC_ROWS", "")
 AS_OF = ""
+TOO_MANY_REQUESTS = 429
 
 
 def read(name: str, path: str = "", stored: str = "") -> pd.DataFrame:
@@ -20,14 +24,25 @@ def read(name: str, path: str = "", stored: str = "") -> pd.DataFrame:
             return parse(archive.read(f"{name}.csv"))
     if not path:
         return parse(stored.encode())
+    at = f"{'&' if '?' in path else '?'}as_of={AS_OF}" if AS_OF else ""
+    return parse(fetch(f"{URL}/api/v1/{path}{at}"))
+
+
+@cache
+def fetch(url: str) -> bytes:
+    """Return the response of the API; waits where it asks to, after more files than one may download in a minute."""
     if not KEY:
         raise RuntimeError(
             "Set ALMANAC_API_KEY to one of your API keys, or ALMANAC_ROWS to the file of the page's rows"
         )
-    at = f"{'&' if '?' in path else '?'}as_of={AS_OF}" if AS_OF else ""
-    request = Request(f"{URL}/api/v1/{path}{at}", headers={"Authorization": f"Bearer {KEY}"})
-    with urlopen(request) as response:
-        return parse(response.read())
+    while True:
+        try:
+            with urlopen(Request(url, headers={"Authorization": f"Bearer {KEY}"})) as response:
+                return bytes(response.read())
+        except HTTPError as error:
+            if error.code != TOO_MANY_REQUESTS:
+                raise
+            time.sleep(int(error.headers.get("Retry-After", "10")))
 
 
 def parse(content: bytes) -> pd.DataFrame:

@@ -3,6 +3,9 @@
 import ast
 import json
 import re
+from email.message import Message
+from io import BytesIO
+from urllib.error import HTTPError
 
 import nbformat
 import numpy as np
@@ -104,6 +107,26 @@ def test_without_a_key_the_reader_says_what_to_set(monkeypatch):
     monkeypatch.setattr(notebook_reader, "KEY", "")
     with pytest.raises(RuntimeError, match="Set ALMANAC_API_KEY"):
         notebook_reader.read("page-stars", "some/path.csv")
+
+
+def test_the_reader_waits_as_long_as_the_api_asks(monkeypatch):
+    refused = HTTPError("http://almanac", 429, "Too Many Requests", Message(), None)
+    refused.headers["Retry-After"] = "7"
+    answers, waited = [refused, BytesIO(b"stars\n3\n")], []
+
+    def answer(_request: object) -> BytesIO:
+        found = answers.pop(0)
+        if isinstance(found, HTTPError):
+            raise found
+        return found
+
+    monkeypatch.setattr(notebook_reader, "KEY", "a key")
+    monkeypatch.setattr(notebook_reader, "URL", "http://almanac")
+    monkeypatch.setattr(notebook_reader, "urlopen", answer)
+    monkeypatch.setattr(notebook_reader.time, "sleep", waited.append)
+    for _ in range(2):  # the second time without a request
+        assert notebook_reader.read("page-stars", "waits.csv")["stars"].tolist() == [3]
+    assert waited == [7]
 
 
 def test_a_path_of_rows_gets_its_format_before_the_query():

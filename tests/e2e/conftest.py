@@ -40,7 +40,12 @@ CHROMIUM_FLAGS = [
 START_SECONDS = 60
 SECRET_KEY = "a key that is long enough for a test, and no secret"
 # More page loads than any test needs, and a window so short that a test can wait for its end.
-WEB_SETTINGS = {"SECRET_KEY": SECRET_KEY, "REGISTRATION": "open", "LIMIT_PAGES": "100/10 second"}
+WEB_SETTINGS = {
+    "SECRET_KEY": SECRET_KEY,
+    "REGISTRATION": "open",
+    "LIMIT_PAGES": "100/10 second",
+    "LIMIT_EXPORT": "100/minute",  # a notebook downloads a file for each cell of its page
+}
 TIMEOUT_MS = 60_000
 
 

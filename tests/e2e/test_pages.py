@@ -181,9 +181,7 @@ def test_a_cell_has_a_link_that_scrolls_to_it_and_its_chart_as_image_files(read,
     expect(page.locator("#account-languages")).to_be_in_viewport()
 
 
-def test_the_page_as_a_notebook_runs_against_the_api_and_against_the_file_of_its_rows(
-    read, known, tmp_path, monkeypatch
-):
+def test_the_notebook_of_a_page_runs_against_the_api_and_against_a_file(read, known, tmp_path, monkeypatch):
     """The key comes from the environment; both ways the first rows are those of the page."""
     reader = read()
     page = reader.open("/repository?name=octo/r0", "Repository")
