@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core import bursts
-from core.charts import day_bars
+from core.charts import day_bars, ledger, marks
 from core.queries import changes as changes_queries
-from core.queries import repository_facts, star_history
+from core.queries import repository_facts, star_history, star_ledger
 from pages.components import columns, definitions, labels
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
-from pages.components.history_cell import line_cell, points_cell
+from pages.components.history_cell import line_cell, points_cell, shares_cell
+from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 from pages.sections import repository_facts_cells, repository_header
 
@@ -33,17 +34,23 @@ extras = star_history.extra_series(found.repository_id, as_of)
 intervals = star_history.coverage_intervals(found.repository_id, as_of)
 note = repository_header.capture_note(found)
 api = f"repositories/{found.full_name}"
+releases = repository_facts.releases(found.repository_id, as_of)
+changes = changes_queries.ledger(as_of, repository_id=found.repository_id, limit=MAX_CHANGES)
+events = repository_facts.events(releases, changes)
 repository_header.show_counts(found, detail, series, intervals, extras)
 
 """
 ## Popularity
 """
+is_log = segmented_choice("Scale", {"Linear": False, "Log": True}, key="scale")
 line_cell(
     "How many stars does it have?",
-    "Stars on GitHub, one point per change. Grey: not collected.",
+    f"Stars on GitHub, one point per change. Grey: not collected. {marks.READING_HINT}",
     series,
     intervals,
     y="stars",
+    is_log=is_log,
+    happened=events,
     name="repository-stars",
     api=f"{api}/counts",
     until=until,
@@ -59,6 +66,8 @@ with left:
         series,
         intervals,
         y="forks",
+        is_log=is_log,
+        happened=events,
         name="repository-forks",
         api=f"{api}/counts",
         until=until,
@@ -72,6 +81,7 @@ with right:
         "How many people watch it?",
         "Subscribers to its notifications, one dot per change.",
         extras,
+        happened=events,
         y="watchers",
         unit="watchers",
         name="repository-watchers",
@@ -89,6 +99,7 @@ with left:
         "How many issues are open?" if are_apart else "How many issues and change requests are open together?",
         "Without change requests, one dot per change." if are_apart else "As GitHub adds them up, one dot per change.",
         extras,
+        happened=events,
         y="open_issues" if are_apart else "open_issues_and_change_requests",
         unit="open issues" if are_apart else "open issues and change requests",
         name="repository-issues",
@@ -103,6 +114,7 @@ with right:
         "How many change requests are open?",
         "Open pull requests, one dot per change.",
         extras,
+        happened=events,
         y="open_change_requests",
         unit="open change requests",
         name="repository-change-requests",
@@ -117,20 +129,63 @@ with right:
 ## Reception
 """
 given = repository_facts.stars_given(found.repository_id, as_of)
-releases = repository_facts.releases(found.repository_id, as_of)
-changes = changes_queries.ledger(as_of, repository_id=found.repository_id, limit=MAX_CHANGES)
+is_total = segmented_choice("Stars given", {"Per day": False, "Cumulative": True}, key="given")
+if is_total:
+    shown = repository_facts.running_total(given)
+    chart = drawn(
+        marks.marked, day_bars.running_total, events, shown, "day", "stars", theme(), unit="stars", is_log=is_log
+    )
+else:
+    shown = given
+    chart = drawn(
+        marks.marked, day_bars.count_bars, events, given, "day", "stars", theme(), unit="stars", mean="mean_7d",
+        is_log=is_log,
+    )  # fmt: skip
 cell(
-    "How many stars is it given each day?",
-    "Bars: stars given on each day, since the first star. Line: mean of seven days.",
-    given,
+    "How many stars was it given since the first?" if is_total else "How many stars is it given each day?",
+    (
+        "How many of the stars that still stand were given up to each day. "
+        if is_total
+        else "Bars: stars given on each day, since the first star. Line: mean of seven days. "
+    )
+    + marks.READING_HINT,
+    shown,
     name="repository-stars-given",
     api=f"{api}/star-days",
-    chart=drawn(day_bars.count_bars, given, "day", "stars", theme(), unit="stars", mean="mean_7d"),
+    chart=chart,
     alt=repository_facts_cells.days_alt(given, "day", "stars"),
     definition=definitions.STARS_GIVEN,
     empty="Its star history has not been collected yet.",
     note=note,
 )
+by_month = star_ledger.ledger(found.repository_id, as_of, "month")
+triangle = star_ledger.retention(found.repository_id, as_of)
+left, right = st.columns(2)
+with left:
+    cell(
+        "How many stars were withdrawn again?",
+        repository_facts_cells.ledger_sentence(by_month),
+        by_month,
+        name="repository-ledger",
+        api=f"{api}/ledger",
+        chart=drawn(ledger.given_and_withdrawn, by_month, theme()),
+        alt=repository_facts_cells.ledger_sentence(by_month),
+        definition=star_ledger.DEFINITION,
+        empty="Its star history has not been collected yet.",
+        note=note,
+    )
+with right:
+    cell(
+        "How many stars of a month survive?",
+        "One row per month of giving, one square per month since, as read then; the palest has lost most.",
+        triangle,
+        name="repository-retention",
+        chart=drawn(ledger.retention_triangle, triangle, theme()),
+        alt=repository_facts_cells.retention_alt(triangle),
+        definition=star_ledger.RETENTION_DEFINITION,
+        empty="Its star history has not been collected yet.",
+        note=note,
+    )
 found_bursts = repository_facts.star_bursts(given, releases, changes)
 table_cell(
     "When was it given far more stars than usual?",
@@ -151,16 +206,36 @@ table_cell(
 """
 repository_facts_cells.show_dormancy(repository_facts.pushes(found.repository_id, as_of), detail.checked_at)
 weeks = repository_facts.weekly_commits(found.repository_id, as_of)
+chart = drawn(
+    marks.marked, day_bars.count_bars, events, weeks, "week", "commits", theme(), unit="commits", height=240
+)
 cell(
     "How many commits are made each week?",
     "Commits to the default branch, merges excluded.",
     weeks,
     name="repository-commits",
     api=f"{api}/commits",
-    chart=drawn(day_bars.count_bars, weeks, "week", "commits", theme(), unit="commits", height=240),
+    chart=chart,
     alt=repository_facts_cells.days_alt(weeks, "week", "commits"),
     definition=definitions.COMMIT_WEEKS,
     empty="Commit activity has not been collected yet.",
+    note=note,
+)
+languages = repository_facts.languages_over_time(found.repository_id, as_of)
+shares_cell(
+    "Which languages is it written in?",
+    f"Share of bytes; each set holds until the next that differs. {marks.READING_HINT}",
+    repository_facts.held_until(languages, detail.checked_at),
+    value="bytes",
+    name="repository-languages",
+    api=f"{api}/languages",
+    period="set",
+    is_step=True,
+    happened=events,
+    rows=languages,
+    alt="Layers: the share of each language in all bytes.",
+    definition=definitions.REPOSITORY_LANGUAGES,
+    empty="Its languages have not been collected yet, or it has none.",
     note=note,
 )
 summary = repository_facts.contributor_summary(found.repository_id, as_of)
@@ -194,13 +269,14 @@ with right:
     )
 seen = repository_facts.traffic(found.repository_id, as_of)
 if not seen.empty:
+    chart = drawn(marks.marked, day_bars.count_bars, events, seen, "day", "views", theme(), unit="views", height=240)
     cell(
         "How often is it viewed?",
         "Views of its pages on GitHub each day; rows also hold unique visitors and clones.",
         seen,
         name="repository-traffic",
         api=f"{api}/traffic",
-        chart=drawn(day_bars.count_bars, seen, "day", "views", theme(), unit="views", height=240),
+        chart=chart,
         alt=repository_facts_cells.days_alt(seen, "day", "views"),
         definition=definitions.TRAFFIC_DAYS,
         note=note,

@@ -14,6 +14,7 @@ from core.charts.theme import Theme, figure
 from core.wording import byte_size
 
 MAX_LAYERS = 8
+NO_GAP = timedelta(days=100_000)
 PATTERNS = ("/", "\\", "x", "-", "|", "+", ".")
 
 
@@ -41,11 +42,19 @@ def split_at_gaps(frame: DataFrame, max_gap: timedelta) -> list[DataFrame]:
 
 
 def stacked_shares(
-    frame: DataFrame, value: str, theme: Theme, *, unit: str, max_gap: timedelta, height: int = 300
+    frame: DataFrame,
+    value: str,
+    theme: Theme,
+    *,
+    unit: str,
+    max_gap: timedelta = NO_GAP,
+    height: int = 300,
+    is_step: bool = False,
 ) -> go.Figure:
     """Stack the languages of *frame* (at, language and *value*) to 100 % at each timestamp.
 
-    Where two timestamps are more than *max_gap* apart the areas end and the gap is shaded.
+    With *is_step* each set holds until the next one. Where two timestamps are more than *max_gap* apart the areas end
+    and the gap is shaded.
     """
     layers = top_layers(frame, value)
     parts = split_at_gaps(layers, max_gap)
@@ -59,6 +68,8 @@ def stacked_shares(
             _add_layer(
                 chart, layer, value, color, theme, name=name, unit=unit, group=number, in_legend=name not in shown
             )
+            if is_step:
+                chart.data[-1].line.shape = "hv"
             if name in patterns:
                 pattern = {"shape": patterns[name], "fgcolor": theme.background, "bgcolor": color, "size": 6}
                 chart.data[-1].update(fillpattern=pattern)

@@ -32,7 +32,15 @@ class Capture:
 
 
 def history_lines(
-    points: DataFrame, intervals: DataFrame, y: str, theme: Theme, *, until: datetime, unit: str, height: int = 300
+    points: DataFrame,
+    intervals: DataFrame,
+    y: str,
+    theme: Theme,
+    *,
+    until: datetime,
+    unit: str,
+    height: int = 300,
+    is_log: bool = False,
 ) -> go.Figure:
     """Draw one line per source: ours in the accent colour, imported ones muted and named.
 
@@ -41,13 +49,15 @@ def history_lines(
     """
     lines = _lines_by_source(points, intervals, y)
     values = pd.concat([line["value"] for _, _, line in lines]) if lines else Series([0.0])
-    from_zero = values.min() < ZERO_BASELINE_BELOW * values.max() or values.max() <= 0
+    from_zero = not is_log and (values.min() < ZERO_BASELINE_BELOW * values.max() or values.max() <= 0)
     chart = figure(theme, height=height, showlegend=len(lines) > 1)
     for source, name, line in lines:
         _add_line(chart, line, theme, is_own=source == OWN_SOURCE_ID, name=name, unit=unit, filled=from_zero)
     gaps = find_gaps(intervals, until)
     _shade_gaps(chart, gaps, intervals, until, theme)
-    if from_zero:
+    if is_log:
+        chart.update_yaxes(**axes.log_axis([int(value) for value in values.dropna()]))
+    elif from_zero:
         chart.update_yaxes(**axes.count_axis(0, float(values.max())))
     else:
         room = max((values.max() - values.min()) * 0.15, values.max() * 0.002, 1)

@@ -78,6 +78,11 @@ def stars_given(repository_id: int, as_of: datetime | None) -> DataFrame:
     return _read(sql, repository_id, as_of)
 
 
+def running_total(days: DataFrame) -> DataFrame:
+    """Return *days*, a frame of `stars_given`, with `stars` as the sum of all days up to each one."""
+    return derived(days.assign(stars=days["stars"].cumsum()).drop(columns="mean_7d"), days)
+
+
 def star_bursts(days: DataFrame, releases: DataFrame, changes: DataFrame) -> DataFrame:
     """Find the bursts in *days*, a frame of `stars_given`, newest first; see `core.bursts.DEFINITION`.
 
@@ -107,6 +112,29 @@ def star_bursts(days: DataFrame, releases: DataFrame, changes: DataFrame) -> Dat
         frame = DataFrame({**times, **{name: pd.Series(dtype="Int64") for name in columns[2:4]}})
         frame = frame.assign(usual=pd.Series(dtype="Float64"), nearby=pd.Series(dtype="string"))
     return derived(frame, days)
+
+
+def events(releases: DataFrame, changes: DataFrame) -> DataFrame:
+    """Return what is marked on charts, frames of `releases` and `core.queries.changes.ledger`, oldest first.
+
+    at    timestamp
+    what  text: `release v1.0`, `renamed`
+    kind  release or change
+    """
+    released = DataFrame({"at": releases["published_at"], "what": "release " + releases["tag"].astype(str)})
+    what = [LABELS.get(kind, kind) for kind in changes["kind"]]
+    changed = DataFrame({"at": changes["detected_at"], "what": what})
+    parts = (released.assign(kind="release"), changed.assign(kind="change"))
+    found = pd.concat([part.astype({"at": "datetime64[us, UTC]", "what": "string"}) for part in parts])
+    return found.sort_values("at", ignore_index=True)
+
+
+def held_until(languages: DataFrame, until: datetime) -> DataFrame:
+    """Return a frame of `languages_over_time` with its last set repeated at *until*, up to which it held."""
+    last = languages[languages["at"] == languages["at"].max()]
+    if last.empty or last["at"].iloc[0] >= until:
+        return languages
+    return derived(pd.concat([languages, last.assign(at=pd.Timestamp(until))], ignore_index=True), languages)
 
 
 def releases(repository_id: int, as_of: datetime | None) -> DataFrame:
@@ -193,9 +221,9 @@ def weekly_commits(repository_id: int, as_of: datetime | None) -> DataFrame:
 
 
 def languages_over_time(repository_id: int, as_of: datetime | None) -> DataFrame:
-    """Return the languages whenever they differed from the reading before, oldest first; unchanged ones leave no row.
+    """Return the languages whenever they differed from the response before, oldest first; unchanged ones leave no row.
 
-    at        timestamp of the reading; none for a reading that found no language
+    at        timestamp of the response; none where it had no language
     language  text
     bytes     int
     """

@@ -1,7 +1,7 @@
-"""The ledger of a repository's stars: given, withdrawn and surviving, by comparing each reading with the one before.
+"""The ledger of a repository's stars: given, withdrawn and surviving, by comparing each response with the one before.
 
-GitHub tells of each day how many of its stars still stand. Read again later, fewer of them are withdrawals; more were
-given since, as on a day that was not over, or given again.
+GitHub reports of each day how many of its stars still stand. When it is asked again, fewer of them are withdrawals;
+more were given since, as on a day that was not over, or given again.
 """
 
 from datetime import datetime
@@ -12,11 +12,11 @@ from core.db.frames import read_frame
 from core.queries.as_of import as_of_or_end_of_today
 
 DEFINITION = (
-    "Each reading of a day is compared with the reading before. **Given**: what the first reading counted, plus every "
-    "later increase. **Withdrawn**: every decrease. **Surviving**: given minus withdrawn, which is what GitHub "
-    "reported last. Stars that were given and withdrawn before we first read their day are in none of them. A day that "
-    "was read as 10, then 8, then 9 counts 11 given, 2 withdrawn, 9 surviving. Days are those of America/Los_Angeles, "
-    "as GitHub counts."
+    "GitHub is asked again and again how many stars of a day still stand, and each number is compared with the one "
+    "before. **Given**: the first number, plus every later increase. **Withdrawn**: every decrease. **Surviving**: given "
+    "minus withdrawn, which is what GitHub reported last. Stars that were given and withdrawn before their day was first "
+    "read are in none of them. A day reported as 10, then 8, then 9 counts 11 given, 2 withdrawn, 9 surviving. Days are "
+    "those of America/Los_Angeles, as GitHub counts."
 )
 RETENTION_DEFINITION = (
     "One row is a month of giving, one column the age in months. The share is **surviving / given** of that month's "
@@ -30,7 +30,7 @@ DELTAS_CTE = """deltas AS (
               FROM star_day
              WHERE repository_id = :repository_id AND captured_at <= :until
         )"""
-"""SQL: each reading of a day and what it adds to the one before."""
+"""SQL: each number reported of a day and what it adds to the one before."""
 
 
 def ledger(repository_id: int, as_of: datetime | None, unit: str = "day") -> DataFrame:
@@ -38,7 +38,7 @@ def ledger(repository_id: int, as_of: datetime | None, unit: str = "day") -> Dat
 
     day                          timestamp, midnight (UTC) of the day or of the month's first
     given, withdrawn, surviving  int
-    first_read_at, changed_at    timestamps: the first reading, the last one that differed
+    first_read_at, changed_at    timestamps: the first response, the last one that differed
     """
     sql = f"""
         WITH {DELTAS_CTE}
@@ -60,16 +60,16 @@ def retention(repository_id: int, as_of: datetime | None) -> DataFrame:
     share             float from 0 to 1, surviving / given
     """
     sql = f"""
-        WITH {DELTAS_CTE}, by_reading AS (
+        WITH {DELTAS_CTE}, by_response AS (
             SELECT date_trunc('month', day::timestamp) AS month, captured_at,
                    sum(greatest(delta, 0)) AS given, sum(delta) AS surviving
               FROM deltas
              GROUP BY 1, 2
         ), totals AS (
-            SELECT month, captured_at, sum(given) OVER readings AS given, sum(surviving) OVER readings AS surviving,
-                   lead(captured_at) OVER readings AS next_at
-              FROM by_reading
-            WINDOW readings AS (PARTITION BY month ORDER BY captured_at)
+            SELECT month, captured_at, sum(given) OVER in_order AS given, sum(surviving) OVER in_order AS surviving,
+                   lead(captured_at) OVER in_order AS next_at
+              FROM by_response
+            WINDOW in_order AS (PARTITION BY month ORDER BY captured_at)
         ), read AS (
             SELECT date_trunc('month', max(at) AT TIME ZONE 'America/Los_Angeles') AS month
               FROM (SELECT max(captured_at) AS at FROM deltas

@@ -51,6 +51,10 @@ STARS_GIVEN = (
     "seven days up to that one. Days are those of America/Los_Angeles, as GitHub counts; the last day shown is the last "
     "complete one."
 )
+REPOSITORY_LANGUAGES = (
+    "Bytes of code by language as GitHub (Linguist) counts them on the default branch. They are read when the repository "
+    "was pushed to, and stored when any of them differs; the last set holds up to the last refresh."
+)
 ABSENCE_FACTOR = (
     "The Contributor Absence Factor of CHAOSS: the fewest people who together made half of the commits; bots do not "
     "count. With commits of 1000, 202, 90, 33, 332, 343, 42 and 433 it is 2: 1000 + 433 is more than half of 2,475. "

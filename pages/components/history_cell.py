@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 from pandas import DataFrame
 
-from core.charts import areas, lines
+from core.charts import areas, lines, marks
 from core.charts.axes import count_with_unit
 from core.charts.coverage_intervals import stable_end
 from core.charts.theme import Theme
@@ -31,10 +31,17 @@ def line_cell(
     name: str,
     until: datetime,
     height: int = 300,
+    is_log: bool = False,
+    happened: DataFrame | None = None,
     **footer: Any,
 ) -> None:
-    """Draw the column *y* of *points* over time, see `history_lines`; *y* is also the unit. *footer* as in `cell`."""
-    line = kept(_line, _line_size, points, intervals, y, theme(), stable_end(intervals, until), height)
+    """Draw the column *y* of *points* over time, see `history_lines`; *y* is also the unit.
+
+    happened  what is marked on the chart, see `core.charts.marks`
+    footer    as in `cell`
+    """
+    end = stable_end(intervals, until)
+    line = kept(_line, _line_size, points, intervals, y, theme(), end, height, is_log=is_log, happened=happened)
     only = line.only
     chart = partial(_show_number, only.at, count_with_unit(only.value, y)) if only else line.drawing
     cell(question, how_to_read, points, name=name, chart=chart, alt=line.alt, **footer)
@@ -48,11 +55,23 @@ class Line(NamedTuple):
     alt: str
 
 
-def _line(points: DataFrame, intervals: DataFrame, y: str, colors: Theme, until: datetime, height: int) -> Line:
+def _line(
+    points: DataFrame,
+    intervals: DataFrame,
+    y: str,
+    colors: Theme,
+    until: datetime,
+    height: int,
+    *,
+    is_log: bool,
+    happened: DataFrame | None,
+) -> Line:
     only = lines.only_capture(points, intervals, y)
     if only:
         return Line(only, None, line_alt(points, y))
-    figure = lines.history_lines(points, intervals, y, colors, until=until, unit=y, height=height)
+    figure = marks.marked(
+        lines.history_lines, happened, points, intervals, y, colors, until=until, unit=y, height=height, is_log=is_log
+    )
     return Line(None, drawing(figure), line_alt(points, y))
 
 
@@ -61,7 +80,15 @@ def _line_size(line: Line) -> int:
 
 
 def points_cell(
-    question: str, how_to_read: str, reported: DataFrame, *, y: str, unit: str, name: str, **footer: Any
+    question: str,
+    how_to_read: str,
+    reported: DataFrame,
+    *,
+    y: str,
+    unit: str,
+    name: str,
+    happened: DataFrame | None = None,
+    **footer: Any,
 ) -> None:
     """Draw the column *y* of *reported* as dots, see `points_without_line`, or as the number where there is one."""
     known = reported.dropna(subset=[y])
@@ -72,7 +99,7 @@ def points_cell(
         name=name,
         chart=partial(_show_number, known["captured_at"].iloc[0], count_with_unit(known[y].iloc[0], unit))
         if len(known) == 1
-        else drawn(lines.points_without_line, known, y, theme(), unit=unit),
+        else drawn(marks.marked, lines.points_without_line, happened, known, y, theme(), unit=unit),
         alt=line_alt(known, y).replace("Line of", "Dots of"),
         **footer,
     )
@@ -86,8 +113,10 @@ def shares_cell(
     value: str,
     name: str,
     period: str,
-    max_gap: timedelta,
+    max_gap: timedelta = areas.NO_GAP,
     height: int = 300,
+    is_step: bool = False,
+    happened: DataFrame | None = None,
     **footer: Any,
 ) -> None:
     """Draw the shares of languages over time, see `stacked_shares`; *value* is also the unit, *period* one step."""
@@ -99,7 +128,18 @@ def shares_cell(
         name=name,
         chart=partial(_show_shares, areas.top_layers(frame, value), value, f"One {period} so far; layers need two.")
         if moments == 1
-        else drawn(areas.stacked_shares, frame, value, theme(), unit=value, max_gap=max_gap, height=height),
+        else drawn(
+            marks.marked,
+            areas.stacked_shares,
+            happened,
+            frame,
+            value,
+            theme(),
+            unit=value,
+            max_gap=max_gap,
+            height=height,
+            is_step=is_step,
+        ),
         **footer,
     )
 

@@ -8,7 +8,7 @@ from pandas import DataFrame
 from core import dormancy, wording
 from core.queries import repository_facts
 from core.queries.repository_facts import ContributorSummary
-from pages.components.format import day, number
+from pages.components.format import day, number, percent
 
 
 def days_alt(frame: DataFrame, at: str, value: str) -> str:
@@ -19,6 +19,29 @@ def days_alt(frame: DataFrame, at: str, value: str) -> str:
     return (
         f"Bars of {value} from {day(frame[at].iloc[0])} to {day(frame[at].iloc[-1])}: {number(frame[value].sum())} "
         f"together, most on {day(peak[at])} with {number(peak[value])}."
+    )
+
+
+def ledger_sentence(ledger: DataFrame) -> str:
+    """Say how many stars were given, withdrawn and survive, of all months of *ledger*."""
+    given, withdrawn, surviving = (int(ledger[name].sum()) for name in ("given", "withdrawn", "surviving"))
+    share = f" ({percent(withdrawn / given, 1)})" if given else ""
+    return (
+        f"By month of giving. {wording.quantity(given, 'star')} given, {number(withdrawn)} of them withdrawn{share}, "
+        f"{number(surviving)} surviving."
+    )
+
+
+def retention_alt(triangle: DataFrame) -> str:
+    """Return the month that lost the largest share, for screen readers."""
+    known = triangle.dropna(subset=["share"])
+    if known.empty:
+        return "No month has been read yet."
+    last = known.groupby("month").tail(1)
+    worst = last.loc[[last["share"].astype(float).idxmin()]].iloc[0]
+    return (
+        f"Squares of {wording.quantity(len(last), 'month')} of giving. Least survives of "
+        f"{worst['month']:%Y-%m}: {percent(worst['share'], 1)}."
     )
 
 

@@ -75,7 +75,7 @@ def test_a_tracked_repository_shows_what_it_is_and_its_counts(open_page, cat):
         "Open issues": ("2", "+0"),
         "Open change requests": ("1", "+0"),
     }
-    assert len(cell_questions(shown)) == 11
+    assert len(cell_questions(shown)) == 14
     assert "coverage 100" in text
 
 

@@ -16,7 +16,7 @@ import pytest
 from pandas import DataFrame
 
 from core import charts
-from core.charts import areas, bars, calendar_heatmap, day_bars, lines, repositories
+from core.charts import areas, bars, calendar_heatmap, day_bars, ledger, lines, repositories
 from core.charts.scene import city, deck, legend
 from core.charts.scene.camera import Canvas
 from core.charts.theme import DARK, LIGHT
@@ -114,6 +114,15 @@ BUILDERS: dict[Callable[..., Any], Callable[[DataFrame], Any]] = {
     ),
     calendar_heatmap.calendar_heatmap: lambda frame: calendar_heatmap.calendar_heatmap(frame, LIGHT, text="text"),
     day_bars.count_bars: lambda frame: day_bars.count_bars(frame, "at", "stars", LIGHT, unit="stars", mean="mean"),
+    day_bars.running_total: lambda frame: day_bars.running_total(
+        frame, "at", "stars", LIGHT, unit="stars", is_log=True
+    ),
+    ledger.given_and_withdrawn: lambda frame: ledger.given_and_withdrawn(
+        frame.assign(day=frame["at"], given=frame["stars"], withdrawn=frame["stars"]), LIGHT
+    ),
+    ledger.retention_triangle: lambda frame: ledger.retention_triangle(
+        frame.assign(month=frame["at"], age=range(len(frame)), given=frame["stars"], surviving=frame["stars"]), LIGHT
+    ),
     lines.history_lines: lambda frame: lines.history_lines(
         frame, intervals(len(frame)), "stars", LIGHT, until=NOW, unit="stars"
     ),

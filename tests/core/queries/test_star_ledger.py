@@ -1,4 +1,4 @@
-"""The ledger of stars by hand arithmetic, and against a slow obvious version for any readings."""
+"""The ledger of stars by hand arithmetic, and against a slow obvious version for any responses."""
 
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
@@ -20,9 +20,9 @@ def cat(database) -> int:
     return seed_data.add_repository(database, "octo/cat", {"2026-01-01": 10}, github_id=7)
 
 
-def read_days(database, repository_id: int, *readings: tuple[str, str, int]) -> None:
+def read_days(database, repository_id: int, *responses: tuple[str, str, int]) -> None:
     """Store (day, when it was read, stars)."""
-    for day, at, stars in readings:
+    for day, at, stars in responses:
         values = {"day": date.fromisoformat(day), "captured_at": utc(at), "stars": stars}
         database.execute(insert(schema.star_day).values(repository_id=repository_id, **values))
     publish_data_version(database)
@@ -65,29 +65,29 @@ def test_the_retention_triangle_says_how_much_of_a_month_survives_at_each_age(ca
     assert star_ledger.retention(cat, utc("2026-01-19")).empty
 
 
-READINGS = st.dictionaries(
+RESPONSES = st.dictionaries(
     st.tuples(st.integers(0, 3), st.integers(0, 5)), st.integers(0, 20), max_size=12
-)  # (day, reading) to stars
+)  # (day, number) to stars
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(READINGS)
-def test_any_readings_add_up_as_in_a_slow_version(cat, database, readings):
+@given(RESPONSES)
+def test_any_responses_add_up_as_in_a_slow_version(cat, database, responses):
     database.execute(delete(schema.star_day))
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    for (day, reading), stars in readings.items():
+    for (day, number), stars in responses.items():
         values = {
             "day": (start + timedelta(days=day)).date(),
-            "captured_at": start + timedelta(days=10 * (1 + reading)),
+            "captured_at": start + timedelta(days=10 * (1 + number)),
         }
         database.execute(insert(schema.star_day).values(repository_id=cat, stars=stars, **values))
     publish_data_version(database)
     expected: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for day, _ in sorted(readings):
+    for day, _ in sorted(responses):
         if f"2026-01-0{day + 1}" in expected:
             continue
         count = 0
-        for _, stars in sorted((reading, stars) for (one, reading), stars in readings.items() if one == day):
+        for _, stars in sorted((number, stars) for (one, number), stars in responses.items() if one == day):
             entry = expected[f"2026-01-0{day + 1}"]
             entry[0] += max(stars - count, 0)
             entry[1] += max(count - stars, 0)

@@ -111,14 +111,14 @@ class StarDays(Page[StarDay]):
 
 
 class LedgerEntry(BaseModel):
-    """What the readings of one day's stars say."""
+    """What GitHub reported of one day's stars over time."""
 
     day: datetime = Field(description="Midnight of the day of giving, which is one of America/Los_Angeles.")
-    given: int = Field(description="What the first reading counted, plus every later increase.")
-    withdrawn: int = Field(description="Every decrease from one reading to the next.")
+    given: int = Field(description="The first number reported, plus every later increase.")
+    withdrawn: int = Field(description="Every decrease from one number reported to the next.")
     surviving: int = Field(description="Given minus withdrawn: what GitHub reported last.")
     first_read_at: datetime
-    changed_at: datetime = Field(description="The last reading that differed from the one before.")
+    changed_at: datetime = Field(description="The last response that differed from the one before.")
 
 
 class Ledger(Page[LedgerEntry]):
@@ -157,7 +157,7 @@ class Extras(BaseModel):
 
 
 class ExtraHistory(Page[Extras]):
-    """Every reading that differed from the one before, oldest first; read on a cadence of their own."""
+    """Every response that differed from the one before, oldest first; asked for on a cadence of their own."""
 
     full_name: str
 
@@ -171,7 +171,7 @@ class LanguageBytes(BaseModel):
 
 
 class LanguageHistory(Page[LanguageBytes]):
-    """The whole set of languages whenever any of it differed from the reading before, oldest first."""
+    """The whole set of languages whenever any of it differed from the response before, oldest first."""
 
     full_name: str
 
