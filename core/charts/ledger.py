@@ -44,7 +44,9 @@ def retention_triangle(frame: DataFrame, theme: Theme) -> go.Figure:
     ):
         row, column = row_of[month], int(age)
         shares[row][column] = float(share)
-        texts[row][column] = f"{month:%Y-%m}, age {column}: {surviving:,} of {given:,} stars, {float(share):.1%}"
+        texts[row][column] = (
+            f"{month:%Y-%m}, age {column}: {surviving:,} of {axes.count_with_unit(given, 'stars')}, {float(share):.1%}"
+        )
     lowest = min((share for row in shares for share in row if share is not None), default=1.0)
     chart = figure(theme, height=ROW_PX * len(months) + 60, hovermode="closest")
     chart.add_heatmap(

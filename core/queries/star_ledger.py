@@ -13,10 +13,10 @@ from core.queries.as_of import as_of_or_end_of_today
 
 DEFINITION = (
     "GitHub is asked again and again how many stars of a day still stand, and each number is compared with the one "
-    "before. **Given**: the first number, plus every later increase. **Withdrawn**: every decrease. **Surviving**: given "
-    "minus withdrawn, which is what GitHub reported last. Stars that were given and withdrawn before their day was first "
-    "read are in none of them. A day reported as 10, then 8, then 9 counts 11 given, 2 withdrawn, 9 surviving. Days are "
-    "those of America/Los_Angeles, as GitHub counts."
+    "before. **Given**: the first number, plus every later increase. **Withdrawn**: every decrease. **Surviving**: "
+    "given minus withdrawn, which is what GitHub reported last. Stars that were given and withdrawn before their day "
+    "was first read are in none of them. A day reported as 10, then 8, then 9 counts 11 given, 2 withdrawn, 9 "
+    "surviving. Days are those of America/Los_Angeles, as GitHub counts."
 )
 RETENTION_DEFINITION = (
     "One row is a month of giving, one column the age in months. The share is **surviving / given** of that month's "
