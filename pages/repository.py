@@ -177,10 +177,10 @@ with left:
 with right:
     cell(
         "How many stars of a month survive?",
-        "One row per month of giving, one square per month since, as read then; the palest has lost most.",
+        repository_facts_cells.retention_sentence(triangle),
         triangle,
         name="repository-retention",
-        chart=drawn(ledger.retention_triangle, triangle, theme()),
+        chart=repository_facts_cells.retention_chart(triangle, theme()),
         alt=repository_facts_cells.retention_alt(triangle),
         definition=star_ledger.RETENTION_DEFINITION,
         empty="Its star history has not been collected yet.",

@@ -1,17 +1,16 @@
 """The star ledger: given and withdrawn stars by month, and the retention triangle."""
 
 import plotly.graph_objects as go
-from pandas import DataFrame
+from pandas import DataFrame, DateOffset
 
 from core.charts import axes
 from core.charts.theme import Theme, figure
 
-ROW_PX = 22
-MAX_MONTHS = 36
+MAX_MONTHS = 24
 LOSS = "#ef4444"
 
 
-def given_and_withdrawn(frame: DataFrame, theme: Theme, *, height: int = 240) -> go.Figure:
+def given_and_withdrawn(frame: DataFrame, theme: Theme, *, height: int = 340) -> go.Figure:
     """Draw the columns given and, below zero, withdrawn of *frame* by its months in the column day."""
     chart = figure(theme, height=height, barmode="relative", bargap=0.2, showlegend=True)
     times = frame["day"].dt.tz_convert("UTC").dt.tz_localize(None)
@@ -29,30 +28,35 @@ def given_and_withdrawn(frame: DataFrame, theme: Theme, *, height: int = 240) ->
     return chart
 
 
-def retention_triangle(frame: DataFrame, theme: Theme) -> go.Figure:
-    """Draw *frame* (month, age, given, surviving, share) as squares: one row a month, the newest above."""
+def retention_triangle(frame: DataFrame, theme: Theme, *, height: int = 340) -> go.Figure:
+    """Draw *frame* (month, age, given, surviving, share) as squares: one row a month of giving, the newest above.
+
+    One column is the month in which the shares were last read, so that the squares begin with our first response.
+    """
     known = frame.dropna(subset=["given", "surviving", "share"])
     months = sorted(known["month"].unique())[-MAX_MONTHS:]
     shown = known[known["month"].isin(months)]
-    labels = [f"{month:%Y-%m}" for month in months]
+    read_in = [month + DateOffset(months=int(age)) for month, age in zip(shown["month"], shown["age"], strict=True)]
+    columns = sorted(set(read_in))
     row_of = {month: position for position, month in enumerate(months)}
-    ages = range(int(shown["age"].max()) + 1) if len(shown) else range(0)
-    shares: list[list[float | None]] = [[None] * len(ages) for _ in months]
-    texts = [[""] * len(ages) for _ in months]
-    for month, age, given, surviving, share in zip(
-        *(shown[name] for name in ("month", "age", "given", "surviving", "share")), strict=True
+    column_of = {month: position for position, month in enumerate(columns)}
+    shares: list[list[float | None]] = [[None] * len(columns) for _ in months]
+    texts = [[""] * len(columns) for _ in months]
+    for at, month, given, surviving, share in zip(
+        read_in, *(shown[name] for name in ("month", "given", "surviving", "share")), strict=True
     ):
-        row, column = row_of[month], int(age)
+        row, column = row_of[month], column_of[at]
         shares[row][column] = float(share)
         texts[row][column] = (
-            f"{month:%Y-%m}, age {column}: {surviving:,} of {axes.count_with_unit(given, 'stars')}, {float(share):.1%}"
+            f"{month:%Y-%m}, read in {at:%Y-%m}: {surviving:,} of {axes.count_with_unit(given, 'stars')}, "
+            f"{float(share):.1%}"
         )
     lowest = min((share for row in shares for share in row if share is not None), default=1.0)
-    chart = figure(theme, height=ROW_PX * len(months) + 60, hovermode="closest")
+    chart = figure(theme, height=height, hovermode="closest")
     chart.add_heatmap(
         z=shares,
-        x=list(ages),
-        y=labels,
+        x=[f"{at:%Y-%m}" for at in columns],
+        y=[f"{month:%Y-%m}" for month in months],
         customdata=texts,
         xgap=2,
         ygap=2,
@@ -64,10 +68,6 @@ def retention_triangle(frame: DataFrame, theme: Theme) -> go.Figure:
         hoverongaps=False,
         hovertemplate="%{customdata}<extra></extra>",
     )
-    chart.update_yaxes(type="category", showgrid=False)
-    chart.update_xaxes(
-        title={"text": "months since", "font": {"size": 12, "color": theme.muted}},
-        dtick=max(1, len(ages) // 12),
-        side="bottom",
-    )
+    chart.update_yaxes(type="category", showgrid=False, nticks=8)
+    chart.update_xaxes(type="category", nticks=8)
     return chart

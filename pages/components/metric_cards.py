@@ -65,10 +65,11 @@ def _shown(value: Any) -> str:
 
 
 def _draw_age(card: Card, reported_at: datetime) -> None:
-    """Draw how old the value is, or its day where the page shows the past; exactly in the tooltip."""
+    """Draw how old the value is, or its day where the page shows the past; exactly, and what it is, in the tooltip."""
     age = time_ago(reported_at, datetime.now(UTC)) if as_of.selected_as_of() is None else day(reported_at)
     text = f":orange[:material/history: {age}, overdue]" if card.is_overdue else f":material/schedule: {age}"
-    st.caption(text, help=f"Reported {reported_at:%Y-%m-%d %H:%M} UTC")
+    exactly = f"Reported {reported_at:%Y-%m-%d %H:%M} UTC"
+    st.caption(text, help=f"{exactly}\n\n{card.help}" if card.help else exactly)
 
 
 def _draw_card(card: Card, *, border: bool) -> None:
@@ -81,7 +82,7 @@ def _draw_card(card: Card, *, border: bool) -> None:
         delta_arrow="auto" if growth else "off",
         delta_description=f"in {card.span}" if growth is not None else None,
         chart_data=list(card.trend) if len(card.trend) > 1 else None,
-        help=card.help or None,
+        help=card.help or None if border else None,
         border=border,
         height="stretch" if border else "content",
     )

@@ -1,13 +1,18 @@
 """Sentences about the collected facts of one repository."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import streamlit as st
 from pandas import DataFrame
 
 from core import dormancy, wording
+from core.charts import ledger
+from core.charts.theme import Theme
 from core.queries import repository_facts
 from core.queries.repository_facts import ContributorSummary
+from pages.components.chart import Drawing, drawn
 from pages.components.format import day, number, percent
 
 
@@ -22,14 +27,37 @@ def days_alt(frame: DataFrame, at: str, value: str) -> str:
     )
 
 
-def ledger_sentence(ledger: DataFrame) -> str:
-    """Say how many stars were given, withdrawn and survive, of all months of *ledger*."""
-    given, withdrawn, surviving = (int(ledger[name].sum()) for name in ("given", "withdrawn", "surviving"))
+def ledger_sentence(months: DataFrame) -> str:
+    """Say how many stars were given, withdrawn and survive, over all *months*."""
+    given, withdrawn, surviving = (int(months[name].sum()) for name in ("given", "withdrawn", "surviving"))
     share = f" ({percent(withdrawn / given, 1)})" if given else ""
     return (
         f"By month of giving. {wording.quantity(given, 'star')} given, {number(withdrawn)} of them withdrawn{share}, "
         f"{number(surviving)} surviving."
     )
+
+
+def retention_sentence(triangle: DataFrame) -> str:
+    """Say how to read the triangle, or what the months have lost where each was read once."""
+    if was_read_once(triangle):
+        return "What was withdrawn shows once GitHub has been asked again in a later month."
+    return (
+        f"Rows: the newest {ledger.MAX_MONTHS} months of giving. Columns: the months in which GitHub was asked. The palest "
+        "has lost most."
+    )
+
+
+def was_read_once(triangle: DataFrame) -> bool:
+    return not triangle.empty and bool(triangle["month"].is_unique)
+
+
+def retention_chart(triangle: DataFrame, theme: Theme) -> Drawing | Callable[[], object]:
+    """Return the triangle, or the shares together where each month was read once: one column is no chart."""
+    if not was_read_once(triangle):
+        return drawn(ledger.retention_triangle, triangle, theme)
+    given, surviving = int(triangle["given"].sum()), int(triangle["surviving"].sum())
+    share = percent(surviving / given, 1) if given else "—"
+    return partial(st.metric, f"Surviving of {wording.quantity(given, 'star')} given", share)
 
 
 def retention_alt(triangle: DataFrame) -> str:
@@ -38,7 +66,7 @@ def retention_alt(triangle: DataFrame) -> str:
     if known.empty:
         return "No month has been read yet."
     last = known.groupby("month").tail(1)
-    worst = last.loc[[last["share"].astype(float).idxmin()]].iloc[0]
+    worst = last.loc[last["share"].astype(float).sort_values().index[:1]].iloc[0]
     return (
         f"Squares of {wording.quantity(len(last), 'month')} of giving. Least survives of "
         f"{worst['month']:%Y-%m}: {percent(worst['share'], 1)}."

@@ -16,7 +16,7 @@ import pytest
 from pandas import DataFrame
 
 from core import charts
-from core.charts import areas, bars, calendar_heatmap, day_bars, ledger, lines, repositories
+from core.charts import areas, bars, calendar_heatmap, day_bars, ledger, lines, marks, repositories
 from core.charts.scene import city, deck, legend
 from core.charts.scene.camera import Canvas
 from core.charts.theme import DARK, LIGHT
@@ -125,6 +125,15 @@ BUILDERS: dict[Callable[..., Any], Callable[[DataFrame], Any]] = {
     ),
     lines.history_lines: lambda frame: lines.history_lines(
         frame, intervals(len(frame)), "stars", LIGHT, until=NOW, unit="stars"
+    ),
+    marks.marked: lambda frame: marks.marked(
+        day_bars.count_bars,
+        DataFrame({"at": frame["at"], "what": frame["text"].fillna("x"), "kind": "release"}),
+        frame,
+        "at",
+        "stars",
+        LIGHT,
+        unit="stars",
     ),
     lines.points_without_line: lambda frame: lines.points_without_line(frame, "stars", LIGHT, unit="stars"),
     repositories.stars_histogram: histogram,
