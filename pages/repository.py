@@ -206,9 +206,7 @@ table_cell(
 """
 repository_facts_cells.show_dormancy(repository_facts.pushes(found.repository_id, as_of), detail.checked_at)
 weeks = repository_facts.weekly_commits(found.repository_id, as_of)
-chart = drawn(
-    marks.marked, day_bars.count_bars, events, weeks, "week", "commits", theme(), unit="commits", height=240
-)
+chart = drawn(marks.marked, day_bars.count_bars, events, weeks, "week", "commits", theme(), unit="commits", height=240)
 cell(
     "How many commits are made each week?",
     "Commits to the default branch, merges excluded.",
