@@ -54,3 +54,8 @@ def escape_controls(text: str, *, keep: str = "") -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def is_storable(text: str) -> bool:
+    """Return False for text that Postgres cannot hold, and so cannot search for: NUL and unpaired surrogates."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -188,6 +188,7 @@ class Settings(BaseSettings):
     )
     limit_track: Limit = Field("10/minute", description="Accounts a person may request; empty means no limit.")
     limit_export: Limit = Field("10/minute", description="Exports per person; empty means no limit.")
+    limit_report: Limit = Field("10/hour", description="Numbers a person may report; empty means no limit.")
     limit_sign_in: Limit = Field(
         "5/15 minutes",
         description="Failed sign-ins per username and IP address, six times as many per IP address; "

@@ -4,7 +4,7 @@ What is running and waiting, how much of GitHub's rate budget is left, and the s
 """
 
 from pages.components import github_budget
-from pages.sections import recent_failures, settings_list, stored_data, system_status
+from pages.sections import number_reports, recent_failures, settings_list, stored_data, system_status
 from pages.session import current
 
 current.require_identity("admin")
@@ -20,6 +20,11 @@ github_budget.show_budget_table()
 Accounts that could not be refreshed in the last 7 days, newest first. They are retried automatically.
 """
 recent_failures.show()
+"""
+## Reported numbers
+What people doubt, newest first: the cell as they saw it, with its query, values and rows.
+"""
+number_reports.show()
 """
 ## Data
 The published data version, and the size of each table.

@@ -36,6 +36,8 @@ Action = Literal[
     "ingestion_cancelled",
     "alert_rule_changed",
     "webhook_changed",
+    "number_reported",
+    "report_closed",
     "backup_restored",
 ]
 MAX_NAME_LENGTH = 64

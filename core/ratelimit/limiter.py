@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from core.ratelimit.storage import WindowState, WindowStorage
 
-LimitKind = Literal["pages", "api", "track", "export", "sign_in"]
-LIMIT_KINDS: tuple[LimitKind, ...] = ("pages", "api", "track", "export", "sign_in")
+LimitKind = Literal["pages", "api", "track", "export", "report", "sign_in"]
+LIMIT_KINDS: tuple[LimitKind, ...] = ("pages", "api", "track", "export", "report", "sign_in")
 UNLIMITED = 2**31 - 1
 ADDRESS_LIMIT_FACTOR = 6
 """Several people share an IP address: it may fail to sign in that many times as often as one name from it."""
@@ -41,6 +41,7 @@ USAGE_SENTENCES: dict[str, tuple[str, str, str]] = {
     "api": ("You have sent {}", "request", "requests"),
     "track": ("You have requested {}", "account", "accounts"),
     "export": ("You have downloaded {}", "export", "exports"),
+    "report": ("You have reported {}", "number", "numbers"),
     "sign_in": ("{}", "sign-in has failed", "sign-ins have failed"),
 }
 

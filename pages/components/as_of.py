@@ -24,6 +24,11 @@ def selected_as_of() -> datetime | None:
     return selected if isinstance(selected, datetime) else None
 
 
+def shown_page() -> str:
+    """Return the path of the page that is shown."""
+    return str(st.session_state.get(PAGE_KEY, ""))
+
+
 def as_of_label() -> str:
     """Return `as of 2026-03-31`, with the time unless it is the day's end, or `as of now`, for the footer of a cell."""
     selected = selected_as_of()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from textwrap import dedent
 from typing import Any
 
 import streamlit as st
@@ -12,10 +13,12 @@ from pandas.api.types import is_datetime64_any_dtype
 from plotly.graph_objects import Figure
 
 from core.charts.theme import DARK, LIGHT, Theme
+from core.db.data_version import data_version
 from core.notebook import Question, csv_path
 from core.queries.sql_display import inline_parameters
+from core.reports import DoubtedCell
 from core.wording import quantity
-from pages.components import as_of, export, page_notebook
+from pages.components import as_of, export, page_notebook, query_params
 from pages.components.cell_menu import show_cell_menu
 from pages.components.chart import Drawing, drawing, show_drawing
 from pages.components.columns import TIMESTAMP_COLUMN
@@ -69,7 +72,7 @@ def cell(
             definition_and_sql(frame, name, definition)
             _rows_popover(rows, name, question, columns or {})
             export.export_buttons(rows, name)
-            cell_menu(name, question, note, has_chart=isinstance(chart, Drawing) and not frame.empty)
+            cell_menu(name, question, note, frame, rows, has_chart=isinstance(chart, Drawing) and not frame.empty)
     record_cell(
         question, how_to_read, frame, rows, name=name, note=note, definition=definition, api=api,
         drawn=chart if isinstance(chart, Drawing) and not frame.empty else None,
@@ -104,9 +107,24 @@ def record_cell(
     )
 
 
-def cell_menu(name: str, question: str, note: str, *, has_chart: bool = False) -> None:
+def cell_menu(
+    name: str, question: str, note: str, frame: DataFrame, rows: DataFrame, *, has_chart: bool = False
+) -> None:
     """Draw the last button of a cell's footer, see `show_cell_menu`."""
-    show_cell_menu(name, question, note or as_of.as_of_label(), theme(), has_chart=has_chart)
+    note = note or as_of.as_of_label()
+
+    def doubted() -> DoubtedCell:
+        return DoubtedCell(
+            f"{query_params.page_url(as_of.shown_page())}#{name}",
+            question,
+            note,
+            rows,
+            data_version(),
+            query=dedent(frame.attrs.get("sql", "")).strip(),
+            values=frame.attrs.get("values"),
+        )
+
+    show_cell_menu(name, question, note, theme(), doubted, has_chart=has_chart)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
-"""The menu at the end of a cell: a link to exactly this cell, and its chart as SVG or PNG."""
+"""The menu at the end of a cell: a link to exactly this cell, its chart as SVG or PNG, a report that doubts it."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
@@ -7,11 +8,12 @@ from uuid import uuid4
 import streamlit as st
 
 from core.charts.theme import Theme
-from pages.components import export
+from core.reports import DoubtedCell
+from pages.components import export, report_number
 
 SCRIPT = Path(__file__).with_suffix(".js")
-LINK, SVG, PNG = "Link to this cell", "Chart as SVG", "Chart as PNG"
-ICONS = {LINK: ":material/link:", SVG: ":material/image:", PNG: ":material/image:"}
+LINK, SVG, PNG, REPORT = "Link to this cell", "Chart as SVG", "Chart as PNG", "Report this number"
+ICONS = {LINK: ":material/link:", SVG: ":material/image:", PNG: ":material/image:", REPORT: ":material/flag:"}
 LINKED = "The address bar holds the link to this cell. It is in the clipboard, too, where the browser allows that."
 
 
@@ -20,19 +22,28 @@ def script_source() -> str:
     return SCRIPT.read_text(encoding="utf-8")
 
 
-def show_cell_menu(name: str, question: str, note: str, theme: Theme, *, has_chart: bool) -> None:
-    """Draw the menu of the cell *name* and do what was chosen. *note* is what an image says below the chart."""
-    options = [LINK, SVG, PNG] if has_chart else [LINK]
+def show_cell_menu(
+    name: str, question: str, note: str, theme: Theme, doubted: Callable[[], DoubtedCell], *, has_chart: bool
+) -> None:
+    """Draw the menu of the cell *name* and do what was chosen.
+
+    note     what an image says below the chart
+    doubted  returns what a report of the cell holds
+    """
+    options = [LINK, SVG, PNG, REPORT] if has_chart else [LINK, REPORT]
     chosen = st.menu_button(
         "More",
         options,
         icon=":material/more_horiz:",
         type="tertiary",
-        help="Link to this cell, chart as an image" if has_chart else "Link to this cell",
+        help="Link, chart as an image, report" if has_chart else "Link, report",
         format_func=lambda option: f"{ICONS[option]} {option}",
         key=f"tool-more-{name}",
     )
     if chosen is None:
+        return
+    if chosen == REPORT:
+        report_number.show_dialog(doubted())
         return
     action = {LINK: "link", SVG: "svg", PNG: "png"}[chosen]
     if chosen == LINK:

@@ -5,7 +5,6 @@ import inspect
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -14,7 +13,7 @@ from core.as_of import as_of_text
 from core.notebook import Question, Text
 from core.settings import settings
 from core.wording import quantity
-from pages.components import as_of, export
+from pages.components import as_of, export, query_params
 from pages.components.navigation import PAGES_DIR
 
 RECORDING_KEY = "page-recording"
@@ -80,8 +79,7 @@ def show_downloads(title: str, file: Path) -> None:
     ordered = [part for _, part in sorted([*rest, *recording.parts], key=lambda placed: placed[0])]
     selected = as_of.selected_as_of()
     base_url = settings().base_url
-    query = urlencode([(name, value) for name in st.query_params for value in st.query_params.get_all(name)])
-    page_url = f"{base_url}/{recording.path}" + (f"?{query}" if query else "")
+    page_url = base_url + query_params.page_url(recording.path)
     name = recording.path or "overview"
     questions = sum(isinstance(part, Question) for part in ordered)
     with st.container(horizontal=True, key="page-downloads", gap="small"):

@@ -8,12 +8,14 @@ are bound, once `invalid_choices` has found what they mean.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypeVar, cast
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from core.as_of import EARLIEST, parse_day
 from core.errors import BadInput
 from core.linguist import UnknownLanguage, find_language
+from core.markup import is_storable
 from core.whole_numbers import MAX_INT32, parse_whole_number
 from pages.components.markdown import code_span, escape_markdown
 from pages.session import guard
@@ -32,11 +34,6 @@ class InvalidParameter(NamedTuple):
     nearest: Sequence[str] = ()
 
 
-def is_storable(text: str) -> bool:
-    """Return False for text that Postgres cannot hold, and so cannot search for: NUL and unpaired surrogates."""
-    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
 def get(key: str) -> str:
     """Return query parameter *key*; empty without one, and for one that `show_unreadable` names."""
     values = get_all(key)
@@ -46,6 +43,12 @@ def get(key: str) -> str:
 def get_all(key: str) -> list[str]:
     """Return all values of query parameter *key*, as `get`."""
     return [value for value in st.query_params.get_all(key) if _is_readable(key, value)]
+
+
+def page_url(path: str) -> str:
+    """Return the URL of the page at *path* with the query parameters that are set, without the host."""
+    query = urlencode([(name, value) for name in st.query_params for value in st.query_params.get_all(name)])
+    return f"/{path}" + (f"?{query}" if query else "")
 
 
 def show_unreadable() -> None:

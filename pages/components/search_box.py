@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.markup import is_storable
 from pages.components import query_params
 from pages.session import browser, guard
 
@@ -29,5 +30,5 @@ def show_search_box() -> None:
 def _submit() -> None:
     text = st.session_state[BOX_KEY].strip()
     # NUL and lone surrogates: no name has them.
-    st.session_state[SUBMITTED_KEY] = text if query_params.is_storable(text) else ""
+    st.session_state[SUBMITTED_KEY] = text if is_storable(text) else ""
     st.session_state[BOX_KEY] = ""

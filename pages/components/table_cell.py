@@ -58,7 +58,7 @@ def table_cell(
         with cell_footer(name, note):
             definition_and_sql(frame, name, definition)
             export_buttons(without_attrs(frame), name)
-            cell_menu(name, question, note)
+            cell_menu(name, question, note, frame, without_attrs(frame))
     record_cell(
         question, how_to_read, frame, without_attrs(frame), name=name, note=note, definition=definition, api=api
     )

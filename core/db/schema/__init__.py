@@ -24,7 +24,7 @@ from core.db.schema.enrichment import (
     star_day,
     traffic_day,
 )
-from core.db.schema.people import api_key, audit_event, person, session, ticket
+from core.db.schema.people import api_key, audit_event, person, report, session, ticket
 from core.db.schema.repositories import (
     repository,
     repository_current,
@@ -72,6 +72,7 @@ __all__ = [
     "refresh_plan",
     "release",
     "release_snapshot",
+    "report",
     "repository",
     "repository_contributor",
     "repository_current",

@@ -1,6 +1,6 @@
 """People, their sessions, tickets and API keys, and the audit trail."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import INET, JSONB, UUID
 
 from core.db.schema.columns import foreign_key, id_column, metadata, timestamp_column
@@ -71,6 +71,28 @@ api_key = Table(
     timestamp_column("expires_at"),
     timestamp_column("revoked_at"),
     comment="An API key, or a token that reads feeds alone, stored as a hash; hint: its last characters",
+)
+
+
+report = Table(
+    "report",
+    metadata,
+    id_column(),
+    foreign_key("person_id", "person", cascade=True),
+    Column("url", Text, nullable=False, comment="path, query and anchor of the cell, as the person saw it"),
+    Column("question", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("query", Text),
+    Column("bound", JSONB, comment="the values bound to the query, as text"),
+    Column("rows", JSONB, nullable=False, comment="the first rows that were shown"),
+    Column("row_count", Integer, nullable=False),
+    Column("data_version", BigInteger, nullable=False),
+    Column("comment", Text, nullable=False),
+    timestamp_column("reported_at", required=True),
+    timestamp_column("closed_at"),
+    Column("closed_by", Text),
+    Index("report_reported_at_idx", text("reported_at DESC")),
+    comment="A number that somebody doubts: the cell with its query, values and rows, open until closed_at",
 )
 
 

@@ -65,6 +65,30 @@ CREATE TABLE api_key (
 );
 COMMENT ON TABLE api_key IS 'An API key, or a token that reads feeds alone, stored as a hash; hint: its last characters';
 
+CREATE TABLE report (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    person_id BIGINT NOT NULL,
+    url TEXT NOT NULL,
+    question TEXT NOT NULL,
+    note TEXT NOT NULL,
+    query TEXT,
+    bound JSONB,
+    rows JSONB NOT NULL,
+    row_count INTEGER NOT NULL,
+    data_version BIGINT NOT NULL,
+    comment TEXT NOT NULL,
+    reported_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    closed_at TIMESTAMP WITH TIME ZONE,
+    closed_by TEXT,
+    CONSTRAINT report_pkey PRIMARY KEY (id),
+    CONSTRAINT report_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE
+);
+CREATE INDEX report_reported_at_idx ON report (reported_at DESC);
+COMMENT ON TABLE report IS 'A number that somebody doubts: the cell with its query, values and rows, open until closed_at';
+COMMENT ON COLUMN report.url IS 'path, query and anchor of the cell, as the person saw it';
+COMMENT ON COLUMN report.bound IS 'the values bound to the query, as text';
+COMMENT ON COLUMN report.rows IS 'the first rows that were shown';
+
 CREATE TABLE audit_event (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
