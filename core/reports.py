@@ -26,7 +26,7 @@ class DoubtedCell:
     """The cell of a page as the person saw it.
 
     url     path, query and anchor, without the host
-    note    what the cell said that its rows cover
+    note    what the cell written that its rows cover
     query   the SQL with names of bound values; empty without one
     values  what was bound
     """
@@ -42,21 +42,21 @@ class DoubtedCell:
 
 def check_comment(comment: str) -> str:
     """Return *comment* without spaces around it. Raises BadInput without one, or where it cannot be stored."""
-    said = comment.strip()
-    if not said:
+    written = comment.strip()
+    if not written:
         raise BadInput("Write what is wrong with the number")
-    if len(said) > MAX_COMMENT_LENGTH:
+    if len(written) > MAX_COMMENT_LENGTH:
         raise BadInput(f"A comment has at most {MAX_COMMENT_LENGTH:,} characters")
-    if not is_storable(said):
+    if not is_storable(written):
         raise BadInput("A comment holds characters that cannot be stored")
-    return said
+    return written
 
 
 def submit(
     connection: Connection, identity: Identity, cell: DoubtedCell, comment: str, now: datetime, origin: Origin
 ) -> int:
     """Store a report and return its number. The caller checks the rate limit. Raises BadInput as `check_comment`."""
-    said = check_comment(comment)
+    written = check_comment(comment)
     first_rows = cell.rows.head(MAX_STORED_ROWS).to_json(orient="records", date_format="iso", default_handler=str)
     report_id: int = connection.execute(
         text(
@@ -74,7 +74,7 @@ def submit(
             "rows": first_rows,
             "row_count": len(cell.rows),
             "data_version": cell.data_version,
-            "comment": said,
+            "comment": written,
             "now": now,
         },
     ).scalar_one()
