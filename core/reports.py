@@ -26,7 +26,7 @@ class DoubtedCell:
     """The cell of a page as the person saw it.
 
     url     path, query and anchor, without the host
-    note    what the cell written that its rows cover
+    note    what the rows cover, as the cell says
     query   the SQL with names of bound values; empty without one
     values  what was bound
     """
