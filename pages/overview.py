@@ -13,7 +13,7 @@ from core.queries import coverage, freshness, growth, overview
 from core.queries import movers as movers_queries
 from pages.components import columns, labels, track_request
 from pages.components.alt_text import bars_alt
-from pages.components.as_of import selected_as_of
+from pages.components.as_of import selected_as_of, subject_links
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
 from pages.components.format import day, duration, number, percent, signed_number
@@ -108,7 +108,10 @@ table_cell(
     changes,
     columns.CHANGES,
     name="changes",
-    shown=changes.assign(what=changes["kind"].map(lambda kind: labels.CHANGES.get(kind, kind))),
+    shown=changes.assign(
+        subject=subject_links(changes["repository"], changes["login"]),
+        what=changes["kind"].map(lambda kind: labels.CHANGES.get(kind, kind)),
+    ),
     alt="The newest changes",
     max_height=400,
     empty="No name, licence or state has changed since the first refresh."

@@ -177,13 +177,13 @@ def latest_changes(as_of: datetime | None, limit: int = 50) -> DataFrame:
 
     detected_at    timestamp
     kind           renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, …
-    subject        the repository's full name, or the account's login
+    repository     the repository's full name, null for the account itself
     login          the account's login at that time
     before, after  text; null where the kind needs none; languages by their present names
     """
     sql = f"""
         WITH {repository_attributes(as_of)}, {account_attributes(as_of)}, {SHOWN_CHANGES}
-        SELECT detected_at, change.kind, coalesce(full_name, login) AS subject, login, before, after
+        SELECT detected_at, change.kind, full_name AS repository, login, before, after
           FROM shown_change AS change
           JOIN account_attributes AS account ON account.account_id = change.account_id
           LEFT JOIN attributes AS repository ON repository.repository_id = change.repository_id

@@ -14,12 +14,7 @@ from core import bursts
 from core.db.frames import derived, first_record, first_value, read_frame
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import as_of_values, repository_attributes
-
-LABELS = {
-    "renamed": "renamed", "transferred": "moved to another owner", "relicensed": "licence changed",
-    "archived": "archived", "restored": "unarchived", "gone": "deleted or made private", "back": "available again",
-    "new": "appeared", "primary_language": "primary language changed", "default_branch": "default branch changed",
-}  # fmt: skip
+from core.queries.changes import LABELS
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,11 @@ def links_as_of(path: str, param: str, values: "Series[Any]", moment: datetime |
     return f"/{path}?{param}=" + values + kept
 
 
+def subject_links(names: "Series[Any]", logins: "Series[Any]") -> "Series[Any]":
+    """Return URLs of the pages of repositories by *names*, where they are not null, else of accounts by *logins*."""
+    return page_links("repository", "name", names).fillna(page_links("account", "login", logins))
+
+
 def unknown_sentence(repositories: DataFrame) -> str:
     """Say of how many *repositories* the attributes then are unknown; empty if of none.
 

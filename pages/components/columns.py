@@ -3,6 +3,7 @@
 from streamlit import column_config as column
 
 TIMESTAMP_COLUMN = column.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
+SUBJECT_COLUMN = column.LinkColumn("Repository or account", display_text=r"(?:name|login)=([^&]+)")
 
 ACCOUNT_REPOSITORIES = {
     "repository": column.LinkColumn("Repository", display_text=r"name=[^/]+/([^&]+)", width=170),
@@ -52,14 +53,14 @@ MOVERS_TABLE = {
 }
 CHANGES = {
     "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", width=130),
-    "subject": column.TextColumn("Repository or account", width=220),
+    "subject": SUBJECT_COLUMN | {"width": 220},
     "what": column.TextColumn("What happened", width=190),
     "before": column.TextColumn("Before", width=160),
     "after": column.TextColumn("After", width=160),
 }
 LEDGER = {
     "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", timezone="UTC", width=130),
-    "subject": column.TextColumn("Repository or account", width=230),
+    "subject": SUBJECT_COLUMN | {"width": 230},
     "what": column.TextColumn("What happened", width=190),
     "before": column.TextColumn("Before", width=190),
     "after": column.TextColumn("After", width=190),

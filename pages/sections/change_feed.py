@@ -15,6 +15,7 @@ from core.queries.repository_detail import FoundRepository
 from core.tracking.login import parse_login, parse_repository
 from core.wording import pluralize
 from pages.components import labels
+from pages.components.as_of import subject_links
 from pages.components.markdown import escape_markdown
 
 SHOWN_DAYS, SHOWN_ENTRIES = 7, 12
@@ -61,9 +62,9 @@ def change_sentence(kind: str, subject: str, before: str | None, after: str | No
 
 
 def table_rows(ledger: DataFrame) -> DataFrame:
-    """Add the subject and the kind as a label."""
+    """Add a link to the subject and the kind as a label."""
     return ledger.assign(
-        subject=ledger["repository"].fillna(ledger["account"]),
+        subject=subject_links(ledger["repository"], ledger["account"]),
         what=ledger["kind"].map(lambda kind: labels.CHANGES.get(kind, kind)),
     )
 
