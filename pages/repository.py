@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from core import bursts
+from core import bursts, contributor_activity
 from core.charts import day_bars, ledger, marks
 from core.queries import changes as changes_queries
 from core.queries import repository_facts, star_history, star_ledger
@@ -242,12 +242,12 @@ left, right = st.columns(2)
 with left:
     table_cell(
         "Who works on it?",
-        repository_facts_cells.contributors_sentence(summary),
+        repository_facts_cells.contributors_sentence(summary, people),
         people,
         columns.CONTRIBUTORS,
         name="repository-contributors",
         api=f"{api}/contributors",
-        definition=definitions.ABSENCE_FACTOR,
+        definition=f"{definitions.ABSENCE_FACTOR}\n\n{contributor_activity.DEFINITION}",
         empty="The list was read later; of that day only the summary is known."
         if summary
         else "Contributors have not been collected yet.",

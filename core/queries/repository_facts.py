@@ -11,6 +11,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from core import bursts
+from core.contributor_activity import QUIET
 from core.db.frames import derived, first_record, first_value, read_frame
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import as_of_values, repository_attributes
@@ -169,20 +170,28 @@ def contributors(repository_id: int, as_of: datetime | None) -> DataFrame:
     is_bot   boolean
     commits  int
     share    float from 0 to 1, of the commits by people; null for bots
+    activity new, returning, active or inactive, see `core.contributor_activity`; null where that cannot be told yet
     """
     sql = """
         SELECT login, is_bot, contributor.commits,
-               CASE WHEN NOT is_bot THEN contributor.commits::float / nullif(summary.commits, 0) END AS share
+               CASE WHEN NOT is_bot THEN contributor.commits::float / nullif(summary.commits, 0) END AS share,
+               CASE WHEN first_seen_at > first_read.at AND first_seen_at > read.captured_at - :quiet THEN 'new'
+                    WHEN returned_at > read.captured_at - :quiet THEN 'returning'
+                    WHEN active_at > read.captured_at - :quiet THEN 'active'
+                    WHEN coalesce(active_at, first_seen_at) <= read.captured_at - :quiet THEN 'inactive'
+               END AS activity
           FROM repository_contributor AS contributor
           JOIN enrichment AS read ON read.repository_id = contributor.repository_id AND read.kind = 'contributors'
           LEFT JOIN LATERAL (
                SELECT commits FROM contributor_snapshot
                 WHERE repository_id = :repository_id AND captured_at <= :until
                 ORDER BY captured_at DESC LIMIT 1) AS summary ON true
+         CROSS JOIN (SELECT min(captured_at) AS at FROM contributor_snapshot
+                      WHERE repository_id = :repository_id) AS first_read
          WHERE contributor.repository_id = :repository_id AND read.captured_at <= :until
          ORDER BY contributor.commits DESC, lower(login), github_id
     """
-    return _read(sql, repository_id, as_of)
+    return _read(sql, repository_id, as_of, quiet=QUIET)
 
 
 def weekly_commits(repository_id: int, as_of: datetime | None) -> DataFrame:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from core.contributor_activity import QUIET
 from ingest.github.api.fact_types import Contributor, contributor_absence_factor
 
 MAX_STORED_CONTRIBUTORS = 100
@@ -27,10 +28,16 @@ REPLACE_CONTRIBUTORS = """
          WHERE repository_id = :id AND NOT EXISTS (
                SELECT FROM reported WHERE reported.github_id = repository_contributor.github_id)
     )
-    INSERT INTO repository_contributor (repository_id, github_id, login, is_bot, commits)
-    SELECT :id, github_id, login, is_bot, commits FROM reported
+    INSERT INTO repository_contributor (repository_id, github_id, login, is_bot, commits, first_seen_at)
+    SELECT :id, github_id, login, is_bot, commits, :at FROM reported
     ON CONFLICT (repository_id, github_id) DO UPDATE
-       SET login = excluded.login, is_bot = excluded.is_bot, commits = excluded.commits
+       SET login = excluded.login, is_bot = excluded.is_bot, commits = excluded.commits,
+           active_at = CASE WHEN excluded.commits > repository_contributor.commits THEN excluded.first_seen_at
+                            ELSE repository_contributor.active_at END,
+           returned_at = CASE WHEN excluded.commits > repository_contributor.commits
+                               AND excluded.first_seen_at - coalesce(repository_contributor.active_at,
+                                                                     repository_contributor.first_seen_at) >= :quiet
+                              THEN excluded.first_seen_at ELSE repository_contributor.returned_at END
      WHERE ROW(repository_contributor.login, repository_contributor.is_bot, repository_contributor.commits)
            IS DISTINCT FROM ROW(excluded.login, excluded.is_bot, excluded.commits)
 """
@@ -61,5 +68,6 @@ def store(
     people = [
         {"github_id": one.github_id, "login": one.login, "is_bot": one.is_bot, "commits": one.commits} for one in top
     ]
-    written = connection.execute(text(REPLACE_CONTRIBUTORS), {"id": repository_id, "rows": json.dumps(people)})
+    values = {"id": repository_id, "at": at, "quiet": QUIET, "rows": json.dumps(people)}
+    written = connection.execute(text(REPLACE_CONTRIBUTORS), values)
     return rows + written.rowcount

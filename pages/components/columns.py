@@ -123,6 +123,7 @@ CONTRIBUTORS = {
     "login": column.TextColumn("Contributor", width=150),
     "commits": column.NumberColumn("Commits", format="localized", width=85),
     "share": column.ProgressColumn("of all", format="percent", min_value=0, max_value=1, width=110),
+    "activity": column.TextColumn("Lately", width=80, help="new, returning, active or inactive in the last 90 days"),
     "is_bot": column.CheckboxColumn("Bot", width=60),
 }
 REPOSITORY_CHANGES = {

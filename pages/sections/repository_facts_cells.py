@@ -73,16 +73,19 @@ def retention_alt(triangle: DataFrame) -> str:
     )
 
 
-def contributors_sentence(summary: ContributorSummary | None) -> str:
-    """Say how many people contribute and how few of them made half of the commits."""
+def contributors_sentence(summary: ContributorSummary | None, people: DataFrame) -> str:
+    """Say how many people contribute, how few of them made half of the commits, and who came, returned or left."""
     if summary is None:
         return "People with most commits to the default branch."
     least = "" if summary.is_complete else "at least "
-    people = wording.quantity(summary.contributors, "person", "people")
+    people_count = wording.quantity(summary.contributors, "person", "people")
     half = wording.quantity(summary.absence_factor, "person", "people")
+    counts = people["activity"].value_counts()
+    lately = ", ".join(f"{counts[one]:,} {one}" for one in ("new", "returning", "active", "inactive") if one in counts)
     return (
-        f"{least.capitalize()}{people} and {wording.quantity(summary.bots, 'bot')}; {half} made half of the "
+        f"{least.capitalize()}{people_count} and {wording.quantity(summary.bots, 'bot')}; {half} made half of the "
         f"{wording.quantity(summary.commits, 'commit')} by people (Contributor Absence Factor {number(summary.absence_factor)})."
+        + (f" In the last 90 days: {lately}." if lately else "")
     )
 
 

@@ -207,8 +207,12 @@ repository_contributor = Table(
     Column("login", Text, nullable=False),
     Column("is_bot", Boolean, nullable=False),
     Column("commits", Integer, nullable=False),
+    timestamp_column("first_seen_at", now=True),
+    timestamp_column("active_at"),
+    timestamp_column("returned_at"),
     PrimaryKeyConstraint("repository_id", "github_id"),
-    comment="One of the hundred contributors with most commits, as last fetched",
+    comment="One of the hundred contributors with most commits, as last fetched; active_at: last response with more"
+    " commits than the one before, returned_at: the last of these after 90 days without",
 )
 
 

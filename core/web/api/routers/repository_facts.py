@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
@@ -51,6 +51,9 @@ class Contributor(BaseModel):
     is_bot: bool
     commits: int
     share: float | None = Field(description="Of the commits by people; null for bots.")
+    activity: Literal["new", "returning", "active", "inactive"] | None = Field(
+        description="In the last 90 days; null where the list has not been read for long enough to tell."
+    )
 
 
 class Contributors(Page[Contributor]):

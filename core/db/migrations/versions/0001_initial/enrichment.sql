@@ -149,10 +149,13 @@ CREATE TABLE repository_contributor (
     login TEXT NOT NULL,
     is_bot BOOLEAN NOT NULL,
     commits INTEGER NOT NULL,
+    first_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    active_at TIMESTAMP WITH TIME ZONE,
+    returned_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT repository_contributor_pkey PRIMARY KEY (repository_id, github_id),
     CONSTRAINT repository_contributor_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE repository_contributor IS 'One of the hundred contributors with most commits, as last fetched';
+COMMENT ON TABLE repository_contributor IS 'One of the hundred contributors with most commits, as last fetched; active_at: last response with more commits than the one before, returned_at: the last of these after 90 days without';
 
 CREATE TABLE release (
     repository_id BIGINT NOT NULL,
