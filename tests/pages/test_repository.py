@@ -166,6 +166,7 @@ def test_issues_that_github_did_not_report_apart_are_shown_together(open_page, d
 
 def test_a_deleted_repository_keeps_its_data(open_page, database, cat):
     database.execute(schema.repository.update().where(schema.repository.c.id == cat).values(gone_at=utc(days_ago(1))))
+    seed_data.summarize(database)
     publish_data_version(database)
     shown = open_page("repository", name="octo/cat")
     assert "was deleted or made private" in page_text(shown)
