@@ -170,7 +170,7 @@ def contributors(repository_id: int, as_of: datetime | None) -> DataFrame:
     is_bot   boolean
     commits  int
     share    float from 0 to 1, of the commits by people; null for bots
-    activity new, returning, active or inactive, see `core.contributor_activity`; null where that cannot be told yet
+    activity new, returning, active or inactive, see `core.contributor_activity`; null where that is not known yet
     """
     sql = """
         SELECT login, is_bot, contributor.commits,

@@ -115,7 +115,7 @@ def cell_menu(
 
     def doubted() -> DoubtedCell:
         return DoubtedCell(
-            f"{query_params.page_url(as_of.shown_page())}#{name}",
+            f"{query_params.path_with_query(as_of.shown_page())}#{name}",
             question,
             note,
             rows,

@@ -79,7 +79,7 @@ def show_downloads(title: str, file: Path) -> None:
     ordered = [part for _, part in sorted([*rest, *recording.parts], key=lambda placed: placed[0])]
     selected = as_of.selected_as_of()
     base_url = settings().base_url
-    page_url = base_url + query_params.page_url(recording.path)
+    page_url = base_url + query_params.path_with_query(recording.path)
     name = recording.path or "overview"
     questions = sum(isinstance(part, Question) for part in ordered)
     with st.container(horizontal=True, key="page-downloads", gap="small"):

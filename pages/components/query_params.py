@@ -45,7 +45,7 @@ def get_all(key: str) -> list[str]:
     return [value for value in st.query_params.get_all(key) if _is_readable(key, value)]
 
 
-def page_url(path: str) -> str:
+def path_with_query(path: str) -> str:
     """Return the URL of the page at *path* with the query parameters that are set, without the host."""
     query = urlencode([(name, value) for name in st.query_params for value in st.query_params.get_all(name)])
     return f"/{path}" + (f"?{query}" if query else "")

@@ -15,6 +15,7 @@ from core.wording import quantity, time_ago
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
+from pages.components.status_cards import query_or_reason
 from pages.components.table import show_table
 from pages.session import current, guard
 
@@ -31,14 +32,17 @@ CLOSED_COLUMNS = {
 @guard.fragment(role="admin")
 def show() -> None:
     """List open reports with a button to close each, and the closed ones below."""
-    found = reports.reports(is_open=True, limit=MAX_OPEN)
+    found, reason = query_or_reason(lambda: reports.reports(is_open=True, limit=MAX_OPEN))
+    closed, _ = query_or_reason(lambda: reports.reports(is_open=False, limit=MAX_CLOSED))
+    if found is None or closed is None:
+        st.info(f"{reason} Reports are shown again once it responds.", icon=":material/cloud_off:")
+        return
     if found.empty:
         st.success("No number is reported.", icon=":material/check_circle:")
     for position in range(len(found)):
         report = {str(name): value for name, value in found.iloc[position].items()}
         with st.container(border=True, key=f"report-{report['id']}", gap="xsmall"):
             _show_report(report, datetime.now(UTC))
-    closed = reports.reports(is_open=False, limit=MAX_CLOSED)
     if len(closed):
         with st.expander(f"{quantity(len(closed), 'closed report')}", key="closed-reports"):
             show_table(closed, CLOSED_COLUMNS, alt="Closed reports, newest first", key="closed-reports-table")

@@ -270,9 +270,9 @@ def foreign_text(module: ast.Module) -> Iterator[tuple[int, str]]:
 # What the rules above cannot tell: our own words and numbers, parameters that are Markdown by their docstring, and text
 # that goes into tables, URLs and scripts.
 REVIEWED = {
-    "account.py": {"sentence(…)"},  # of `empty_reasons`: gets the login escaped
+    "account.py": {"sentence(…)", "account.login"},  # of `empty_reasons`: gets the login escaped; a path of the API
     "languages.py": {"_sentence(…)", "definitions.LANGUAGE_MEASURES[measure]", "measure"}
-    | {"options[selected or default_label]"},
+    | {"options[selected or default_label]", "quote(…)"},
     "changes.py": {"within"},  # a span in words
     "main.py": {"page.title"},
     "compare.py": {"measure", "_base_sentence(…)", "_names(…)", "compare_cells.MEASURE_DEFINITIONS[choice.kind]"}
@@ -282,27 +282,31 @@ REVIEWED = {
     "profile_page.py": {"_first_match(…)", "api_keys.NOUNS[kind]", "kind", "removeprefix(…)"},
     "register.py": {"invalid", "settings().base_url"},
     "reset.py": {"invalid"},
+    "repository.py": {"found.full_name"},  # a path of the API
     "scene.py": {"format(…)"},
     "sign_in.py": {"pop(…)", "settings().base_url"},
     "components/alert_list.py": {"RULE_KINDS[kind].title", "kind"},
     "components/alt_text.py": {"column", "labels", "texts"},
     "components/as_of.py": {"error", "param", "path"},  # of `core.as_of`: names the parameter, never the value
-    "components/cell.py": {"definition", "empty", "how_to_read", "note", "question"},
+    "components/cell.py": {"definition", "empty", "how_to_read", "note", "question"}
+    | {"name", "path", "urlencode(…)"},  # the URL in a report
     "components/cell_menu.py": {"note", "option"},  # constants; a note drawn into the chart's SVG as text
     "components/devices.py": {"_first_match(…)"},
-    "components/export.py": {"exceeded", "extension", "label", "name", "rows"},
+    "components/export.py": {"exceeded", "extension", "help", "label", "name", "read_rows(…)"},
     "components/github_budget.py": {"query(…)"},
     "components/history_cell.py": {"how_to_read", "note", "period", "question"},
     "components/markdown.py": {"without_links_and_emoji(…)"},
-    "components/metric_cards.py": {"card.help", "card.label", "card.span"},
+    "components/metric_cards.py": {"card.help", "card.label", "card.span", "_shown(…)", "key"},
     "components/movers_texts.py": {"period"},
     "components/navigation.py": {"self.path", "entry.path"},
     "components/notices.py": {"sentence"},
-    "components/query_params.py": {"st.query_params", "key"},  # escaped where they are shown
+    "components/page_notebook.py": {"statement.lineno", "statement.value.value", "title"},  # of the page's own file
+    "components/query_params.py": {"st.query_params", "key", "path", "urlencode(…)"},  # escaped where they are shown
+    "components/report_number.py": {"cell.note", "cell.question"},  # Markdown of the cell itself
     "components/remaining_quota.py": {"exceeded"},
     "components/segmented_choice.py": {"key", "label"},
     "components/status_cards.py": {"card.lines", "parts"},
-    "components/table_cell.py": {"empty"},
+    "components/table_cell.py": {"definition", "empty", "note"},
     "components/track_request.py": {"renamed_to(…)", "repository"},  # of a URL's parameters
     "sections/account_contributions.py": {"note"},
     "sections/account_languages.py": {"note", "sentence(…)"},  # of `empty_reasons`: gets the login escaped
@@ -324,6 +328,7 @@ REVIEWED = {
     "sections/compare_input.py": {"_refusals(…)", "_listed(…)"},  # escape each name
     "sections/invite_people.py": {"itertuples(…)"},
     "sections/language_sentences.py": {"measure", "reason"},
+    "sections/number_reports.py": {"report['url']"},  # made by `query_params.path_with_query`, which encodes it
     "sections/overview_totals.py": {"RULE_KINDS[kind].title", "kind", "counts.due", "counts.failing"}
     | {"counts.paused", "counts.queued"},
     "sections/person_detail.py": {"api_keys(…)", "assign(…)", "sessions(…)", "timedelta(…)"},

@@ -164,7 +164,7 @@ def test_while_admin_rights_cannot_be_verified_only_public_status_is_shown(page,
     assert not shown.exception
     found = status_labels(shown)
     assert (found["Postgres"], found["Redis"], found["Queue"]) == ("unavailable", "available", "unknown")
-    assert page_text(shown).count("Cannot verify your rights") == 3
+    assert page_text(shown).count("Cannot verify your rights") == 4
 
 
 def test_a_programming_error_is_not_reported_as_an_outage():

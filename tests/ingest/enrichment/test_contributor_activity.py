@@ -11,7 +11,7 @@ from tests import seed_data
 from tests.seed_data import utc
 
 
-def test_contributors_are_told_apart_by_when_their_commits_grew(database):
+def test_contributors_differ_by_when_their_commits_grew(database):
     """Listed on 1 January, 1 March, 1 September and 1 October; the last 90 days begin on 3 July."""
     cat = seed_data.add_repository(database, "octo/cat", {"2026-01-01": 10}, github_id=7)
     listed = {
@@ -31,8 +31,8 @@ def test_contributors_are_told_apart_by_when_their_commits_grew(database):
         database.execute(schema.enrichment.update().values(captured_at=utc(day)))
         publish_data_version(database)
         rows = repository_facts.contributors(cat, None)
-        told = rows["activity"].astype(object).where(rows["activity"].notna(), None)
-        seen[day] = dict(zip(rows["login"], told, strict=True))
+        activity = rows["activity"].astype(object).where(rows["activity"].notna(), None)
+        seen[day] = dict(zip(rows["login"], activity, strict=True))
     assert seen["2026-01-01"] == {"steady": None, "back": None, "gone": None}
     assert seen["2026-03-01"] == {"steady": "active", "back": None, "gone": "active"}
     # steady: the growth of March is 184 days ago, so that of September is a return, too.
