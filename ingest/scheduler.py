@@ -34,7 +34,7 @@ from ingest.enrichment import run_log as enrichment_run_log
 from ingest.history_import import adopt
 from ingest.planning import daily_work, enqueue, refresh_plan
 from ingest.planning.rate_budget import RateBudget
-from ingest.refresh import language_rollups, run_log, summaries
+from ingest.refresh import closed_history, language_rollups, run_log, summaries
 
 log = structlog.get_logger()
 ELECTION_INTERVAL_SECONDS = 5.0
@@ -158,6 +158,15 @@ class ScheduledJobs:
         if misplaced:
             log.warning("rows found in default partition", rows=misplaced)
 
+    def close_history(self) -> None:
+        """Close the days before today, month by month, for reads of the past; and imports that were interrupted."""
+        today = self.clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        closed_history.close_own_history(self.engine.begin, today)
+        with self.engine.begin() as connection:
+            if (open_sources := closed_history.open_imported_sources(connection)) and adopt.try_block_all(connection):
+                for source_id in open_sources:
+                    closed_history.close_imported_history(connection, source_id)
+
     def create_partitions(self) -> None:
         """Create the partitions of the coming months; while a backup runs, the next hour tries again."""
         today = self.clock().date()
@@ -211,6 +220,7 @@ def build_scheduler(scheduled: ScheduledJobs) -> BackgroundScheduler:
     every(scheduled.update_state_alerts, minutes=5, first=start + FIRST_CHECK_DELAY)
     every(scheduled.delete_expired_sessions, hours=1)
     every(scheduled.create_partitions, hours=1)
+    every(scheduled.close_history, hours=1, first=start + FIRST_CHECK_DELAY)
     # Not at 00:10 exactly: a machine that was off or asleep then does it when it wakes.
     every(scheduled.run_daily_maintenance, minutes=5, first=start + FIRST_CHECK_DELAY)
     return scheduler

@@ -225,7 +225,12 @@ def summary(account_id: int, as_of: datetime | None) -> AccountSummary:
 # An account has few repositories: as an array Postgres uses the index; as a join it may read whole partitions.
 IMPORTED_TOTALS_CTES = f"""owned AS MATERIALIZED (
             SELECT repository_id, from_at, to_at FROM repository_presence
-             WHERE account_id = :account_id AND repository_id = ANY(ARRAY({EVER_OWNED}))
+             WHERE account_id = :account_id
+               AND repository_id = ANY(ARRAY(SELECT repository_id FROM repository_import
+                                              WHERE repository_id IN {EVER_OWNED}))
+        ), span AS (
+            SELECT min(first_at) AS first_at, max(last_at) AS last_at FROM repository_import
+             WHERE repository_id IN (SELECT repository_id FROM owned)
         ), imported AS (
             SELECT repository_id, source_id, captured_at, stars, forks,
                    least(captured_at + max_gap, lead(captured_at) OVER captures) AS rests_until
@@ -233,6 +238,8 @@ IMPORTED_TOTALS_CTES = f"""owned AS MATERIALIZED (
               JOIN (SELECT id, {IMPORT_MAX_GAP} AS max_gap FROM source) AS source ON source.id = source_id
              WHERE repository_id = ANY(ARRAY(SELECT repository_id FROM owned)) AND source_id <> 1
                AND captured_at <= :until
+               -- These bounds let Postgres skip partitions.
+               AND captured_at >= (SELECT first_at FROM span) AND captured_at <= (SELECT last_at FROM span)
             WINDOW captures AS (PARTITION BY repository_id, source_id ORDER BY captured_at)
         ), counted AS (
             SELECT source_id, stars, forks, greatest(captured_at, from_at) AS from_at,

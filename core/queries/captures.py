@@ -49,15 +49,18 @@ PRESENCE_EXISTS = """(repository.gone_at IS NOT NULL OR EXISTS (
 
 
 LAST_OWN_CAPTURE = f"""CASE WHEN {PRESENCE_EXISTS} THEN (
-                   SELECT max(capture.captured_at)
+                   SELECT max(last.captured_at)
                      FROM repository_presence AS presence
-                     JOIN capture ON capture.account_id = presence.account_id AND capture.source_id = 1
-                      AND capture.captured_at >= presence.from_at AND capture.captured_at < presence.to_at
-                    WHERE presence.repository_id = repository.id AND capture.captured_at <= :until)
-               ELSE (SELECT max(capture.captured_at) FROM capture
-                      WHERE capture.account_id = repository.account_id AND capture.source_id = 1
-                        AND capture.captured_at <= :until) END"""  # noqa: S608
-"""SQL: our last capture of a `repository` by `:until`. Whether it was stored by then, its first snapshot says."""
+                    CROSS JOIN LATERAL (
+                          SELECT captured_at FROM capture
+                           WHERE capture.account_id = presence.account_id AND source_id = 1 AND captured_at <= :until
+                             AND captured_at >= presence.from_at AND captured_at < presence.to_at
+                           ORDER BY captured_at DESC LIMIT 1) AS last
+                    WHERE presence.repository_id = repository.id)
+               ELSE account_last.own_at END"""  # noqa: S608
+"""SQL: our last capture of a `repository` by `:until`; needs `account_last` with that of its account.
+
+ Whether it was stored by then, its first snapshot says."""
 BEFORE_GITHUB = datetime(2000, 1, 1, tzinfo=UTC)
 
 

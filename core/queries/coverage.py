@@ -20,6 +20,41 @@ DEFINITION = (
 TRACKED_ACCOUNTS = "SELECT account_id FROM tracked_account WHERE NOT paused"
 ONE_ACCOUNT = "SELECT CAST(:account_id AS bigint) AS account_id"
 
+# Refreshes of the accounts in `covered` per day.
+REFRESHES = """refreshes AS (
+            SELECT (captured_at AT TIME ZONE 'UTC')::date AS day, count(DISTINCT account_id) AS refreshed
+              FROM covered
+              JOIN capture USING (account_id)
+             WHERE source_id = 1 AND captured_at >= :first_at AND captured_at <= :until
+             GROUP BY 1
+        )"""
+# The same for nearly all accounts: `capture_day` has the closed days of all, and few captures are of other accounts.
+REFRESHES_OF_TRACKED = """closed AS (
+            SELECT (least(closed_until, CAST(:until AS timestamptz) + interval '1 microsecond')
+                    AT TIME ZONE 'UTC')::date AS before
+              FROM source WHERE id = 1 AND closed_until IS NOT NULL
+        ), of_others AS (
+            SELECT (captured_at AT TIME ZONE 'UTC')::date AS day, count(DISTINCT account_id) AS refreshed
+              FROM account
+              JOIN capture ON capture.account_id = account.id
+             WHERE account.id NOT IN (SELECT account_id FROM covered) AND source_id = 1
+               AND captured_at >= :first_at AND captured_at < (SELECT before FROM closed)::timestamptz
+             GROUP BY 1
+        ), refreshes AS (
+            SELECT day, capture_day.accounts - coalesce(of_others.refreshed, 0) AS refreshed
+              FROM capture_day
+              LEFT JOIN of_others USING (day)
+             WHERE day >= (CAST(:first_at AS timestamptz) AT TIME ZONE 'UTC')::date
+               AND day < (SELECT before FROM closed)
+             UNION ALL
+            SELECT (captured_at AT TIME ZONE 'UTC')::date, count(DISTINCT account_id)
+              FROM covered
+              JOIN capture USING (account_id)
+             WHERE source_id = 1 AND captured_at <= :until
+               AND captured_at >= greatest(CAST(:first_at AS timestamptz), (SELECT before FROM closed)::timestamptz)
+             GROUP BY 1
+        )"""
+
 
 @dataclass(frozen=True)
 class DataState:
@@ -59,7 +94,7 @@ def daily_coverage(until: datetime, days: int) -> DataFrame:
     accounts   tracked accounts that are not paused and were first refreshed on that day or before
     share      refreshed / accounts; null before the first refresh
     """
-    return _daily_coverage(TRACKED_ACCOUNTS, until, days)
+    return _daily_coverage(TRACKED_ACCOUNTS, until, days, refreshes=REFRESHES_OF_TRACKED)
 
 
 def account_coverage(account_id: int, as_of: datetime | None) -> float | None:
@@ -77,7 +112,9 @@ def covered_share(days: DataFrame) -> float | None:
     return int(days["refreshed"].sum()) / account_days if account_days else None
 
 
-def _daily_coverage(accounts: str, until: datetime, days: int, **values: Any) -> DataFrame:
+def _daily_coverage(
+    accounts: str, until: datetime, days: int, *, refreshes: str = REFRESHES, **values: Any
+) -> DataFrame:
     sql = f"""
         WITH covered AS MATERIALIZED (
             SELECT account_id, (first.captured_at AT TIME ZONE 'UTC')::date AS first_day
@@ -87,13 +124,7 @@ def _daily_coverage(accounts: str, until: datetime, days: int, **values: Any) ->
                     WHERE capture.account_id = chosen.account_id AND source_id = 1
                     ORDER BY captured_at LIMIT 1) AS first
              WHERE first.captured_at <= :until
-        ), refreshes AS (
-            SELECT (captured_at AT TIME ZONE 'UTC')::date AS day, count(DISTINCT account_id) AS refreshed
-              FROM covered
-              JOIN capture USING (account_id)
-             WHERE source_id = 1 AND captured_at >= :first_at AND captured_at <= :until
-             GROUP BY 1
-        ), started AS (
+        ), {refreshes}, started AS (
             SELECT greatest(first_day, (CAST(:first_at AS timestamptz) AT TIME ZONE 'UTC')::date) AS day,
                    count(*) AS accounts
               FROM covered GROUP BY 1

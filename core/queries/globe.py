@@ -10,7 +10,7 @@ from core.db.frames import read_frame
 from core.geo.geocoder import default_geocoder
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes
-from core.queries.repository_base import as_of_values, repository_ctes
+from core.queries.repository_base import as_of_values, counts_ctes
 
 COLUMNS = ["place", "country", "exact", "latitude", "longitude", "accounts", "repositories", "stars", "followers"]
 SUMMED_COLUMNS = ["accounts", "repositories", "stars", "followers"]
@@ -35,7 +35,7 @@ def account_locations(as_of: datetime | None) -> DataFrame:
     followers             int, of the accounts that we refreshed by then; null without any
     """
     sql = f"""
-        WITH {repository_ctes(as_of)}, {account_attributes(as_of)}, owned AS (
+        WITH {counts_ctes(as_of)}, {account_attributes(as_of)}, owned AS (
             SELECT repository.account_id, count(*) AS repositories, sum(stars)::bigint AS stars
               FROM stored
               JOIN repository ON repository.id = stored.repository_id

@@ -10,9 +10,12 @@ A repository's growth ends at its last capture (`until_at`) and starts that many
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from core.db.partitions import first_of_month
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
+from core.queries.past_counts import closed_month, own_stars_at
 
 DEFINITION = (
     "**Gained**: stars at a repository's last refresh, minus its stars that many days before. A repository that did "
@@ -35,14 +38,17 @@ LATEST_SUBJECT = f"""
 #   changed_at   when `stars` were first captured, if by us; else null
 #   is_special   whether its captures may differ from its account's, see `captures.PRESENCE_EXISTS`
 #   is_imported  whether any source imported history of it
-GROWTH_CTES = f"""
+_GROWTH_CTES = f"""
         span AS (
             SELECT days, make_interval(days => days) AS length FROM unnest(CAST(:days AS int[])) AS days
         ), account_start AS MATERIALIZED (
-            SELECT account_id, until_at, days, length, until_at - length AS start_at,
+            SELECT ended.account_id, until_at, days, length, until_at - length AS start_at,
+                   CASE WHEN until_at - length < closed_until
+                        THEN {closed_month("until_at - length")} END AS start_month,
                    CASE WHEN captured_at >= until_at - length - least(max_gap, length) THEN captured_at END AS own_at
               FROM (SELECT DISTINCT account_id, until_at FROM subject) AS ended
              CROSS JOIN span
+             CROSS JOIN (SELECT closed_until, last_month FROM source WHERE id = 1) AS source
               LEFT JOIN LATERAL (
                    SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
                     WHERE capture.account_id = ended.account_id AND source_id = 1 AND captured_at <= until_at - length
@@ -52,25 +58,24 @@ GROWTH_CTES = f"""
                        WHEN created_at > start_at THEN 0
                        WHEN own.at IS NULL OR own.at < imported.captured_at THEN imported.stars
                        WHEN changed_at <= start_at THEN subject.stars
-                       ELSE coalesce(
-                           (SELECT stars FROM repository_snapshot
-                             WHERE repository_id = subject.repository_id AND source_id = 1 AND captured_at <= start_at
-                               AND captured_at >= CAST(:began AS timestamptz)
-                             ORDER BY captured_at DESC LIMIT 1),
+                       ELSE coalesce({{own_stars_at_start}},
                            imported.stars) END AS growth
               FROM subject
-              JOIN account_start USING (account_id, until_at)
+              -- Each has its counterpart. Postgres joins both sides of FULL by hash, however few rows it expects.
+              FULL JOIN account_start USING (account_id, until_at) {{month_join}}
              CROSS JOIN LATERAL (
                    SELECT CASE WHEN is_special THEN (
                               SELECT CASE WHEN captured_at >= start_at - least(max_gap, length) THEN captured_at END
-                                FROM (SELECT capture.captured_at, {OWN_MAX_GAP} AS max_gap
+                                FROM (SELECT last.*
                                         FROM repository_presence AS presence
-                                        JOIN capture ON capture.account_id = presence.account_id
-                                         AND capture.source_id = 1 AND capture.captured_at >= presence.from_at
-                                         AND capture.captured_at < presence.to_at
+                                       CROSS JOIN LATERAL (
+                                             SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
+                                              WHERE capture.account_id = presence.account_id AND source_id = 1
+                                                AND captured_at >= presence.from_at AND captured_at < presence.to_at
+                                                AND captured_at <= start_at
+                                              ORDER BY captured_at DESC LIMIT 1) AS last
                                        WHERE presence.repository_id = subject.repository_id
-                                         AND capture.captured_at <= start_at
-                                       ORDER BY capture.captured_at DESC LIMIT 1) AS newest)
+                                       ORDER BY captured_at DESC LIMIT 1) AS newest)
                           ELSE own_at END AS at) AS own
               LEFT JOIN LATERAL (
                    SELECT stars, captured_at
@@ -81,6 +86,27 @@ GROWTH_CTES = f"""
                       AND captured_at >= start_at - {IMPORT_MAX_GAP}
                     ORDER BY captured_at DESC, source_id DESC LIMIT 1) AS imported ON true
         )"""  # noqa: S608
+
+_OWN_STARS_AT_START = own_stars_at("subject.repository_id", "start_at")
+GROWTH_CTES = _GROWTH_CTES.format(own_stars_at_start=_OWN_STARS_AT_START, month_join="")
+"""For few repositories: each start is looked up by itself."""
+# For many: the starts of most of them are in the same months, `:main_months`, which are joined at once.
+GROWTH_OF_ALL_CTES = _GROWTH_CTES.format(
+    own_stars_at_start=f"""
+                           CASE WHEN start_month = ANY(CAST(:main_months AS date[]))
+                                THEN month.stars[nullif(width_bucket(start_at, month.captured_at), 0)]
+                                ELSE {_OWN_STARS_AT_START} END""",
+    month_join="""
+              LEFT JOIN repository_month AS month
+                ON month.source_id = 1 AND month.month = start_month AND month.repository_id = subject.repository_id
+               AND month.month = ANY(CAST(:main_months AS date[]))""",
+)
+
+
+def main_month_values(days: Sequence[int], until: datetime) -> dict[str, Any]:
+    """Return the further value of GROWTH_OF_ALL_CTES: where repositories captured in the week before *until* start."""
+    starts = [until.astimezone(UTC) - timedelta(days=ago + lag) for ago in days for lag in (0, 7)]
+    return {"main_months": sorted({first_of_month(at.date()) for at in starts})}
 
 
 def growth_values(days: Sequence[int]) -> dict[str, Any]:

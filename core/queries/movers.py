@@ -10,8 +10,8 @@ from core.db.frames import derived, read_frame
 from core.db.schema import GROWTH_DAYS
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.captures import newest_capture_at
-from core.queries.growth import GROWTH_CTES, LATEST_SUBJECT, growth_values
-from core.queries.repository_base import repository_ctes, until_values
+from core.queries.growth import GROWTH_OF_ALL_CTES, LATEST_SUBJECT, growth_values, main_month_values
+from core.queries.repository_base import counts_ctes, growth_of_ctes, repository_ctes, until_values
 
 MAX_LAG = timedelta(days=7)
 """Growth that ended longer than this before the newest capture of all is not compared with the newest."""
@@ -38,7 +38,7 @@ COUNT_CANDIDATES = """SELECT count(*) FILTER (WHERE is_recent AND growth IS NOT 
               FROM candidate"""
 COMPUTED_GROWTH_CTES = f"""subject AS ({LATEST_SUBJECT}
              WHERE checked_at > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)
-        ), {GROWTH_CTES}"""
+        ), {GROWTH_OF_ALL_CTES}"""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def movers(
     values: dict[str, Any] = {"reference": newest_at, "max_lag": MAX_LAG, "language": language, "limit": limit}
     values |= {"created_after": until - max_age if max_age else None}
     if not is_stored:
-        values |= until_values(until) | growth_values([days]) | {"as_of": as_of}
+        values |= until_values(until) | growth_values([days]) | main_month_values([days], until) | {"as_of": as_of}
     found = read_frame(sql, **values)
     counts = (read_frame(f"{ctes} SELECT * FROM counted", **values) if found.empty else found).iloc[0]  # noqa: S608
     return Movers(
@@ -126,14 +126,22 @@ def _stored_candidates(days: int) -> str:
 
 def _computed_candidates(as_of: datetime | None) -> str:
     """Return the CTE `candidate` after those that compute growth over any days, as of any moment."""
-    growth = f"{repository_ctes(None)}, {COMPUTED_GROWTH_CTES}" if as_of is None else repository_ctes(as_of)
+    growth = f"{repository_ctes(None)}, {COMPUTED_GROWTH_CTES}" if as_of is None else _growth_as_of(as_of)
+    # Of the past, only chosen repositories have a row of growth: then FULL is the same as LEFT, and always by hash.
+    join = "LEFT JOIN" if as_of is None else "FULL JOIN"
     return f"""{growth}, candidate AS MATERIALIZED (
             SELECT github_id AS id, stored.full_name, owner, stored.description, language, stars, growth,
                    checked_at AS until_at, source_id, {IS_RECENT.format(at="checked_at")} AS is_recent
               FROM (SELECT * FROM stored WHERE {IS_CHOSEN}) AS stored
               JOIN repository ON repository.id = stored.repository_id
-              LEFT JOIN growth USING (repository_id)
+              {join} growth USING (repository_id)
         )"""  # noqa: S608
+
+
+def _growth_as_of(as_of: datetime) -> str:
+    """Return `stored` as of a timestamp, and `growth` of those that are compared."""
+    recent = f"SELECT * FROM stored WHERE {IS_CHOSEN} AND {IS_RECENT.format(at='checked_at')}"  # noqa: S608
+    return f"{counts_ctes(as_of)}, recent AS ({recent}), {growth_of_ctes('recent')}"
 
 
 def _sum_counts(days: int) -> str:

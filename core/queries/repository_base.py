@@ -15,7 +15,8 @@ from typing import Any
 
 from core.queries.attributes import REPOSITORIES_AS_OF
 from core.queries.captures import LAST_OWN_CAPTURE, PRESENCE_EXISTS, first_own_capture_at
-from core.queries.growth import GROWTH_CTES, growth_values
+from core.queries.growth import GROWTH_CTES, GROWTH_OF_ALL_CTES, growth_values, main_month_values
+from core.queries.past_counts import NEWEST_CTE, NEWEST_OF_IDS_CTE
 
 CURRENT_CTES = """
         stored AS (
@@ -33,76 +34,96 @@ GROWN_CTE = """grown AS (
               FROM growth GROUP BY repository_id
         )"""
 
-# For few repositories: their counts by `:until` and their growth. Our own counts come before imported ones.
-SELECTED_AS_OF_CTES = f"""subject AS (
-            SELECT repository.id AS repository_id, account_id, created_at, newest.source_id, newest.stars, newest.forks,
-                   newest.size_kb, newest.captured_at,
-                   CASE newest.source_id WHEN 1 THEN newest.captured_at END AS changed_at,
-                   greatest(newest.captured_at, CASE newest.source_id WHEN 1 THEN {LAST_OWN_CAPTURE} END) AS until_at,
-                   {PRESENCE_EXISTS} AS is_special,
-                   EXISTS (SELECT FROM repository_import WHERE repository_id = repository.id) AS is_imported
-              FROM repository
-             CROSS JOIN LATERAL (
-                   (SELECT * FROM repository_snapshot
-                     WHERE repository_id = repository.id AND source_id = 1 AND captured_at <= :until
-                       AND captured_at >= :began
-                     ORDER BY captured_at DESC LIMIT 1)
-                    UNION ALL
-                   (SELECT * FROM repository_snapshot
-                     WHERE repository_id = repository.id AND source_id <> 1 AND captured_at <= :until
-                     ORDER BY captured_at DESC, source_id DESC LIMIT 1)
-                    ORDER BY source_id LIMIT 1) AS newest
-             WHERE repository.id = ANY(CAST(:ids AS bigint[]))
-        ), {GROWTH_CTES}, {GROWN_CTE}"""  # noqa: S608
-
-# The newest row of each repository is the greatest array of: whether it is our own capture (preferred over imports),
-# its time in microseconds, then its values. That is one pass over the snapshots; a join by time would search every
-# partition for every repository.
-AS_OF_CTES = f"""
-        newest AS (
-            SELECT repository_id,
-                   max(ARRAY[(source_id = 1)::int, (date_part('epoch', captured_at) * 1e6)::bigint,
-                             source_id, stars, forks, size_kb]) AS newest_row
-              FROM repository_snapshot WHERE captured_at <= :as_of
-             GROUP BY repository_id
-        ), subject AS (
-            SELECT repository_id, account_id, created_at, newest_row[3]::smallint AS source_id,
-                   newest_row[4]::int AS stars, newest_row[5]::int AS forks, newest_row[6]::int AS size_kb,
-                   CASE newest_row[3] WHEN 1 THEN row_at END AS changed_at,
-                   greatest(row_at, CASE newest_row[3] WHEN 1 THEN {LAST_OWN_CAPTURE} END) AS until_at,
-                   {PRESENCE_EXISTS} AS is_special,
-                   EXISTS (SELECT FROM repository_import WHERE repository_id = repository.id) AS is_imported
+# When each account of `{chosen}` was last captured by us. Needs `newest`: the counts by `:until`.
+_COUNTED_CTES = f"""account_last AS MATERIALIZED (
+            SELECT account.id AS account_id, own.captured_at AS own_at
+              FROM account
+              LEFT JOIN LATERAL (
+                   SELECT captured_at FROM capture
+                    WHERE capture.account_id = account.id AND source_id = 1 AND captured_at <= :until
+                    ORDER BY captured_at DESC LIMIT 1) AS own ON true
+             WHERE {{chosen}}
+        ), counts AS (
+            SELECT newest.*, CASE newest.source_id WHEN 1 THEN newest.captured_at END AS changed_at,
+                   greatest(newest.captured_at, CASE newest.source_id WHEN 1 THEN {LAST_OWN_CAPTURE} END) AS checked_at
               FROM newest
-              JOIN repository ON repository.id = repository_id
-             CROSS JOIN LATERAL (
-                   SELECT timestamptz 'epoch' + newest_row[2] * interval '1 microsecond' AS row_at) AS converted
-        ), {GROWTH_CTES}, {GROWN_CTE}, {REPOSITORIES_AS_OF}, stored AS (
-            SELECT subject.repository_id, attributes.account_id, split_part(full_name, '/', 1) AS owner, full_name,
-                   description, license, topics, present_language(primary_language) AS language, is_fork, is_archived,
-                   is_gone, attributes.created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d,
-                   until_at AS checked_at, source_id
-              FROM subject
-              JOIN attributes ON attributes.repository_id = subject.repository_id
-              LEFT JOIN grown ON grown.repository_id = subject.repository_id
-        ), extra AS (
-            SELECT repository_id,
-                   max(ARRAY[(source_id = 1)::int, (date_part('epoch', captured_at) * 1e6)::bigint,
-                             watchers, open_issues]) AS newest_row
-              FROM repository_extra_snapshot WHERE captured_at <= :as_of
-             GROUP BY repository_id
+              JOIN repository ON repository.id = newest.repository_id
+              JOIN account_last ON account_last.account_id = repository.account_id
+        )"""  # noqa: S608
+
+# The CTE `subject` of GROWTH_CTES, of a table with columns of `counts`.
+_SUBJECT = f"""
+            SELECT counts.repository_id, repository.account_id, repository.created_at, counts.stars, changed_at,
+                   checked_at AS until_at, {PRESENCE_EXISTS} AS is_special,
+                   EXISTS (SELECT FROM repository_import WHERE repository_id = repository.id) AS is_imported
+              FROM {{table}} AS counts
+              JOIN repository ON repository.id = counts.repository_id"""  # noqa: S608
+
+_OWNERS_OF_IDS = "account.id IN (SELECT account_id FROM repository WHERE id = ANY(CAST(:ids AS bigint[])))"
+
+# For few repositories: their counts by `:until` and their growth. Our own counts come before imported ones.
+SELECTED_AS_OF_CTES = f"""{NEWEST_OF_IDS_CTE}, {_COUNTED_CTES.format(chosen=_OWNERS_OF_IDS)},
+        subject AS MATERIALIZED ({_SUBJECT.format(table="counts")}
+        ), {GROWTH_CTES}, {GROWN_CTE}, grown_counts AS MATERIALIZED (
+            SELECT counts.*, stars_7d, stars_30d
+              FROM counts
+              FULL JOIN grown ON grown.repository_id = counts.repository_id
+        )"""  # noqa: S608
+
+_KNOWN_COLUMNS = """counts.repository_id, split_part(full_name, '/', 1) AS owner, full_name, description, license,
+                   topics, present_language(primary_language) AS language, is_fork, is_archived, is_gone,
+                   attributes.created_at, pushed_at, stars, forks, size_kb, checked_at, source_id, changed_at,
+                   attributes.account_id"""
+_KNOWN_AS_OF_CTES = f"""{NEWEST_CTE}, {_COUNTED_CTES.format(chosen="true")}, {REPOSITORIES_AS_OF},
+        {{name}} AS (
+            SELECT {_KNOWN_COLUMNS}
+              FROM counts
+              JOIN attributes ON attributes.repository_id = counts.repository_id
+        )"""  # noqa: S608
+
+_GROWN_AS_OF_CTES = f"""{_KNOWN_AS_OF_CTES.format(name="known")}, matching AS MATERIALIZED (
+            SELECT * FROM known WHERE {{matching}}
+        ), subject AS MATERIALIZED ({_SUBJECT.format(table="matching")}
+        ), {GROWTH_OF_ALL_CTES}, {GROWN_CTE}, stored AS MATERIALIZED (
+            SELECT matching.*, stars_7d, stars_30d
+              FROM matching
+              FULL JOIN grown ON grown.repository_id = matching.repository_id
         ), extras AS (
-            SELECT repository_id, newest_row[3]::int AS watchers, newest_row[4]::int AS open_issues FROM extra
+            SELECT DISTINCT ON (repository_id) repository_id, watchers, open_issues
+              FROM repository_extra_snapshot
+              JOIN (SELECT repository_id FROM matching) AS chosen USING (repository_id)
+             WHERE captured_at <= :as_of
+             ORDER BY repository_id, source_id = 1 DESC, captured_at DESC
         )"""  # noqa: S608
 
 
-def repository_ctes(as_of: datetime | None) -> str:
-    """Return the expressions to select from; with a timestamp they need the values of `as_of_values`."""
-    return CURRENT_CTES if as_of is None else AS_OF_CTES
+def repository_ctes(as_of: datetime | None, matching: str = "true") -> str:
+    """Return the expressions to select from; with a timestamp they need the values of `as_of_values`.
+
+    matching  as of a timestamp `stored` has only the repositories that match this condition on its columns, growth
+              excepted: what is left out costs nothing
+    """
+    return CURRENT_CTES if as_of is None else _GROWN_AS_OF_CTES.format(matching=matching)
+
+
+def counts_ctes(as_of: datetime | None) -> str:
+    """Return `stored` without growth as of a timestamp, where nobody needs it; the same values."""
+    return CURRENT_CTES if as_of is None else _KNOWN_AS_OF_CTES.format(name="stored")
+
+
+def growth_of_ctes(table: str) -> str:
+    """Return `growth` of the repositories in *table*, rows of `counts_ctes` as of a timestamp; the same values."""
+    return f"subject AS MATERIALIZED ({_SUBJECT.format(table=table)}\n        ), {GROWTH_OF_ALL_CTES}"
 
 
 def as_of_values(as_of: datetime | None) -> dict[str, Any]:
     """Return the bound values that `repository_ctes` needs."""
-    return {} if as_of is None else {"as_of": as_of, **until_values(as_of), **growth_values((7, 30))}
+    return {} if as_of is None else selected_as_of_values(as_of) | main_month_values((7, 30), as_of)
+
+
+def selected_as_of_values(as_of: datetime) -> dict[str, Any]:
+    """Return the bound values that SELECTED_AS_OF_CTES and attributes of then need, besides `ids`."""
+    return {"as_of": as_of, **until_values(as_of), **growth_values((7, 30))}
 
 
 def until_values(until: datetime) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from core.queries.attributes import (
     owned_repository_ids,
     repository_attributes,
 )
-from core.queries.repository_base import SELECTED_AS_OF_CTES
-from core.queries.repository_base import as_of_values as counts_as_of_values
+from core.queries.repository_base import SELECTED_AS_OF_CTES, selected_as_of_values
 
 
 @dataclass(frozen=True)
@@ -106,11 +105,10 @@ AS_OF_SQL = f"""
                mix.languages::text AS languages, default_branch, is_fork, is_archived, is_template, is_gone,
                attributes.created_at, pushed_at, latest.stars, latest.forks, extra.watchers, extra.open_issues,
                extra.open_change_requests, extra.open_issues_and_change_requests, latest.size_kb,
-               grown.stars_7d, grown.stars_30d, latest.captured_at, latest.until_at AS checked_at,
+               latest.stars_7d, latest.stars_30d, latest.captured_at, latest.checked_at,
                CASE latest.source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
-          FROM subject AS latest
+          FROM grown_counts AS latest
           JOIN attributes ON attributes.repository_id = latest.repository_id
-          LEFT JOIN grown ON grown.repository_id = latest.repository_id
           JOIN source ON source.id = latest.source_id
           LEFT JOIN LATERAL (
                SELECT coalesce(jsonb_object_agg(language, bytes) FILTER (WHERE language <> ''), '{{}}') AS languages
@@ -179,7 +177,7 @@ def _read_by_ids(ids: list[int], as_of: datetime | None) -> DataFrame:
     return (
         read_arrow(CURRENT_SQL, ids=ids)
         if as_of is None
-        else read_arrow(AS_OF_SQL, ids=ids, **counts_as_of_values(as_of))
+        else read_arrow(AS_OF_SQL, ids=ids, **selected_as_of_values(as_of))
     )
 
 

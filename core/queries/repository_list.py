@@ -9,7 +9,8 @@ from pandas import DataFrame
 
 from core.db.arrow import read_arrow
 from core.db.frames import read_frame
-from core.queries.repository_base import as_of_values, repository_ctes
+from core.queries.past_counts import NEWEST_CTE
+from core.queries.repository_base import as_of_values, counts_ctes, repository_ctes
 from core.whole_numbers import MAX_INT32
 
 ORDER_BY: Mapping[str, str] = {
@@ -122,7 +123,7 @@ def matching_page(
 def _select_matching(filters: Filters, order: str) -> str:
     # *order* is a constant of this module: no reader's text enters the SQL.
     return f"""
-        WITH {repository_ctes(filters.as_of)}
+        WITH {repository_ctes(filters.as_of, _where(CONDITIONS))}
         SELECT full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers, open_issues,
                size_kb, license, topics, is_fork, is_archived, is_gone, created_at, pushed_at, checked_at,
                source.name AS source
@@ -139,7 +140,7 @@ def count_matching(filters: Filters) -> int:
     if not filters.active and filters.as_of is None:
         return count_repositories(None)
     sql = f"""
-        WITH {repository_ctes(filters.as_of)}
+        WITH {counts_ctes(filters.as_of)}
         SELECT count(*) AS matching FROM stored WHERE {_where(CONDITIONS)}
     """  # noqa: S608
     return int(read_frame(sql, **filters.values)["matching"].iloc[0])
@@ -149,7 +150,7 @@ def count_repositories(as_of: datetime | None) -> int:
     """Count all repositories stored by *as_of*, without filters."""
     sql = "SELECT coalesce(sum(repositories), 0)::bigint AS stored FROM account_summary"
     if as_of is not None:
-        sql = "SELECT count(DISTINCT repository_id) AS stored FROM repository_snapshot WHERE captured_at <= :as_of"
+        sql = f"WITH {NEWEST_CTE} SELECT count(*) AS stored FROM newest"  # noqa: S608
     return int(read_frame(sql, **as_of_values(as_of))["stored"].iloc[0])
 
 
@@ -162,7 +163,7 @@ def counts_without_each_filter(filters: Filters) -> dict[str, int]:
         f'count(*) FILTER (WHERE {_where(name for name in CONDITIONS if name != dropped)}) AS "{dropped}"'
         for dropped in names
     )
-    sql = f"WITH {repository_ctes(filters.as_of)}\n        SELECT {counts}\n          FROM stored"  # noqa: S608
+    sql = f"WITH {counts_ctes(filters.as_of)}\n        SELECT {counts}\n          FROM stored"  # noqa: S608
     row = read_frame(sql, **filters.values).iloc[0]
     return {str(name): int(count) for name, count in row.sort_values(ascending=False).items()}
 
@@ -204,7 +205,7 @@ def star_distribution(filters: Filters) -> DataFrame:
     repositories  how many
     """
     sql = f"""
-        WITH {repository_ctes(filters.as_of)}, binned AS (
+        WITH {counts_ctes(filters.as_of)}, binned AS (
             SELECT CASE WHEN stars > 0 THEN floor(log(stars) * 3 + 1e-9)::int END AS bin, count(*) AS repositories
               FROM stored WHERE stars IS NOT NULL AND {_where(CONDITIONS)}
              GROUP BY 1
@@ -225,7 +226,7 @@ def fastest_growing(filters: Filters, limit: int = 400) -> DataFrame:
     checked_at           timestamp of the last capture
     """
     sql = f"""
-        WITH {repository_ctes(filters.as_of)}
+        WITH {repository_ctes(filters.as_of, _where(CONDITIONS))}
         SELECT full_name, language, stars, stars_30d, checked_at
           FROM stored WHERE stars_30d > 0 AND stars > 0 AND {_where(CONDITIONS)}
          ORDER BY stars_30d DESC, full_name LIMIT :limit

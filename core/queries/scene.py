@@ -7,7 +7,7 @@ from typing import Any
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.repository_base import as_of_values, repository_ctes
+from core.queries.repository_base import as_of_values, counts_ctes, growth_of_ctes
 from core.whole_numbers import MAX_INT32
 
 MAX_TOWERS = 5_000
@@ -48,14 +48,15 @@ def city_repositories(filters: CityFilters) -> DataFrame:
     checked_at                  timestamp of the last capture
     """
     sql = f"""
-        WITH {repository_ctes(filters.as_of)}, {ELIGIBLE_CTE}, chosen AS (
+        WITH {counts_ctes(filters.as_of)}, {ELIGIBLE_CTE}, chosen AS (
             SELECT district, sum(stars) AS district_stars
               FROM eligible GROUP BY district ORDER BY sum(stars) DESC, district LIMIT :owners
         ), tallest AS (
             SELECT * FROM eligible JOIN chosen USING (district) ORDER BY stars DESC, full_name LIMIT :limit
-        )
+        ){_grown_towers(filters.as_of)}
         SELECT full_name, owner, language, stars, stars_30d, checked_at
-          FROM tallest ORDER BY district_stars DESC, district, stars DESC, full_name
+          FROM {"tallest" if filters.as_of is None else "grown_tower"}
+         ORDER BY district_stars DESC, district, stars DESC, full_name
     """  # noqa: S608
     return read_frame(sql, **filters.values, owners=filters.owners, limit=MAX_TOWERS)
 
@@ -63,8 +64,20 @@ def city_repositories(filters: CityFilters) -> DataFrame:
 def count_eligible(filters: CityFilters) -> tuple[int, int]:
     """Count the repositories and owners that match, before the limits on owners and towers."""
     sql = f"""
-        WITH {repository_ctes(filters.as_of)}, {ELIGIBLE_CTE}
+        WITH {counts_ctes(filters.as_of)}, {ELIGIBLE_CTE}
         SELECT count(*) AS repositories, count(DISTINCT district) AS owners FROM eligible
     """  # noqa: S608
     row = read_frame(sql, **filters.values).iloc[0]
     return int(row["repositories"]), int(row["owners"])
+
+
+def _grown_towers(as_of: datetime | None) -> str:
+    """Return the further expression `grown_tower` as of a timestamp: the growth of the chosen repositories alone."""
+    if as_of is None:
+        return ""
+    return f""", {growth_of_ctes("tallest")}, grown_tower AS MATERIALIZED (
+            SELECT tallest.*, growth AS stars_30d
+              FROM tallest
+              FULL JOIN (SELECT * FROM growth WHERE days = 30) AS growth
+                ON growth.repository_id = tallest.repository_id
+        )"""  # noqa: S608

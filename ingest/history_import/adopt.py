@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from ingest.history_import import aggregates
-from ingest.refresh import growth, summaries
+from ingest.refresh import closed_history, growth, summaries
 
 # Advisory lock key of history imports.
 IMPORT_LOCK = 0x494D504F5254
@@ -72,6 +72,7 @@ def _adopt(connection: Connection, chosen: str, values: dict[str, object]) -> li
     named_accounts = sorted({pair.named_account for pair in pairs})
     delete_empty_accounts(connection, named_accounts)
     summaries.update_summaries(connection, account_ids=named_accounts)
+    closed_history.rebuild_repositories(connection, sources, [*named, *real])
     for source_id in sources:
         aggregates.update_repository_imports(connection, source_id, real)
         growth.update_import_growth(connection, source_id, real)
@@ -83,6 +84,11 @@ def try_block_imports(connection: Connection) -> bool:
     return bool(
         connection.execute(text("SELECT pg_try_advisory_xact_lock_shared(:key)"), {"key": IMPORT_LOCK}).scalar_one()
     )
+
+
+def try_block_all(connection: Connection) -> bool:
+    """Block imports and adoptions until this transaction ends; returns False while one of them is under way."""
+    return bool(connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": IMPORT_LOCK}).scalar_one())
 
 
 def _move_history(connection: Connection, named: Sequence[int], real: Sequence[int]) -> list[int]:

@@ -7,7 +7,7 @@ Aggregates are updated at the end, so an interrupted import shows nothing half-m
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import structlog
@@ -22,7 +22,7 @@ from ingest.history_import.connection import ImportConnection, import_connection
 from ingest.history_import.reader import HistoryFile
 from ingest.history_import.rejects import RejectsFile
 from ingest.history_import.staging import RepositoryNames
-from ingest.refresh import growth, language_rollups, summaries
+from ingest.refresh import closed_history, growth, language_rollups, summaries
 
 log = structlog.get_logger()
 
@@ -148,7 +148,7 @@ def _write_staged(
     if staged.first and staged.last:
         create_partitions(steps.step, staged.first, staged.last)
     run.rejected, run.rejects_file = staged.rejects.count, staged.rejects.keep()
-    _write_batches(steps, run, lambda share: progress(int(share * staged.rows), staged.rows))
+    _write_batches(steps, run, staged.first, lambda share: progress(int(share * staged.rows), staged.rows))
     if run.written or updated or run.resumes_unfinished:
         with steps.step() as connection:
             _update_aggregates(connection, run)
@@ -170,13 +170,18 @@ def _write_staged(
     return report
 
 
-def _write_batches(steps: ImportConnection, run: run_log.ImportRun, progress: Callable[[float], None]) -> None:
+def _write_batches(
+    steps: ImportConnection, run: run_log.ImportRun, first_day: date | None, progress: Callable[[float], None]
+) -> None:
     with steps.step() as connection:
         batches = writer.repository_batches(connection)
     total, done = sum(rows for _, _, rows in batches), 0
     for first, last, rows in batches:
         with steps.step() as connection:
-            run.written += writer.write_batch(connection, run.source_id, run.id, first, last)
+            written = writer.write_batch(connection, run.source_id, run.id, first, last)
+            if written and first_day:
+                closed_history.reopen_imported(connection, run.source_id, datetime.combine(first_day, time.min, UTC))
+            run.written += written
             run_log.write_progress(connection, run)
         done += rows
         progress(READ_SHARE + WRITE_SHARE * done / total)
@@ -189,6 +194,7 @@ def _update_aggregates(connection: Connection, run: run_log.ImportRun) -> None:
     adopted = adopt.adopt_all_imported_history(connection)
     aggregates.update_repository_imports(connection, run.source_id)
     aggregates.update_source_interval(connection, run.source_id)
+    closed_history.close_imported_history(connection, run.source_id)
     growth.update_import_growth(connection, run.source_id)
     # Growth of our own counts may now start from imported values before our first capture.
     imported = connection.scalars(

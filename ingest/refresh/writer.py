@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from core.queries.captures import STORED_CADENCE
 from ingest.github.api.models import Account, Repository
-from ingest.refresh import summaries
+from ingest.refresh import closed_history, summaries
 from ingest.refresh.diff import AccountCounts, ChangeEntry, RepositoryDetails, RepositoryExtras, counts_of
 from ingest.refresh.languages import LanguageSignals
 from ingest.refresh.stored_state import load_languages
@@ -71,6 +71,7 @@ def write_capture(
     connection: Connection, account_id: int, captured_at: datetime, run_id: int, default_cadence: timedelta
 ) -> None:
     """Write a capture, and when the next one is expected: its refresh is planned already."""
+    closed_history.reopen_own(connection, captured_at)
     connection.execute(
         text(f"""
             INSERT INTO capture (account_id, captured_at, source_id, run_id, cadence)

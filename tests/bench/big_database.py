@@ -89,9 +89,11 @@ class World:
 
     def _sizes(self, accounts: int, repositories: int, scale: float) -> list[int]:
         large = [max(2, round(LARGEST * scale)), max(2, round(SECOND_LARGEST * scale))]
+        left = repositories - sum(large)
         weights = self.random.pareto(1.3, accounts - 2) + 0.2
-        shares = np.minimum(weights / weights.sum() * (repositories - sum(large)), large[1] * 0.9)
-        return large + [max(1, round(float(share))) for share in shares]
+        for _ in range(20):  # what the largest may not have is shared among the others
+            weights = np.minimum(weights / weights.sum() * left, large[1] * 0.9)
+        return large + [max(1, round(float(weight))) for weight in weights]
 
     def _add_account(self, account: int, size: int) -> None:
         first_day = 0 if account % 3 else int(self.random.integers(0, DAYS // 2))
@@ -161,7 +163,10 @@ def fill(url: str, scale: float, end: datetime) -> None:
         file = Path(folder) / "weekly.parquet"
         _write_imported_history(world, file)
         import_history(file, "elsewhere", engine=engine)
-    ScheduledJobs(engine, clock=lambda: end).run_daily_maintenance()
+    jobs = ScheduledJobs(engine, clock=lambda: end)
+    jobs.run_daily_maintenance()
+    if hasattr(jobs, "close_history"):  # an older version has none
+        jobs.close_history()
     engine.dispose()
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")

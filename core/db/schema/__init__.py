@@ -6,7 +6,7 @@ name. Timestamps are `timestamptz` in UTC. A count that GitHub did not report is
 
 from core.db.schema.accounts import account, account_snapshot, account_summary, account_version
 from core.db.schema.alerts import alert, alert_rule, webhook, webhook_delivery
-from core.db.schema.captures import capture, change, data_version, language_day, repository_import, source
+from core.db.schema.captures import capture, capture_day, change, data_version, language_day, repository_import, source
 from core.db.schema.columns import GROWTH_DAYS, metadata
 from core.db.schema.enrichment import (
     commit_day,
@@ -30,6 +30,7 @@ from core.db.schema.repositories import (
     repository_current,
     repository_extra_snapshot,
     repository_language,
+    repository_month,
     repository_push,
     repository_snapshot,
     repository_summary,
@@ -49,6 +50,7 @@ __all__ = [
     "api_key",
     "audit_event",
     "capture",
+    "capture_day",
     "change",
     "collection",
     "collection_member",
@@ -79,6 +81,7 @@ __all__ = [
     "repository_extra_snapshot",
     "repository_import",
     "repository_language",
+    "repository_month",
     "repository_push",
     "repository_snapshot",
     "repository_summary",

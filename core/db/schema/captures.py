@@ -33,7 +33,12 @@ source = Table(
     Column("id", SmallInteger, Identity(always=True, start=2), primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("cadence", Interval, comment="usual interval between two captures; null until estimated"),
-    comment="Origin of captures: 1 is this installation, each other one an import of somebody else's history",
+    timestamp_column("closed_until"),
+    timestamp_column("closing_until"),
+    Column("last_month", Date),
+    comment="Origin of captures: 1 is this installation, each other one an import of somebody else's history."
+    " closed_until: repository_month has everything before it, up to last_month; whoever writes older rows lowers it."
+    " closing_until: the same, while that is being written",
 )
 
 
@@ -65,6 +70,16 @@ capture = Table(
     ),
     comment="One successful refresh of an account (or of a repository, if imported), whether or not anything changed."
     " Coverage, freshness and gaps are computed from this table only",
+)
+
+
+capture_day = Table(
+    "capture_day",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("accounts", Integer, nullable=False),
+    comment="How many accounts we refreshed on a day (UTC), tracked now or not; complete before source.closed_until of"
+    " source 1",
 )
 
 

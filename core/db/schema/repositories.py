@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Computed,
+    Date,
     DateTime,
     ForeignKey,
     Index,
@@ -169,6 +170,20 @@ repository_snapshot = Table(
     PrimaryKeyConstraint("repository_id", "captured_at", "source_id"),
     postgresql_partition_by="RANGE (captured_at)",
     comment="Stars, forks and size at one time, stored only when they differ; imported rows are stored as they are",
+)
+
+
+repository_month = Table(
+    "repository_month",
+    metadata,
+    source_id_column(),
+    Column("month", Date, nullable=False),
+    Column("repository_id", BigInteger, nullable=False),
+    Column("captured_at", ARRAY(DateTime(timezone=True)), nullable=False),
+    *(Column(name, ARRAY(Integer), nullable=False) for name in ("stars", "forks", "size_kb")),
+    PrimaryKeyConstraint("source_id", "month", "repository_id"),
+    comment="The snapshots of one repository in one month (UTC), oldest first, after the last one before the month;"
+    " derived from repository_snapshot up to source.closed_until",
 )
 
 

@@ -16,6 +16,7 @@ from core.db import schema
 from core.db.frames import frame_cache
 from core.db.partitions import ensure_partitions
 from core.queries import account_repositories, movers, repository_detail, repository_list
+from ingest.refresh import closed_history
 from ingest.refresh.growth import update_import_growth
 from ingest.refresh.summaries import update_all_summaries
 from ingest.refresh.versions import keep_repository_version
@@ -303,17 +304,47 @@ def months(database: Connection) -> Connection:
     return database
 
 
+@dataclass(frozen=True)
+class Closing:
+    """What was closed of a history when it is read: ours up to a step, then reopened from one on; the imported ones."""
+
+    until: int | None
+    reopened: int | None
+    imports: bool
+    import_reopened: int | None
+
+    def apply(self, connection: Connection) -> None:
+        if self.until is not None:
+            closed_history.close_own_history(lambda: nullcontext(connection), at(self.until))
+        if self.reopened is not None:
+            closed_history.reopen_own(connection, at(self.reopened))
+        for source_id in closed_history.open_imported_sources(connection) if self.imports else ():
+            closed_history.close_imported_history(connection, source_id)
+            if self.import_reopened is not None:
+                closed_history.reopen_imported(connection, source_id, at(self.import_reopened))
+
+
+closings = some.builds(
+    Closing,
+    until=some.none() | some.just(END + 1) | steps,
+    reopened=some.none() | steps,
+    imports=some.booleans(),
+    import_reopened=some.none() | steps,
+)
+
+
 @pytest.mark.slow
-@given(history=histories, until=steps, days=some.sampled_from([1, 2, 6, 7, 8, 29, 30, 31, 90]))
+@given(history=histories, closing=closings, until=steps, days=some.sampled_from([1, 2, 6, 7, 8, 29, 30, 31, 90]))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_growth_is_the_same_whatever_way_it_is_asked(
-    months: Connection, history: History, until: int, days: int
+    months: Connection, history: History, closing: Closing, until: int, days: int
 ) -> None:
-    """As of any moment and now, stored or not, in the repositories table, account table, one repository and movers."""
+    """As of any moment and now, whatever is closed, in the repositories and account tables, one repository, movers."""
     frame_cache.clear()
     with months.begin_nested() as undo:
         writer = Writer(months, history)
         writer.write()
+        closing.apply(months)
         for step, as_of in ((until, at(until)), (END, at(END)), (END, None)):
             expected = expected_rows(history, writer, step)
             assert listed_rows(repository_list.matching_repositories(repository_list.Filters(as_of=as_of))) == expected

@@ -4,10 +4,13 @@ CREATE TABLE source (
     id SMALLINT GENERATED ALWAYS AS IDENTITY (START WITH 2),
     name TEXT NOT NULL,
     cadence INTERVAL,
+    closed_until TIMESTAMP WITH TIME ZONE,
+    closing_until TIMESTAMP WITH TIME ZONE,
+    last_month DATE,
     CONSTRAINT source_pkey PRIMARY KEY (id),
     CONSTRAINT source_name_key UNIQUE (name)
 );
-COMMENT ON TABLE source IS 'Origin of captures: 1 is this installation, each other one an import of somebody else''s history';
+COMMENT ON TABLE source IS 'Origin of captures: 1 is this installation, each other one an import of somebody else''s history. closed_until: repository_month has everything before it, up to last_month; whoever writes older rows lowers it. closing_until: the same, while that is being written';
 COMMENT ON COLUMN source.cadence IS 'usual interval between two captures; null until estimated';
 
 INSERT INTO source (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'github');
@@ -25,6 +28,13 @@ CREATE UNIQUE INDEX capture_account_key ON capture (account_id, captured_at, sou
 CREATE UNIQUE INDEX capture_repository_key ON capture (repository_id, captured_at, source_id) WHERE repository_id IS NOT NULL;
 COMMENT ON TABLE capture IS 'One successful refresh of an account (or of a repository, if imported), whether or not anything changed. Coverage, freshness and gaps are computed from this table only';
 COMMENT ON COLUMN capture.cadence IS 'time until the next one is expected, as planned then; null: at most a day';
+
+CREATE TABLE capture_day (
+    day DATE NOT NULL,
+    accounts INTEGER NOT NULL,
+    CONSTRAINT capture_day_pkey PRIMARY KEY (day)
+);
+COMMENT ON TABLE capture_day IS 'How many accounts we refreshed on a day (UTC), tracked now or not; complete before source.closed_until of source 1';
 
 CREATE TABLE repository_import (
     repository_id BIGINT NOT NULL,

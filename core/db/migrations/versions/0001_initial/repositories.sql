@@ -142,6 +142,18 @@ COMMENT ON TABLE repository_snapshot IS 'Stars, forks and size at one time, stor
 
 CREATE TABLE repository_snapshot_default PARTITION OF repository_snapshot DEFAULT;
 
+CREATE TABLE repository_month (
+    source_id SMALLINT DEFAULT 1 NOT NULL,
+    month DATE NOT NULL,
+    repository_id BIGINT NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE[] NOT NULL,
+    stars INTEGER[] NOT NULL,
+    forks INTEGER[] NOT NULL,
+    size_kb INTEGER[] NOT NULL,
+    CONSTRAINT repository_month_pkey PRIMARY KEY (source_id, month, repository_id)
+);
+COMMENT ON TABLE repository_month IS 'The snapshots of one repository in one month (UTC), oldest first, after the last one before the month; derived from repository_snapshot up to source.closed_until';
+
 CREATE TABLE repository_extra_snapshot (
     repository_id BIGINT NOT NULL,
     captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
