@@ -60,7 +60,7 @@ LAST_OWN_CAPTURE = f"""CASE WHEN {PRESENCE_EXISTS} THEN (
                ELSE account_last.own_at END"""  # noqa: S608
 """SQL: our last capture of a `repository` by `:until`; needs `account_last` with that of its account.
 
- Whether it was stored by then, its first snapshot says."""
+Whether it was stored by then, its first snapshot says."""
 BEFORE_GITHUB = datetime(2000, 1, 1, tzinfo=UTC)
 
 
