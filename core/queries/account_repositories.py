@@ -11,7 +11,7 @@ from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import owned_repository_ids, repository_attributes
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
 from core.queries.growth import growth_values
-from core.queries.past_counts import closed_month, own_stars_at
+from core.queries.past_counts import OWN_STARS_AT_POINT, closed_month
 from core.queries.repository_base import SELECTED_AS_OF_CTES, until_values
 
 IDS = "CAST(:ids AS bigint[])"
@@ -41,7 +41,7 @@ STAR_TRENDS_CTES = f"""point AS (
                     ORDER BY captured_at DESC LIMIT 1) AS own ON true
         ), own AS (
             SELECT latest.repository_id, steps_ago,
-                   CASE WHEN point.month IS NULL THEN {own_stars_at("latest.repository_id", "at")}
+                   CASE WHEN point.month IS NULL THEN {OWN_STARS_AT_POINT}
                         ELSE month.stars[nullif(width_bucket(at, month.captured_at), 0)] END AS stars
               FROM latest
              CROSS JOIN point

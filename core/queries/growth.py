@@ -15,7 +15,7 @@ from typing import Any
 
 from core.db.partitions import first_of_month
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
-from core.queries.past_counts import closed_month, own_stars_at
+from core.queries.past_counts import OWN_STARS_AT_START, closed_month
 
 DEFINITION = (
     "**Gained**: stars at a repository's last refresh, minus its stars that many days before. A repository that did "
@@ -87,15 +87,14 @@ _GROWTH_CTES = f"""
                     ORDER BY captured_at DESC, source_id DESC LIMIT 1) AS imported ON true
         )"""  # noqa: S608
 
-_OWN_STARS_AT_START = own_stars_at("subject.repository_id", "start_at")
-GROWTH_CTES = _GROWTH_CTES.format(own_stars_at_start=_OWN_STARS_AT_START, month_join="")
-"""For few repositories: each start is looked up by itself."""
+GROWTH_CTES = _GROWTH_CTES.format(own_stars_at_start=OWN_STARS_AT_START, month_join="")
+"""For few repositories: each start is read by index."""
 # For many: the starts of most of them are in the same months, `:main_months`, which are joined at once.
 GROWTH_OF_ALL_CTES = _GROWTH_CTES.format(
     own_stars_at_start=f"""
                            CASE WHEN start_month = ANY(CAST(:main_months AS date[]))
                                 THEN month.stars[nullif(width_bucket(start_at, month.captured_at), 0)]
-                                ELSE {_OWN_STARS_AT_START} END""",
+                                ELSE {OWN_STARS_AT_START} END""",
     month_join="""
               LEFT JOIN repository_month AS month
                 ON month.source_id = 1 AND month.month = start_month AND month.repository_id = subject.repository_id

@@ -48,7 +48,7 @@ _NEWEST_CTE = """newest AS (
         )"""
 
 
-def newest_cte(chosen: str = "") -> str:
+def _newest_cte(chosen: str = "") -> str:
     """Return the expression `newest`; *chosen* is a further condition on `repository_id`."""
     return _NEWEST_CTE.format(
         closed_month=closed_month("CAST(:until AS timestamptz)"),
@@ -58,18 +58,32 @@ def newest_cte(chosen: str = "") -> str:
     )
 
 
-NEWEST_CTE = newest_cte()
-NEWEST_OF_IDS_CTE = newest_cte("AND repository_id = ANY(CAST(:ids AS bigint[]))")
+NEWEST_CTE = _newest_cte()
+NEWEST_OF_IDS_CTE = _newest_cte("AND repository_id = ANY(CAST(:ids AS bigint[]))")
 
 
-def own_stars_at(repository: str, moment: str) -> str:
-    """Return SQL for our stars of one repository at a moment, by index; null before our first capture."""
-    return f"""coalesce(
+# Our stars of one repository at a moment, by index; null before our first capture.
+_OWN_STARS_AT = """coalesce(
                    (SELECT stars FROM repository_snapshot
                      WHERE repository_id = {repository} AND source_id = 1 AND captured_at <= {moment}
-                       AND captured_at >= greatest(CAST(:began AS timestamptz), {OWN_CLOSED_UNTIL})
+                       AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until})
                      ORDER BY captured_at DESC LIMIT 1),
-                   (SELECT stars[nullif(width_bucket(least({moment}, {LAST_CLOSED}), month.captured_at), 0)]
+                   (SELECT stars[nullif(width_bucket(least({moment}, {last_closed}), month.captured_at), 0)]
                       FROM source
-                      JOIN repository_month AS month ON source_id = 1 AND month = {closed_month(moment)}
-                     WHERE source.id = 1 AND repository_id = {repository}))"""  # noqa: S608
+                      JOIN repository_month AS month ON source_id = 1 AND month = {closed_month}
+                     WHERE source.id = 1 AND repository_id = {repository}))"""
+
+
+def _own_stars_at(repository: str, moment: str) -> str:
+    return _OWN_STARS_AT.format(
+        repository=repository,
+        moment=moment,
+        own_closed_until=OWN_CLOSED_UNTIL,
+        last_closed=LAST_CLOSED,
+        closed_month=closed_month(moment),
+    )
+
+
+OWN_STARS_AT_START = _own_stars_at("subject.repository_id", "start_at")
+OWN_STARS_AT_POINT = _own_stars_at("latest.repository_id", "at")
+"""SQL: our stars of the repository of `subject` at `start_at`, of `latest` at `at`; they need `:began`."""

@@ -96,6 +96,16 @@ _GROWN_AS_OF_CTES = f"""{_KNOWN_AS_OF_CTES.format(name="known")}, matching AS MA
              ORDER BY repository_id, source_id = 1 DESC, captured_at DESC
         )"""  # noqa: S608
 
+_STORED_AS_OF_CTES = _KNOWN_AS_OF_CTES.format(name="stored")
+
+
+def _grown_as_of_ctes(matching: str) -> str:
+    return _GROWN_AS_OF_CTES.format(matching=matching)
+
+
+def _subject_of(table: str) -> str:
+    return _SUBJECT.format(table=table)
+
 
 def repository_ctes(as_of: datetime | None, matching: str = "true") -> str:
     """Return the expressions to select from; with a timestamp they need the values of `as_of_values`.
@@ -103,17 +113,17 @@ def repository_ctes(as_of: datetime | None, matching: str = "true") -> str:
     matching  as of a timestamp `stored` has only the repositories that match this condition on its columns, growth
               excepted: what is left out costs nothing
     """
-    return CURRENT_CTES if as_of is None else _GROWN_AS_OF_CTES.format(matching=matching)
+    return CURRENT_CTES if as_of is None else _grown_as_of_ctes(matching)
 
 
 def counts_ctes(as_of: datetime | None) -> str:
     """Return `stored` without growth as of a timestamp, where nobody needs it; the same values."""
-    return CURRENT_CTES if as_of is None else _KNOWN_AS_OF_CTES.format(name="stored")
+    return CURRENT_CTES if as_of is None else _STORED_AS_OF_CTES
 
 
 def growth_of_ctes(table: str) -> str:
     """Return `growth` of the repositories in *table*, rows of `counts_ctes` as of a timestamp; the same values."""
-    return f"subject AS MATERIALIZED ({_SUBJECT.format(table=table)}\n        ), {GROWTH_OF_ALL_CTES}"
+    return f"subject AS MATERIALIZED ({_subject_of(table)}\n        ), {GROWTH_OF_ALL_CTES}"
 
 
 def as_of_values(as_of: datetime | None) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def _close(connection: Connection, month: OpenMonth) -> None:
 
 
 def rebuild_repositories(connection: Connection, source_ids: Sequence[int], repository_ids: Sequence[int]) -> None:
-    """Write the closed months of these repositories anew, after imported rows were moved, in the same transaction."""
+    """Write the closed months of these repositories again, after imported rows were moved, in the same transaction."""
     values = {"sources": list(source_ids), "ids": list(repository_ids)}
     connection.execute(
         text(f"DELETE FROM repository_month WHERE source_id = ANY(:sources) {OF_REPOSITORIES}"),  # noqa: S608
