@@ -14,8 +14,6 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
-import pandas as pd
-
 from core.errors import BadInput
 
 FALLBACK_COLOR = "#94a3b8"
@@ -73,9 +71,9 @@ def present_name(sent: str) -> str:
 
 def color(language: object) -> str:
     """Return the colour of *language*; FALLBACK_COLOR for unknown languages and those without a colour."""
-    if pd.isna(language):  # type: ignore[call-overload]
+    if not isinstance(language, str):  # a frame's null is None, NaN or pandas.NA
         return FALLBACK_COLOR
-    found = languages().get(present_name(str(language)))
+    found = languages().get(present_name(language))
     return (found and found.color) or FALLBACK_COLOR
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import pandas as pd
-
 from core.budget.rate_limits import RateBudgetBucket
 from core.queue.enrichment import FACT_KINDS, RESOURCES, FactKind, Resource
 
@@ -115,7 +113,7 @@ def forecast_enrichment(
 
 def counted_at(rows: Iterable[Mapping[Any, Any]]) -> datetime | None:
     """Return when what is due was last counted, None before."""
-    return max((row["measured_at"] for row in rows if not pd.isna(row["measured_at"])), default=None)
+    return max((row["measured_at"] for row in rows if not _is_null(row["measured_at"])), default=None)
 
 
 def _charged(kind: FactKind, row: Mapping[Any, Any], *, with_token: bool) -> int:
@@ -131,7 +129,13 @@ def _cost_per_subject(kind: FactKind, row: Mapping[Any, Any], spent: int) -> flo
 
 
 def _count(value: Any) -> int | None:
-    return None if pd.isna(value) else int(value)
+    return None if _is_null(value) else int(value)
+
+
+def _is_null(value: Any) -> bool:
+    import pandas as pd  # noqa: PLC0415 - a fifth of the start of a worker or a command
+
+    return bool(pd.isna(value))
 
 
 def _span(hours: float | None) -> timedelta | None:

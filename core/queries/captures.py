@@ -12,11 +12,13 @@ it had at the capture before, but no more than one a day; of an imported source 
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from pandas import DataFrame
+from typing import TYPE_CHECKING
 
 from core.db.frames import first_value, read_frame
 from core.queries.freshness import INTERVAL_SQL, MAX_INTERVALS
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def newest_capture_at(until: datetime) -> datetime | None:
     return at
 
 
-def last_capture(intervals: DataFrame, source: str, until: datetime) -> LastCapture | None:
+def last_capture(intervals: "DataFrame", source: str, until: datetime) -> LastCapture | None:
     """Return the last capture by *source* in a frame of `coverage_intervals`, judged at *until*; None without one.
 
     Only our own refreshes can be overdue.

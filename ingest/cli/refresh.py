@@ -11,7 +11,6 @@ from core.budget.enrichment_forecast import KindForecast
 from core.clock import now_utc
 from core.command_line import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNUSABLE_INPUT, print_line
 from core.db import engine
-from core.queries import enrichment
 from core.queue import jobs
 from core.settings import settings
 from core.tracking import accounts
@@ -102,6 +101,8 @@ def _tracked_account_ids() -> list[int]:
 
 
 def _forecast_enrichment(client: GitHub) -> list[KindForecast]:
+    from core.queries import enrichment  # noqa: PLC0415 - loads pandas, which other commands start without
+
     now = now_utc()
     with engine.transaction() as connection:
         backlog.measure_backlog(connection, client.api_url, now)
