@@ -22,7 +22,7 @@ from core import log
 from core.budget.cost_model import CONNECTIONS_PER_POINT
 from core.settings import Settings
 from ingest.github import AccountRequest, AccountSnapshot, GitHub
-from ingest.refresh import diff, writer
+from ingest.refresh import diff, summaries, writer
 from ingest.refresh.diff import StoredAccount
 from ingest.sandbox import Sandbox
 from tests.bench.measurement import Measurement, temporary_servers
@@ -134,6 +134,7 @@ def store_everything(engine: Engine, github: SandboxProcess) -> None:
             ),
             {"due": START},
         )
+    summaries.update_all_summaries(engine.begin)
     with engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
 
