@@ -37,7 +37,8 @@ if login and account is None:
 repository = change_feed.find_repository(name, as_of) if name else None
 if name and repository is None:
     st.stop()
-until = as_of or datetime.now(UTC)
+# To the minute, so that all who read in it share one answer.
+until = as_of or datetime.now(UTC).replace(second=0, microsecond=0)
 ledger = changes.ledger(
     as_of,
     kinds=[kinds_by_label[label] for label in chosen],

@@ -13,6 +13,7 @@ from pages.components import query_params
 from pages.components import repository_filters as options
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
+from pages.components.chart import drawn
 from pages.components.format import number
 from pages.sections.repository_table import show_repositories
 
@@ -68,7 +69,7 @@ with left:
         "Repositories by stars; each bin is about twice as wide as the one before.",
         distribution,
         name="stars-distribution",
-        chart=stars_histogram(distribution, theme()),
+        chart=drawn(stars_histogram, distribution, theme()),
         alt=f"Repositories by stars, in {quantity(len(distribution), 'bin')}",
         empty=no_match,
     )
@@ -80,7 +81,7 @@ with right:
         "that gained most.",
         fastest_growing,
         name="growing",
-        chart=growth_scatter(fastest_growing, theme()),
+        chart=drawn(growth_scatter, fastest_growing, theme()),
         alt="Stars against stars gained in 30 days",
         empty="No matching repository is known to have gained stars in 30 days.",
     )

@@ -12,6 +12,7 @@ from core.errors import BadInput
 from core.queries import repository_detail
 from core.queries.changes import before_and_after
 from core.queries.repository_detail import FoundRepository
+from core.shared_cache import kept
 from core.tracking.login import parse_login, parse_repository
 from core.wording import pluralize
 from pages.components import labels
@@ -41,17 +42,24 @@ def days_of(ledger: DataFrame) -> "Series[Any]":
 
 def show_days(ledger: DataFrame) -> None:
     """Draw the newest days as lists; the rest is in the table."""
-    days = days_of(ledger)
-    for day in days.drop_duplicates().head(SHOWN_DAYS):
-        entries = ledger[(days == day).to_numpy()]
+    for day, entries in kept(day_lists, lambda lists: sum(len(text) for text in lists.values()), ledger).items():
         with st.container(border=True, key=f"changes-{day}", gap="xsmall"):
             st.markdown(f"**{day}**")
-            newest = entries.head(SHOWN_ENTRIES).astype(object)
-            shown = newest.where(newest.notna(), None).itertuples()
-            lines = [change_sentence(one.kind, one.repository or one.account, one.before, one.after) for one in shown]
-            if len(entries) > SHOWN_ENTRIES:
-                lines.append(f"and {len(entries) - SHOWN_ENTRIES:,} more in the table below")
-            st.markdown("\n".join(f"- {line}" for line in lines))
+            st.markdown(entries)
+
+
+def day_lists(ledger: DataFrame) -> dict[str, str]:
+    """Return the newest days, each with its newest entries as a list in Markdown."""
+    days, lists = days_of(ledger), {}
+    for day in days.drop_duplicates().head(SHOWN_DAYS):
+        entries = ledger[(days == day).to_numpy()]
+        newest = entries.head(SHOWN_ENTRIES).astype(object)
+        shown = newest.where(newest.notna(), None).itertuples()
+        lines = [change_sentence(one.kind, one.repository or one.account, one.before, one.after) for one in shown]
+        if len(entries) > SHOWN_ENTRIES:
+            lines.append(f"and {len(entries) - SHOWN_ENTRIES:,} more in the table below")
+        lists[str(day)] = "\n".join(f"- {line}" for line in lines)
+    return lists
 
 
 def change_sentence(kind: str, subject: str, before: str | None, after: str | None) -> str:
