@@ -8,9 +8,10 @@ import streamlit as st
 from core.as_of import as_of_text
 from core.charts.scene import city
 from core.charts.scene.city import HeightMeasure
-from core.db.data_version import data_version
+from core.db.frames import version_of_run
 from core.queries import repository_list
 from core.queries import scene as queries
+from core.shared_cache import kept
 from core.web.scene_urls import SceneQuery, scene_version
 from core.wording import quantity
 from pages.components import as_of, definitions, query_params
@@ -43,7 +44,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 
 filters = queries.CityFilters(int(owners), tuple(languages), min_stars, as_of.selected_as_of(), account)
 repositories = queries.city_repositories(filters)
-layout = city.build_city(repositories, height)
+layout = kept(city.build_city, city.city_bytes, repositories, height)
 matching_repositories, matching_owners = queries.count_eligible(filters)
 # The data version is part of the URLs: browsers cache their rows.
 query = SceneQuery(
@@ -53,7 +54,7 @@ query = SceneQuery(
     min_stars=min_stars,
     height=height,
     as_of=as_of_text(filters.as_of) if filters.as_of else None,
-    v=scene_version(data_version()),
+    v=scene_version(version_of_run()),
 )
 data_urls = {part: query.model_copy(update={"part": part}).address() for part in ("towers", "districts")}
 left_out = scene_view.left_out_sentence(layout, matching_repositories, matching_owners)

@@ -84,6 +84,12 @@ def pinned_version() -> int | None:
     return _pinned_version.get()
 
 
+def version_of_run() -> int:
+    """Return the data version that this script run reads, else the current one."""
+    pinned = pinned_version()
+    return data_version() if pinned is None else pinned
+
+
 def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
     """Run *sql* with *values* bound; cached until the data version changes.
 
@@ -97,8 +103,7 @@ def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
 
 def cached_per_version(query: QueryFrame, sql: str, values: dict[str, Any]) -> DataFrame:
     """Return `query(sql, values)`, called once per data version for the same SQL and values."""
-    version = _pinned_version.get()
-    version = data_version() if version is None else version
+    version = version_of_run()
     return frame_cache.get(
         version, (query, sql, _to_hashable(values)), lambda: read_at_version(version, lambda: query(sql, values))
     )

@@ -6,6 +6,7 @@ from core.charts.scene import deck
 from core.charts.scene.camera import Canvas
 from core.charts.scene.city import City
 from core.charts.scene.legend import legend_html
+from core.shared_cache import kept
 from core.wording import quantity
 from pages.components import page_width, query_params
 from pages.components.cell import theme
@@ -45,7 +46,8 @@ def show_city(layout: City, data_urls: dict[str, str], left_out: str) -> None:
         key="city",
         alt=deck.alt_text(layout),
     )
-    st.html(legend_html(deck.language_legend(layout, 10), theme(), label="Towers by language"))
+    legend = kept(deck.language_legend, lambda entries: 200 * len(entries), layout, 10)
+    st.html(legend_html(legend, theme(), label="Towers by language"))
     page_width.measure_page()
 
 

@@ -29,6 +29,10 @@ class City:
     districts: DataFrame
 
 
+def city_bytes(city: City) -> int:
+    return sum(int(frame.memory_usage(deep=True).sum()) for frame in (city.towers, city.districts))
+
+
 def build_city(rows: DataFrame, measure: HeightMeasure = "stars") -> City:
     """Lay out *rows* (full_name, owner, stars, stars_30d …), wide districts near, so that few towers are hidden.
 

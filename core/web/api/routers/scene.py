@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from core.shared_cache import kept
 from core.web import scene_urls
 from core.web.api.conditional import (
     MEDIA_TYPES,
@@ -116,7 +117,7 @@ def city(
 
     names = tuple(map(languages.find, language or ()))
     filters = queries.CityFilters(owners, names, min_stars, read_request.as_of, account)
-    layout = city_layout.build_city(queries.city_repositories(filters), height)
+    layout = kept(city_layout.build_city, city_layout.city_bytes, queries.city_repositories(filters), height)
     rows = deck.tower_rows(layout) if part == "towers" else deck.district_rows(layout)
     response = scene_response(read_request, rows)
     if v == scene_urls.scene_version(read_request.version):
