@@ -7,7 +7,7 @@ from core.queries import repository_list
 from core.queries.repository_list import Filters
 from pages.components import columns, definitions
 from pages.components.as_of import unknown_sentence
-from pages.components.cell import cell_border, cell_footer, definition_and_sql
+from pages.components.cell import cell_border, cell_footer, cell_menu, definition_and_sql
 from pages.components.compare_link import compare_link
 from pages.components.export import export_buttons_for
 from pages.components.queried_rows import PAGE_ROWS, QueriedRows, ReadRows
@@ -50,6 +50,7 @@ def show_repositories(filters: Filters, order: str, matching: int, no_match: str
             export_buttons_for(
                 lambda: without_attrs(repository_list.matching_repositories(filters, order)), matching, NAME
             )
+            cell_menu(NAME, QUESTION, "", first, without_attrs(first))
     compare_link(first["full_name"], COMPARE_LABEL)
 
 

@@ -291,6 +291,7 @@ REVIEWED = {
     "components/cell.py": {"definition", "empty", "how_to_read", "note", "question"}
     | {"name", "path", "urlencode(…)"},  # the URL in a report
     "components/cell_menu.py": {"note", "option"},  # constants; a note drawn into the chart's SVG as text
+    "components/compare_link.py": {"label"},
     "components/devices.py": {"_first_match(…)"},
     "components/export.py": {"exceeded", "extension", "help", "label", "name", "read_rows(…)"},
     "components/github_budget.py": {"query(…)"},
@@ -310,7 +311,7 @@ REVIEWED = {
     "components/track_request.py": {"renamed_to(…)", "repository"},  # of a URL's parameters
     "sections/account_contributions.py": {"note"},
     "sections/account_languages.py": {"note", "sentence(…)"},  # of `empty_reasons`: gets the login escaped
-    "sections/account_portfolio_cells.py": {"_decimal(…)", "note", "rank.age_class", "sentence(…)"},
+    "sections/account_portfolio_cells.py": {"_decimal(…)", "note", "rank.age_class", "_why_empty(…)"},
     "sections/account_header.py": {"page_url(…)"},
     "sections/account_outcome.py": {"item['error']"},  # for tables; escaped where it meets Markdown
     "sections/add_accounts.py": {"entry.line", "entry.reason", "pop(…)"},
@@ -328,11 +329,15 @@ REVIEWED = {
     "sections/compare_input.py": {"_refusals(…)", "_listed(…)"},  # escape each name
     "sections/invite_people.py": {"itertuples(…)"},
     "sections/language_sentences.py": {"measure", "reason"},
-    "sections/number_reports.py": {"report['url']"},  # made by `query_params.path_with_query`, which encodes it
+    "sections/number_reports.py": {
+        "report['url']",
+        "query(…)",
+    },  # made by `query_params.path_with_query`, which encodes it
     "sections/overview_totals.py": {"RULE_KINDS[kind].title", "kind", "counts.due", "counts.failing"}
     | {"counts.paused", "counts.queued"},
     "sections/person_detail.py": {"api_keys(…)", "assign(…)", "sessions(…)", "timedelta(…)"},
     "sections/recent_failures.py": {"query(…)"},
+    "sections/repository_table.py": {"no_match"},
     "sections/running_ingestions.py": {"ingestion['trigger']", "pop(…)", "query(…)"}
     | {"jobs[jobs['working'] + jobs['waiting'] > 0]['kind']"},
     "sections/repository_facts_cells.py": {"quiet_sentence(…)", "value"},
