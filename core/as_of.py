@@ -25,6 +25,14 @@ def parse_as_of(text: str, now: datetime, param: str = "as_of") -> datetime:
     return at
 
 
+def parse_vs(text: str, now: datetime, as_of: datetime | None) -> datetime:
+    """Parse `vs`, the time to compare with, as `parse_as_of`. Raises BadInput too unless it is before *as_of*."""
+    vs = parse_as_of(text, now, "vs")
+    if vs >= (as_of or now):
+        raise BadInput("vs is not before the time shown; it is the earlier one, to compare with")
+    return vs
+
+
 def parse_since(text: str, now: datetime) -> datetime:
     """Parse `since` in the same way; there a date means its start, and one before GitHub opened means all."""
     return max(_parse_past("since", text, now, time.min), EARLIEST)

@@ -11,7 +11,8 @@ from core.emoji import render_shortcodes
 from core.queries import account_portfolio, account_repositories, accounts, empty_reasons, growth, peers
 from core.queries import changes as changes_queries
 from pages.components import columns, definitions, labels
-from pages.components.as_of import page_links, selected_as_of, unknown_sentence
+from pages.components.as_of import page_links, selected_as_of, selected_vs, unknown_sentence
+from pages.components.format import day
 from pages.components.history_cell import line_cell
 from pages.components.markdown import escape_markdown
 from pages.components.segmented_choice import segmented_choice
@@ -30,8 +31,10 @@ history = accounts.history(account.account_id, as_of)
 intervals = accounts.coverage_intervals(account.account_id, as_of)
 note = account_header.capture_note(account.account_id)
 stored, login = empty_reasons.stored_repositories(account.account_id, as_of), escape_markdown(account.login)
+vs = selected_vs()
 if totals := accounts.totals(account.account_id, as_of):
-    account_header.show_totals(totals, history, intervals, until)
+    compared = accounts.totals(account.account_id, vs) if vs else None
+    account_header.show_totals(totals, history, intervals, until, compared)
 
 """
 ## Popularity
@@ -109,7 +112,10 @@ account_portfolio_cells.show_peers(account, around, as_of, note)
 """
 ## Repositories
 """
-repositories = account_repositories.list_repositories(account.account_id, as_of)
+if vs is None:
+    repositories = account_repositories.list_repositories(account.account_id, as_of)
+else:
+    repositories = account_repositories.compared_repositories(account.account_id, as_of, vs)
 shown = repositories.assign(
     repository=page_links("repository", "name", repositories["full_name"]),
     description=repositories["description"].map(render_shortcodes, na_action="ignore"),
@@ -117,10 +123,12 @@ shown = repositories.assign(
 )
 table_cell(
     "Which repositories are these?",
-    f"All {len(repositories):,}, most stars first. Click a heading to sort, a name to open its page."
+    f"All {len(repositories):,}, {'most changed' if vs else 'most stars'} first. Click a heading to sort, a name to open its page."
     + unknown_sentence(repositories),
     repositories,
-    columns.ACCOUNT_REPOSITORIES,
+    columns.with_compared(columns.ACCOUNT_REPOSITORIES, "stars", "Stars", day(vs))
+    if vs
+    else columns.ACCOUNT_REPOSITORIES,
     name="account-repositories",
     api=f"accounts/{account.login}/repositories",
     shown=shown,

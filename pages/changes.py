@@ -60,7 +60,7 @@ table_cell(
     ledger,
     columns.LEDGER,
     name="changes",
-    shown=change_feed.table_rows(ledger),
+    shown=labels.change_rows(ledger),
     alt="Changes with time, kind, account, repository, before and after",
     max_height=460,
     empty=change_feed.why_empty(

@@ -7,6 +7,7 @@ import structlog
 
 from core import prometheus
 from core.as_of import end_of_day
+from core.auth import visits
 from core.auth.identity import Identity
 from core.auth.session_cache import LiveSession
 from core.db.data_version import data_version
@@ -115,11 +116,15 @@ def show_requested_page(live: LiveSession) -> None:
     except RateLimitExceeded as exceeded:
         remaining_quota.show_limit_reached(exceeded)
         st.stop()
+    last_visit = visits.record_page(live.identity.person_id, datetime.now(UTC))
+    st.session_state[current.LAST_VISIT_KEY] = last_visit
     version = data_version()
     pin_version(version)
     with st.sidebar:
         search_box.show_search_box()
-        components_as_of.as_of_input(page.url_path, datetime.now(UTC))
+        now = datetime.now(UTC)
+        components_as_of.as_of_input(page.url_path, now)
+        components_as_of.vs_input(page.url_path, now, last_visit)
         show_data_version(version)
         remaining_quota.show_low_remaining(quota)
         show_signed_in_person(live.identity)

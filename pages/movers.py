@@ -3,13 +3,14 @@
 Which repositories gained or lost most, over any span from a day to a year?
 """
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import streamlit as st
 
 from core.charts import bars
 from core.emoji import render_shortcodes
-from core.queries import growth, repository_list
+from core.queries import collections, growth, repository_list
 from core.queries import movers as queries
 from core.queries.movers import MIN_STARS_FOR_SHARE, Ranking
 from core.wording import quantity, window
@@ -48,11 +49,26 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         placeholder="All languages",
         width=220,
     )
+    login = query_params.text_input("Account", key="account", placeholder="Login", width=160)
+    collection = None
+    if collection_names := collections.names():
+        collection = st.selectbox(
+            "Collection", collection_names, index=None, key="collection", bind="query-params", width=180
+        )
 with st.container(horizontal=True):
     ranking = segmented_choice("Ranking", RANKINGS, key="by")
     max_age = segmented_choice("Age", AGES, key="age")
 
-found = queries.movers(selected_as_of(), days, language or "", ranking=ranking, max_age=max_age)
+
+def ranked(as_of: datetime | None) -> queries.Movers:
+    return queries.movers(
+        as_of, days, language or "", ranking=ranking, max_age=max_age, login=login, collection=collection or ""
+    )
+
+
+found = ranked(selected_as_of())
+before = ranked(found.newest_at - timedelta(days=days)) if found.newest_at else found
+found = replace(found, rows=queries.with_rank_movement(found.rows, before.rows))
 span, newest = window(timedelta(days=days)), day(found.newest_at)
 rows = found.rows.assign(description=found.rows["description"].map(render_shortcodes, na_action="ignore"))
 note = f"up to {newest}" if found.newest_at else ""
@@ -83,9 +99,9 @@ cell(
 compare_link(found.rows["full_name"], "Compare the first ten over time")
 table_cell(
     "What are all the numbers?",
-    f"{quantity(len(rows), 'repository', 'repositories')}. Click a heading to sort, a name to open its page.",
+    f"{quantity(len(rows), 'repository', 'repositories')}. Places: risen against the {span} before. Click a heading to sort, a name to open its page.",
     found.rows,
-    columns.MOVERS_TABLE,
+    columns.RANKED_MOVERS,
     name="movers",
     shown=movers_table(rows),
     alt="Repositories with stars gained, share, stars and language",

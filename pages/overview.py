@@ -9,18 +9,21 @@ import streamlit as st
 
 from core.charts import bars
 from core.emoji import render_shortcodes
+from core.milestones import DEFINITION as MILESTONE_DEFINITION
 from core.queries import coverage, freshness, growth, overview
+from core.queries import milestones as milestone_queries
 from core.queries import movers as movers_queries
 from pages.components import columns, labels, track_request
 from pages.components.alt_text import bars_alt
-from pages.components.as_of import selected_as_of, subject_links
+from pages.components.as_of import page_links, selected_as_of, subject_links
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
 from pages.components.format import day, duration, number, percent, signed_number
 from pages.components.movers_texts import movers_sentence
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
-from pages.sections import overview_totals, welcome
+from pages.sections import overview_totals, since_last_visit, welcome
+from pages.session import current
 
 now, as_of = datetime.now(UTC), selected_as_of()
 tracking, stored = overview.tracking_counts(now), overview.stored_totals()
@@ -30,7 +33,13 @@ if not stored.repositories and not tracking.tracked:
 
 if as_of is None:
     overview_totals.show_active_alerts_link()
-overview_totals.show_totals(stored, overview.source_trend(as_of), as_of)
+trend = overview.source_trend(as_of)
+overview_totals.show_totals(stored, trend, as_of)
+overview_totals.show_trend(overview.largest_source(trend), as_of or now)
+
+if as_of is None:
+    "## Since your last visit"
+    since_last_visit.show(current.last_visit(), now)
 
 """
 ## Freshness
@@ -96,6 +105,23 @@ cell(
     empty=f"No repository was refreshed both around {newest} and {period} before.",
     note=f"up to {newest}",
     definition=growth.DEFINITION,
+)
+
+"""
+## Milestones ahead
+"""
+milestones = milestone_queries.ahead(as_of)
+table_cell(
+    "Which repositories come near a round number of stars?",
+    "Between which days, where a straight line fits their last 90 days; else why there is no range.",
+    milestones,
+    columns.MILESTONES,
+    name="milestones",
+    shown=milestones.assign(repository=page_links("repository", "name", milestones["full_name"])),
+    max_height=360,
+    definition=MILESTONE_DEFINITION,
+    empty="No repository would reach its next round number within 90 days at its growth of the last 30.",
+    empty_is_ok=True,
 )
 
 """

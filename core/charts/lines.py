@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
@@ -41,16 +41,22 @@ def history_lines(
     unit: str,
     height: int = 300,
     is_log: bool = False,
+    vs: datetime | None = None,
 ) -> go.Figure:
     """Draw one line per source: ours in the accent colour, imported ones muted and named.
 
     points     captured_at, source_id, source and the column *y*: one row per change
     intervals  as in `core.charts.coverage_intervals`
+    vs         the same lines up to then too, dotted, moved so that both end together
     """
     lines = _lines_by_source(points, intervals, y)
-    values = pd.concat([line["value"] for _, _, line in lines]) if lines else Series([0.0])
+    earlier = [] if vs is None else _lines_by_source(*_until(points, intervals, vs), y)
+    values = pd.concat([line["value"] for _, _, line in lines + earlier]) if lines else Series([0.0])
     from_zero = not is_log and (values.min() < ZERO_BASELINE_BELOW * values.max() or values.max() <= 0)
-    chart = figure(theme, height=height, showlegend=len(lines) > 1)
+    chart = figure(theme, height=height, showlegend=len(lines) + len(earlier) > 1)
+    for _, name, line in earlier:
+        assert vs is not None
+        _add_earlier_line(chart, line, theme, name=f"{name} up to {vs:%Y-%m-%d}", unit=unit, shift=until - vs)
     for source, name, line in lines:
         _add_line(chart, line, theme, is_own=source == OWN_SOURCE_ID, name=name, unit=unit, filled=from_zero)
     gaps = find_gaps(intervals, until)
@@ -64,6 +70,12 @@ def history_lines(
         chart.update_yaxes(**axes.count_axis(float(values.min() - room), float(values.max() + room)))
     _set_time_range(chart, [line["at"] for _, _, line in lines], gaps)
     return chart
+
+
+def _until(points: DataFrame, intervals: DataFrame, vs: datetime) -> tuple[DataFrame, DataFrame]:
+    """Return the captures up to *vs*."""
+    begun = intervals[intervals["from_at"] <= vs]
+    return points[points["captured_at"] <= vs], begun.assign(to_at=begun["to_at"].where(begun["to_at"] <= vs, vs))
 
 
 def points_without_line(points: DataFrame, y: str, theme: Theme, *, unit: str, height: int = 240) -> go.Figure:
@@ -129,6 +141,26 @@ def _add_line(
         fill="tozeroy" if filled else None,
         fillcolor=theme.fill if is_own else theme.imported_fill,
         customdata=[axes.count_with_unit(value, unit) for value in line["value"]],
+        hovertemplate="%{customdata}<extra></extra>",
+        connectgaps=False,
+    )
+
+
+def _add_earlier_line(
+    chart: go.Figure, line: DataFrame, theme: Theme, *, name: str, unit: str, shift: timedelta
+) -> None:
+    """Draw *line* later by *shift*; hovering tells the values with their own dates."""
+    days = line["at"].dt.tz_convert("UTC").dt.tz_localize(None)
+    chart.add_scatter(
+        x=days + shift,
+        y=line["value"],
+        mode="lines",
+        name=markup.plotly(name),
+        line={"color": theme.muted, "width": 2, "dash": "dot", "shape": "hv"},
+        customdata=[
+            f"{axes.count_with_unit(value, unit)} on {at:%Y-%m-%d}"
+            for value, at in zip(line["value"], days, strict=True)
+        ],
         hovertemplate="%{customdata}<extra></extra>",
         connectgaps=False,
     )

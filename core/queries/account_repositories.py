@@ -5,14 +5,15 @@ from datetime import datetime
 
 from pandas import DataFrame
 
-from core.db.frames import read_frame
+from core.db.frames import derived, read_frame
+from core.difference import with_differences
 from core.queries.accounts import FOUR_WEEKS
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import owned_repository_ids, repository_attributes
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
 from core.queries.growth import growth_values
 from core.queries.past_counts import OWN_STARS_AT_POINT, closed_month
-from core.queries.repository_base import SELECTED_AS_OF_CTES, until_values
+from core.queries.repository_base import SELECTED_AS_OF_CTES, selected_as_of_values, until_values
 
 IDS = "CAST(:ids AS bigint[])"
 CURRENT_COUNTS_CTE = f"""latest AS (
@@ -104,11 +105,28 @@ def list_repositories(account_id: int, as_of: datetime | None) -> DataFrame:
     is_fork, is_archived, is_gone     boolean
     source                            name of the source of these counts
     """
+    return _read(account_id, as_of)
+
+
+def compared_repositories(account_id: int, as_of: datetime | None, vs: datetime) -> DataFrame:
+    """List the same repositories beside their counts at *vs*, those that changed most first.
+
+    stars_vs, stars_difference, stars_percent, forks_vs, forks_difference, forks_percent   see `with_differences`
+    """
+    now = _read(account_id, as_of, "latest.repository_id, ")
+    sql = f"WITH {SELECTED_AS_OF_CTES}\n        SELECT repository_id, stars, forks FROM counts"  # noqa: S608
+    ids = owned_repository_ids(account_id, as_of)
+    then = read_frame(sql, ids=ids, **selected_as_of_values(vs))
+    compared = with_differences(now, then, "repository_id", ("stars", "forks"))
+    return derived(compared.drop(columns="repository_id"), now)
+
+
+def _read(account_id: int, as_of: datetime | None, id_column: str = "") -> DataFrame:
     sql = f"""
         WITH {repository_attributes(as_of)}, {CURRENT_COUNTS_CTE if as_of is None else COUNTS_AS_OF_CTES},
         {STAR_TRENDS_CTES}
-        SELECT full_name, description, present_language(primary_language) AS language, latest.stars, stars_30d,
-               star_trend, latest.forks, pushed_at, checked_at, is_fork, is_archived, is_gone,
+        SELECT {id_column}full_name, description, present_language(primary_language) AS language,
+               latest.stars, stars_30d, star_trend, latest.forks, pushed_at, checked_at, is_fork, is_archived, is_gone,
                CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
           FROM listed AS latest
           JOIN attributes USING (repository_id)

@@ -40,6 +40,15 @@ def active_alerts() -> DataFrame:
     return read_frame(sql, fresh=True)
 
 
+def raised_since(at: datetime, limit: int = 200) -> DataFrame:
+    """List alerts raised after *at*, newest first: kind, subject, message, raised_at (timestamp)."""
+    sql = """
+        SELECT kind, subject, message, raised_at FROM alert
+         WHERE raised_at > :at ORDER BY raised_at DESC, id DESC LIMIT :limit
+    """
+    return read_frame(sql, fresh=True, at=at, limit=limit)
+
+
 def list_alerts(kinds: Sequence[str] = (), login: str = "", before: int = MAX_ID, limit: int = 200) -> DataFrame:
     """List alerts, newest first, optionally of some kinds or of one account.
 

@@ -1,18 +1,23 @@
 """Languages of one account and of all repositories, by bytes, repositories and stars."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 from pandas import DataFrame, Series
 
 from core.db.frames import derived, read_frame
+from core.difference import with_differences
 from core.linguist import UnknownLanguage, find_language
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import EVER_OWNED, as_of_values, owned_repository_ids, repository_attributes
 from core.queries.captures import LAST_ROLLUP_DAY, PRESENCE_EXISTS, ROLLUP_MAX_GAP
 from core.queries.repository_list import language_counts
 from core.settings import settings
+
+MEASURES = ("stars", "repositories", "bytes")
+TREND_SPAN = timedelta(days=62)
+"""Rollups by month make a trend from then on: at least two whole months."""
 
 
 def find(name: str) -> str:
@@ -151,13 +156,18 @@ def latest_mix(history: DataFrame) -> DataFrame:
 
 
 def rollup_sources(as_of: datetime | None) -> DataFrame:
-    """List sources with language rollups by *as_of*: source, newest (midnight, UTC, of the last rollup); ours first."""
+    """List sources with language rollups by *as_of*, ours first.
+
+    source_id, source  1 is this installation, others are imports
+    oldest, newest     midnight, UTC, of its first and last rollup
+    """
     sql = f"""
-        SELECT CASE source.id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, newest::timestamptz AS newest
+        SELECT source.id AS source_id, CASE source.id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
+               oldest::timestamptz AS oldest, newest::timestamptz AS newest
           FROM source
          CROSS JOIN LATERAL (
-               SELECT max(day) AS newest FROM language_day
-                WHERE source_id = source.id AND day <= {LAST_ROLLUP_DAY}) AS last
+               SELECT min(day) AS oldest, max(day) AS newest FROM language_day
+                WHERE source_id = source.id AND day <= {LAST_ROLLUP_DAY}) AS found
          WHERE newest IS NOT NULL
          ORDER BY source.id = 1 DESC, newest DESC
     """  # noqa: S608
@@ -203,6 +213,23 @@ def ranking(source: str, as_of: datetime | None) -> DataFrame:
          ORDER BY stored.stars DESC, 1
     """  # noqa: S608
     return read_frame(sql, source=source, until=as_of_or_end_of_today(as_of), every=settings().refresh_every)
+
+
+def compared_ranking(source: str, as_of: datetime | None, vs: datetime) -> DataFrame:
+    """Return `ranking` beside the last rollup of the same source by *vs*, those that changed most first.
+
+    stars_vs, stars_difference, stars_percent, the same for repositories and bytes   see `with_differences`
+    """
+    return with_differences(ranking(source, as_of), ranking(source, vs), "language", MEASURES)
+
+
+def default_source(sources: DataFrame) -> str:
+    """Return the source to open with: ours, once its rollups span as long as a trend needs, else the longest one."""
+    own = sources[sources["source_id"] == 1]
+    spans = sources["newest"] - sources["oldest"]
+    if len(own) and spans.loc[own.index].iloc[0] >= TREND_SPAN:
+        return str(own["source"].iloc[0])
+    return str(sources["source"].iloc[int(spans.to_numpy().argmax())])
 
 
 def language_trend(source: str, as_of: datetime | None) -> DataFrame:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from core.db.frames import derived, read_frame
 from core.db.schema import GROWTH_DAYS
+from core.queries import accounts, collections
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.captures import newest_capture_at
 from core.queries.growth import GROWTH_OF_ALL_CTES, LATEST_SUBJECT, growth_values, main_month_values
@@ -30,8 +31,9 @@ COLUMNS = [
     "id", "full_name", "owner", "description", "language", "stars", "growth", "share", "until_at", "source",
 ]  # fmt: skip
 IS_RECENT = "{at} > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)"
-IS_CHOSEN = """NOT is_gone AND (:language = '' OR language = :language)
-               AND (CAST(:created_after AS timestamptz) IS NULL OR created_at > :created_after)"""
+IS_CHOSEN = f"""NOT is_gone AND (:language = '' OR language = :language)
+               AND (CAST(:created_after AS timestamptz) IS NULL OR created_at > :created_after)
+               AND (:login = '' OR lower(owner) = lower(:login)) AND (:collection = '' OR {collections.IS_MEMBER})"""
 COUNT_CANDIDATES = """SELECT count(*) FILTER (WHERE is_recent AND growth IS NOT NULL) AS compared,
                    count(*) FILTER (WHERE NOT is_recent) AS not_captured,
                    count(*) FILTER (WHERE is_recent AND growth IS NULL) AS unknown_at_start
@@ -72,17 +74,22 @@ def movers(
     *,
     ranking: Ranking = "gained",
     max_age: timedelta | None = None,
+    login: str = "",
+    collection: str = "",
 ) -> Movers:
     """Rank repositories by stars gained in the *days* before their last capture by *as_of*.
 
-    Only repositories with the primary *language* if given, and not created longer than *max_age* before *as_of*. Ranked
+    Only repositories with the primary *language* if given, not created longer than *max_age* before *as_of*, of the
+    account called *login* and of the *collection*, itself or by its account. Ranked
     by stars gained, by stars lost (only those that lost some), or by stars gained as a share of those before.
     """
     condition, order = RANKINGS[ranking]
     until = as_of_or_end_of_today(as_of)
     newest_at = newest_capture_at(until)
     is_stored = as_of is None and days in GROWTH_DAYS
-    is_unfiltered = not language and not max_age
+    is_unfiltered = not language and not max_age and not login and not collection
+    if login and (account := accounts.find(login, as_of)):
+        login = account.login
     ctes = f"""
         WITH {_stored_candidates(days) if is_stored else _computed_candidates(as_of)}, counted AS (
             {_sum_counts(days) if is_stored and is_unfiltered else COUNT_CANDIDATES}
@@ -100,6 +107,7 @@ def movers(
          LIMIT :limit
     """  # noqa: S608
     values: dict[str, Any] = {"reference": newest_at, "max_lag": MAX_LAG, "language": language, "limit": limit}
+    values |= {"login": login, "collection": collection}
     values |= {"created_after": until - max_age if max_age else None}
     if not is_stored:
         values |= until_values(until) | growth_values([days]) | main_month_values([days], until) | {"as_of": as_of}
@@ -112,6 +120,20 @@ def movers(
         unknown_at_start=int(counts["unknown_at_start"]),
         newest_at=newest_at,
     )
+
+
+def with_rank_movement(rows: DataFrame, before: DataFrame) -> DataFrame:
+    """Add to *rows* of `Movers` their rank, that in *before*, and by how many places they rose.
+
+    rank         from 1, in the order of the rows
+    rank_before  the same in *before*; null for those that were not ranked then
+    rank_change  places gained, negative for places lost; null likewise
+    """
+    keys = [frame["id"].astype("string").fillna(frame["full_name"]).tolist() for frame in (rows, before)]
+    old = {key: rank for rank, key in enumerate(keys[1], start=1)}
+    ranks = Series(range(1, len(rows) + 1), index=rows.index, dtype="Int64")
+    ranks_before = Series([old.get(key) for key in keys[0]], index=rows.index, dtype="Int64")
+    return derived(rows.assign(rank=ranks, rank_before=ranks_before, rank_change=ranks_before - ranks), rows)
 
 
 def _stored_candidates(days: int) -> str:

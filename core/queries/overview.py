@@ -4,6 +4,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 from pandas import DataFrame
@@ -115,6 +116,32 @@ def largest_source(trend: DataFrame) -> DataFrame:
         return trend
     source_id = trend.groupby("source_id")["repositories"].last().idxmax()
     return derived(trend[trend["source_id"] == source_id], trend)
+
+
+def trend_points(rollups: DataFrame) -> DataFrame:
+    """Return one source's rows of `source_trend` as `history_lines` takes them: `at` is `captured_at`."""
+    return derived(rollups.rename(columns={"at": "captured_at"}), rollups)
+
+
+def trend_intervals(rollups: DataFrame) -> DataFrame:
+    """Return when one source's *rollups* follow each other without a gap: source_id, from_at, to_at, overdue_at."""
+    follows = rollups["at"] <= rollups["overdue_at"].shift()
+    runs = rollups.groupby((~follows).cumsum())
+    return DataFrame(
+        {
+            "source_id": runs["source_id"].first(),
+            "from_at": runs["at"].first(),
+            "to_at": runs["at"].last(),
+            "overdue_at": runs["overdue_at"].last(),
+        }
+    ).reset_index(drop=True)
+
+
+def totals_at(source_id: int, at: datetime) -> dict[str, Any]:
+    """Return the source's last rollup by *at*, a row of `source_trend`; empty where nobody captured near that time."""
+    trend = source_trend(at)
+    rows = trend[(trend["source_id"] == source_id) & (trend["overdue_at"] > at)]
+    return {} if rows.empty else {str(name): value for name, value in rows.iloc[-1].items()}
 
 
 def daily_trend(rollups: DataFrame, column: str, until: datetime) -> list[float]:

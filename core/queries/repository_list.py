@@ -8,7 +8,8 @@ from typing import Any
 from pandas import DataFrame
 
 from core.db.arrow import read_arrow
-from core.db.frames import read_frame
+from core.db.frames import derived, read_frame
+from core.difference import with_differences
 from core.queries.past_counts import NEWEST_CTE
 from core.queries.repository_base import as_of_values, counts_ctes, repository_ctes
 from core.whole_numbers import MAX_INT32
@@ -34,6 +35,7 @@ SORT_BY: Mapping[str, str] = {
 }
 """SQL by column that a reader can sort a table of repositories by; the state as the table writes it."""
 
+COMPARED_COLUMNS = ("stars", "forks")
 # One condition per filter, true while the filter is off.
 CONDITIONS: Mapping[str, str] = {
     "search": """(CAST(:words AS text[]) = '{}' OR NOT EXISTS (
@@ -120,12 +122,12 @@ def matching_page(
     return read_arrow(sql, **filters.values, limit=limit, offset=offset)
 
 
-def _select_matching(filters: Filters, order: str) -> str:
+def _select_matching(filters: Filters, order: str, id_column: str = "") -> str:
     # *order* is a constant of this module: no reader's text enters the SQL.
     return f"""
         WITH {repository_ctes(filters.as_of, _where(CONDITIONS))}
-        SELECT full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers, open_issues,
-               size_kb, license, topics, is_fork, is_archived, is_gone, created_at, pushed_at, checked_at,
+        SELECT {id_column}full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers,
+               open_issues, size_kb, license, topics, is_fork, is_archived, is_gone, created_at, pushed_at, checked_at,
                source.name AS source
           FROM stored
           LEFT JOIN extras USING (repository_id)
@@ -144,6 +146,17 @@ def count_matching(filters: Filters) -> int:
         SELECT count(*) AS matching FROM stored WHERE {_where(CONDITIONS)}
     """  # noqa: S608
     return int(read_frame(sql, **filters.values)["matching"].iloc[0])
+
+
+def compared_repositories(filters: Filters, order: str, vs: datetime) -> DataFrame:
+    """Read `matching_repositories` beside their counts at *vs*, those that changed most first.
+
+    stars_vs, stars_difference, stars_percent, forks_vs, forks_difference, forks_percent   see `with_differences`
+    """
+    now = read_arrow(_select_matching(filters, ORDER_BY[order], "repository_id, "), **filters.values)
+    sql = f"WITH {counts_ctes(vs)}\n        SELECT repository_id, stars, forks FROM stored"  # noqa: S608
+    compared = with_differences(now, read_arrow(sql, **as_of_values(vs)), "repository_id", COMPARED_COLUMNS)
+    return derived(compared.drop(columns="repository_id"), now)
 
 
 def count_repositories(as_of: datetime | None) -> int:

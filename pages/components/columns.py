@@ -1,9 +1,25 @@
 """Column tables (`st.column_config`) of the pages' tables, in the order of the columns."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from streamlit import column_config as column
 
 TIMESTAMP_COLUMN = column.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
 SUBJECT_COLUMN = column.LinkColumn("Repository or account", display_text=r"(?:name|login)=([^&]+)")
+
+
+def with_compared(columns: Mapping[str, Any], name: str, label: str, day: str) -> dict[str, Any]:
+    """Return *columns* with those of `with_differences` after the column *name*; *day* is what is compared with."""
+    compared = {
+        f"{name}_vs": column.NumberColumn(f"{label} on {day}", format="localized", width=130),
+        f"{name}_difference": column.NumberColumn("Difference", format="localized", width=85),
+        f"{name}_percent": column.NumberColumn("Change, %", format="%+.1f", width=85),
+    }
+    before = list(columns).index(name) + 1
+    items = list(columns.items())
+    return dict([*items[:before], *compared.items(), *items[before:]])
+
 
 ACCOUNT_REPOSITORIES = {
     "repository": column.LinkColumn("Repository", display_text=r"name=[^/]+/([^&]+)", width=170),
@@ -28,6 +44,45 @@ LANGUAGES = {
     "repositories": column.NumberColumn("Repositories", format="localized", width=110),
     "bytes": column.NumberColumn("Bytes", format="localized", width=130),
 }
+MILESTONES = {
+    "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=220),
+    "stars": column.NumberColumn("Stars", format="localized", width=90),
+    "milestone": column.NumberColumn("Next", format="localized", width=90),
+    "stars_30d": column.NumberColumn("In 30 days", format="localized", width=90, help="Growth up to the last refresh"),
+    "earliest": column.DateColumn("Earliest", format="YYYY-MM-DD", width=100),
+    "latest": column.DateColumn("Latest", format="YYYY-MM-DD", width=100),
+    "reason": column.TextColumn("No range because", width=140),
+}
+RISING = {
+    "language": column.LinkColumn("Language", display_text=r"language=([^&]+)", width=130),
+    "points": column.NumberColumn("Points", format="%+.2f", width=80, help="Percentage points of all stars"),
+    "share": column.NumberColumn("Share now", format="percent", width=90),
+    "share_then": column.NumberColumn("Share then", format="percent", width=90),
+    "stars": column.NumberColumn("Stars", format="localized", width=100),
+}
+LEADING_USERS = {
+    "language": column.LinkColumn("Language", display_text=r"language=([^&]+)", width=130),
+    "account": column.LinkColumn("Account", display_text=r"login=([^&]+)", width=140),
+    "stars": column.NumberColumn("Its stars", format="localized", width=90),
+    "share": column.ProgressColumn("of the language", format="percent", min_value=0, max_value=1, width=120),
+}
+TOGETHER = {
+    "language": column.TextColumn("Language", width=120),
+    "other": column.LinkColumn("And", display_text=r"language=([^&]+)", width=120),
+    "repositories": column.NumberColumn("Repositories", format="localized", width=95),
+    "share": column.NumberColumn("of the first's", format="percent", width=95),
+    "lift": column.NumberColumn("Lift", format="%.1f", width=65),
+}
+LANGUAGE_USERS = {
+    "account": column.LinkColumn("Account", display_text=r"login=([^&]+)", width=150),
+    "stars": column.NumberColumn("Stars", format="localized", width=90),
+    "repositories": column.NumberColumn("Repositories", format="localized", width=100),
+}
+LANGUAGE_REPOSITORIES = {
+    "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=220),
+    "stars": column.NumberColumn("Stars", format="localized", width=90),
+    "stars_30d": column.NumberColumn("In 30 days", format="localized", width=90, help="Growth up to the last refresh"),
+}
 MOVERS = {
     "full_name": column.TextColumn("Repository"),
     "growth": column.NumberColumn("Gained", format="localized"),
@@ -50,6 +105,13 @@ MOVERS_TABLE = {
     "until_at": column.DatetimeColumn("Up to", format="YYYY-MM-DD", width=95, help="The last refresh"),
     "source": column.TextColumn("Source", width=110),
     "description": column.TextColumn("Description", width=420),
+}
+RANKED_MOVERS = {
+    "rank": column.NumberColumn("Rank", width=60),
+    "rank_change": column.NumberColumn(
+        "Places", format="%+d", width=65, help="Places gained against the span before; a dash: not ranked then"
+    ),
+    **MOVERS_TABLE,
 }
 CHANGES = {
     "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", width=130),

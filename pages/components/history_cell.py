@@ -13,6 +13,7 @@ from core.charts.coverage_intervals import stable_end
 from core.charts.theme import Theme
 from core.db.frames import derived
 from core.shared_cache import kept
+from pages.components import as_of
 from pages.components.alt_text import line_alt
 from pages.components.cell import cell, theme
 from pages.components.chart import Drawing, drawing, drawn
@@ -41,7 +42,19 @@ def line_cell(
     footer    as in `cell`
     """
     end = stable_end(intervals, until)
-    line = kept(_line, _line_size, points, intervals, y, theme(), end, height, is_log=is_log, happened=happened)
+    line = kept(
+        _line,
+        _line_size,
+        points,
+        intervals,
+        y,
+        theme(),
+        end,
+        height,
+        as_of.selected_vs(),
+        is_log=is_log,
+        happened=happened,
+    )
     only = line.only
     chart = partial(_show_number, only.at, count_with_unit(only.value, y)) if only else line.drawing
     cell(question, how_to_read, points, name=name, chart=chart, alt=line.alt, **footer)
@@ -62,6 +75,7 @@ def _line(
     colors: Theme,
     until: datetime,
     height: int,
+    vs: datetime | None,
     *,
     is_log: bool,
     happened: DataFrame | None,
@@ -70,7 +84,17 @@ def _line(
     if only:
         return Line(only, None, line_alt(points, y))
     figure = marks.marked(
-        lines.history_lines, happened, points, intervals, y, colors, until=until, unit=y, height=height, is_log=is_log
+        lines.history_lines,
+        happened,
+        points,
+        intervals,
+        y,
+        colors,
+        until=until,
+        unit=y,
+        height=height,
+        is_log=is_log,
+        vs=vs,
     )
     return Line(None, drawing(figure), line_alt(points, y))
 

@@ -1,7 +1,18 @@
 """Labels of the codes in the rows of queries."""
 
+from pandas import DataFrame
+
 from core.queries import changes
+from pages.components.as_of import subject_links
 
 CHANGES = changes.LABELS
 FRESHNESS = {"on_time": "on time", "overdue": "overdue", "never": "never", "paused": "paused"}
 PERIODS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}
+
+
+def change_rows(ledger: DataFrame) -> DataFrame:
+    """Add to entries of the ledger a link to the subject and the kind as a label."""
+    return ledger.assign(
+        subject=subject_links(ledger["repository"], ledger["account"]),
+        what=ledger["kind"].map(lambda kind: CHANGES.get(kind, kind)),
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core import difference
 from core.notebook import Text
 from core.wording import time_ago
 from pages.components import as_of, page_notebook
@@ -23,6 +24,7 @@ class Card:
     is_increase_bad  growth is red instead of green
     reported_at      when GitHub, or an imported source, reported the value; its age is shown below the value
     is_overdue       the age says that the next refresh is overdue
+    vs               the same metric at the time that is compared with; None where it is unknown then
     """
 
     label: str
@@ -34,6 +36,7 @@ class Card:
     is_increase_bad: bool = False
     reported_at: datetime | None = None
     is_overdue: bool = False
+    vs: Any = None
 
 
 def metric_row(cards: Sequence[Card], key: str) -> None:
@@ -73,16 +76,27 @@ def _draw_age(card: Card, reported_at: datetime) -> None:
 
 
 def _draw_card(card: Card, *, border: bool) -> None:
-    growth = None if pd.isna(card.before) or pd.isna(card.value) else int(card.value - card.before)
+    vs = as_of.selected_vs()
+    before = card.before if vs is None else card.vs
+    growth = difference.difference(card.value, before) if not isinstance(card.value, str) else None
     st.metric(
         card.label,
         _shown(card.value),
         delta=None if growth is None else f"{growth:+,}",
         delta_color="off" if not growth else "inverse" if card.is_increase_bad else "normal",
         delta_arrow="auto" if growth else "off",
-        delta_description=f"in {card.span}" if growth is not None else None,
+        delta_description=_growth_text(card, vs) if growth is not None else None,
         chart_data=list(card.trend) if len(card.trend) > 1 else None,
         help=card.help or None if border else None,
         border=border,
         height="stretch" if border else "content",
     )
+
+
+def _growth_text(card: Card, vs: datetime | None) -> str:
+    """Return what follows the difference: the span, or percent and value at the time that is compared with."""
+    if vs is None:
+        return f"in {card.span}"
+    share = difference.percent(card.value, card.vs)
+    shown = "" if share is None else f"({share:+.1f}\N{NO-BREAK SPACE}%) "
+    return f"{shown}vs {number(card.vs)} on {day(vs)}"

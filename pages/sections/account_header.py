@@ -128,8 +128,13 @@ def show_profile_line(profile: Profile, selected: datetime | None) -> None:
         )
 
 
-def show_totals(totals: Totals, history: DataFrame, intervals: DataFrame, until: datetime) -> None:
-    """Draw the cards of the account's totals, with their growth in four weeks and last year's trend."""
+def show_totals(
+    totals: Totals, history: DataFrame, intervals: DataFrame, until: datetime, compared: Totals | None
+) -> None:
+    """Draw the cards of the account's totals, with their growth in four weeks and last year's trend.
+
+    *compared* are the totals at the time that is compared with.
+    """
     repositories = quantity(totals.repositories or 0, "repository", "repositories")
     last = captures.last_capture(intervals, totals.source, until)
     trends = accounts.weekly_trends(history, intervals, TREND_COLUMNS, totals.source, until)
@@ -144,6 +149,7 @@ def show_totals(totals: Totals, history: DataFrame, intervals: DataFrame, until:
                 help=covers if label != "Followers" else "Imported history has no followers",
                 reported_at=last.at if last and value is not None else None,
                 is_overdue=last is not None and last.is_overdue,
+                vs=getattr(compared, label.lower(), None),
             )
             for label, value, before in (
                 ("Stars", totals.stars, totals.stars_before),

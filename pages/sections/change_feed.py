@@ -16,7 +16,6 @@ from core.shared_cache import kept
 from core.tracking.login import parse_login, parse_repository
 from core.wording import pluralize
 from pages.components import labels
-from pages.components.as_of import subject_links
 from pages.components.markdown import escape_markdown
 
 SHOWN_DAYS, SHOWN_ENTRIES = 7, 12
@@ -67,14 +66,6 @@ def change_sentence(kind: str, subject: str, before: str | None, after: str | No
     what = f"{ICONS.get(kind, '')} **{escape_markdown(subject)}** {labels.CHANGES.get(kind, kind)}".strip()
     detail = before_and_after(before, after)
     return f"{what}: {escape_markdown(detail)}" if detail and detail != subject else what
-
-
-def table_rows(ledger: DataFrame) -> DataFrame:
-    """Add a link to the subject and the kind as a label."""
-    return ledger.assign(
-        subject=subject_links(ledger["repository"], ledger["account"]),
-        what=ledger["kind"].map(lambda kind: labels.CHANGES.get(kind, kind)),
-    )
 
 
 def explain_unknown_account(login: str) -> None:

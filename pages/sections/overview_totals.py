@@ -11,7 +11,9 @@ from core.queries import alerts, captures, overview
 from core.queries.overview import StoredTotals, TrackingCounts
 from core.wording import duration, pluralize, quantity
 from pages.components.alert_list import kind_title
+from pages.components.as_of import selected_vs
 from pages.components.format import day, number
+from pages.components.history_cell import line_cell
 from pages.components.markdown import escape_markdown
 from pages.components.metric_cards import Card, metric_row
 
@@ -28,9 +30,13 @@ def show_active_alerts_link() -> None:
 
 
 def show_totals(stored: StoredTotals, trend: DataFrame, as_of: datetime | None) -> None:
-    """Draw the cards of all stored data; as of the past, of the largest source's last rollup before that day."""
-    largest = overview.largest_source(trend)
-    is_past = as_of is not None
+    """Draw the cards of all stored data; of the past, of the largest source's last rollup before that day.
+
+    Of the present too where it is compared with the past: only the rollups of one source count the same repositories.
+    """
+    largest, vs = overview.largest_source(trend), selected_vs()
+    is_past = as_of is not None or vs is not None
+    compared = overview.totals_at(int(largest["source_id"].iloc[-1]), vs) if vs is not None and len(largest) else {}
     numbers: dict[str, Any] = {} if is_past else vars(stored)
     covers = "All stored data, each repository as of its last refresh."
     reported_at = captures.newest_capture_at(as_of or end_of_day(datetime.now(UTC).date()))
@@ -50,11 +56,37 @@ def show_totals(stored: StoredTotals, trend: DataFrame, as_of: datetime | None) 
                 else (),
                 help=covers,
                 reported_at=reported_at,
+                vs=compared.get(label.lower()),
             )
             for label in ("Stars", "Forks", "Repositories", "Languages")
         ],
         "totals",
     )
+
+
+def show_trend(largest: DataFrame, until: datetime) -> None:
+    """Draw the totals of the largest source over time, and how many repositories they add up."""
+    if largest.empty:
+        return
+    points, intervals = overview.trend_points(largest), overview.trend_intervals(largest)
+    source = escape_markdown(str(largest["source"].iloc[-1]))
+    left, right = st.columns(2)
+    for place, column, question, how in (
+        (left, "stars", "How do the stars of all repositories develop?", "Forks left out. Grey: not collected."),
+        (right, "repositories", "How many repositories does this cover?", "A step here is a step in the stars."),
+    ):
+        with place:
+            line_cell(
+                question,
+                f"Totals of {source}. {how}",
+                points,
+                intervals,
+                y=column,
+                name=f"total-{column}",
+                until=until,
+                height=220,
+                rows=points[["captured_at", "stars", "repositories", "languages", "source"]],
+            )
 
 
 def tracking_sentence(counts: TrackingCounts, now: datetime) -> str:

@@ -163,6 +163,8 @@ def show_counts(
     found: FoundRepository, detail: RepositoryDetail, series: DataFrame, intervals: DataFrame, extras: DataFrame
 ) -> None:
     """Draw the cards of the repository's counts, with their growth in 30 days and last year's trend."""
+    vs = as_of.selected_vs()
+    compared = repository_detail.detail(found.repository_id, vs) if vs else None
     start = detail.checked_at - THIRTY_DAYS
     is_younger = detail.created_at is not None and detail.created_at > start
     reported = f"Reported on {day(detail.checked_at)}, source: {escape_markdown(detail.source)}"
@@ -181,6 +183,7 @@ def show_counts(
             help=f"{reported}\n\n{growth.DEFINITION}" if name == "stars" else reported,
             reported_at=detail.checked_at,
             is_overdue=last is not None and last.is_overdue,
+            vs=getattr(compared, name, None),
         )
         for name in ("stars", "forks")
     ]
@@ -197,6 +200,7 @@ def show_counts(
                 help=definitions.REPOSITORY_EXTRAS,
                 is_increase_bad=name != "watchers",
                 reported_at=extras_at,
+                vs=getattr(compared, name, None),
             )
         )
     metric_row(cards, "repository")

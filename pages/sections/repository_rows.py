@@ -15,15 +15,15 @@ STATES = ["", "archived", "fork", "archived, fork", "deleted", "archived, delete
 STATES.append("archived, fork, deleted")
 
 
-def display_rows(frame: DataFrame, as_of: datetime | None) -> DataFrame:
-    """Add links as of that moment, and the topics and the three flags as text: tables cannot sort lists."""
+def display_rows(frame: DataFrame, as_of: datetime | None, vs: datetime | None = None) -> DataFrame:
+    """Add links at these times, and the topics and the three flags as text: tables cannot sort lists."""
     # A flag that is unknown at that time is shown as not set; `unknown_sentence` says how many there are.
     archived, fork, gone = (frame[name].fillna(False).astype(int) for name in ("is_archived", "is_fork", "is_gone"))
     flags = archived + 2 * fork + 4 * gone
     topics = pc.binary_join(pa.array(frame["topics"], pa.list_(pa.string())), ", ")
     return frame.assign(
-        repository=links_as_of("repository", "name", frame["full_name"], as_of),
-        account=links_as_of("account", "login", frame["owner"], as_of),
+        repository=links_as_of("repository", "name", frame["full_name"], as_of, vs),
+        account=links_as_of("account", "login", frame["owner"], as_of, vs),
         description=descriptions_with_emoji(frame["description"]),
         topics=Series(topics, dtype=ArrowDtype(topics.type), index=frame.index),
         state=Series([STATES[flag] or None for flag in flags], dtype="string", index=frame.index),

@@ -1,4 +1,7 @@
-"""The table of the repositories page. Its rows of now are read as a reader scrolls; those of the past all at once."""
+"""The table of the repositories page. Its rows of now are read as a reader scrolls; those of the past all at once.
+
+So are those that are compared with another time.
+"""
 
 import streamlit as st
 from pandas import DataFrame
@@ -6,10 +9,11 @@ from pandas import DataFrame
 from core.queries import repository_list
 from core.queries.repository_list import Filters
 from pages.components import columns, definitions
-from pages.components.as_of import unknown_sentence
+from pages.components.as_of import selected_vs, unknown_sentence
 from pages.components.cell import cell_border, cell_footer, cell_menu, definition_and_sql
 from pages.components.compare_link import compare_link
 from pages.components.export import export_buttons_for
+from pages.components.format import day
 from pages.components.queried_rows import PAGE_ROWS, QueriedRows, ReadRows
 from pages.components.table import table_height, without_attrs
 from pages.components.table_cell import table_cell
@@ -30,7 +34,7 @@ def show_repositories(filters: Filters, order: str, matching: int, no_match: str
 
     What a reader sorts by a heading is sorted in the database.
     """
-    if filters.as_of is not None or not matching:
+    if filters.as_of is not None or not matching or selected_vs():
         _show_at_once(filters, order, no_match)
         return
     with cell_border(QUESTION, HOW_TO_READ, NAME):
@@ -55,14 +59,20 @@ def show_repositories(filters: Filters, order: str, matching: int, no_match: str
 
 
 def _show_at_once(filters: Filters, order: str, no_match: str) -> None:
-    repositories = repository_list.matching_repositories(filters, order)
+    vs = selected_vs()
+    if vs is None:
+        repositories, shown_columns = repository_list.matching_repositories(filters, order), columns.REPOSITORIES
+    else:
+        repositories = repository_list.compared_repositories(filters, order, vs)
+        shown_columns = columns.with_compared(columns.REPOSITORIES, "stars", "Stars", day(vs))
+    changed_first = f" Compared with {day(vs)}, most changed first." if vs else ""
     table_cell(
         QUESTION,
-        HOW_TO_READ + unknown_sentence(repositories),
+        HOW_TO_READ + changed_first + unknown_sentence(repositories),
         repositories,
-        columns.REPOSITORIES,
+        shown_columns,
         name=NAME,
-        shown=display_rows(repositories, filters.as_of),
+        shown=display_rows(repositories, filters.as_of, vs),
         alt=ALT,
         max_height=MAX_HEIGHT_PX,
         lazy=True,

@@ -21,6 +21,7 @@ from core.web import cookies
 SESSION_KEY = "session-id"
 END_MESSAGE_KEY = "session-end-message"
 ENDED_KEY = "session-ended"
+LAST_VISIT_KEY = "session-last-visit"  # when the person's visit before this one ended, for the pages
 SIGNED_OUT_ELSEWHERE = "signed_out_elsewhere"
 # A new secret, shown once: dropped when the reader confirms the copy or opens another page than the one listed here.
 API_KEY_SHOWN_ONCE, FEED_TOKEN_SHOWN_ONCE = "session-new-api-key", "session-new-feed-token"
@@ -104,6 +105,12 @@ def current_identity() -> Identity:
 def require_identity(role: Role = "analyst") -> Identity:
     """Return the signed-in person. Raises NotSignedIn, or Forbidden where they lack *role*."""
     return require_role(current_identity(), role)
+
+
+def last_visit() -> datetime | None:
+    """Return when the person's visit before this one ended, as the page's main script recorded it; None without one."""
+    ended = st.session_state.get(LAST_VISIT_KEY)
+    return ended if isinstance(ended, datetime) else None
 
 
 def _session_id_from_cookie() -> UUID | None:

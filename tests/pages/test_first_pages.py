@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from core.db import schema
 from tests import seed_data
@@ -50,7 +50,7 @@ def test_the_overview_shows_totals_freshness_movers_and_changes(open_page, datab
     assert not shown.error
     assert "1,234,567" in [metric.value for metric in shown.metric]
     assert "**1** account is tracked" in page_text(shown)
-    assert len(cell_questions(shown)) == 4
+    assert len(cell_questions(shown)) == 5
 
 
 def test_without_tracked_accounts_the_overview_says_that_all_data_are_imported(open_page, database):
@@ -210,7 +210,7 @@ def test_languages_show_shares_and_say_what_was_not_collected(open_page, databas
     )
     shown = open_page("languages")
     assert not shown.exception
-    assert len(cell_questions(shown)) == 3
+    assert len(cell_questions(shown)) == 6
     text = page_text(open_page("languages", by="bytes"))
     assert "bytes" in text.lower()
     assert "GitHub does not report them" in text
@@ -348,3 +348,37 @@ def test_the_overview_says_that_nothing_changed_only_of_a_day_after_the_first_re
 def test_before_the_first_refresh_the_overview_does_not_say_that_nothing_changed(open_page, database):
     database.execute(insert(schema.tracked_account).values(account_id=seed_data.add_account(database, "octo")))
     assert "Nothing was refreshed yet" in page_text(open_page())
+
+
+def test_a_language_leads_to_its_accounts_repositories_and_companions(open_page, database):
+    from core.db import schema as tables
+
+    database.execute(insert(tables.language_day), [{"day": TODAY, "language": "C#", "repositories": 1, "stars": 5}])
+    seed_data.add_repository(database, "octo/cat", {"2026-01-01": 5}, primary_language="C#")
+    shown = open_page("languages", language="c#")
+    assert not shown.exception
+    assert "## C\\#" in page_text(shown)
+    assert shown.dataframe[0].value["account"].tolist() == ["/account?login=octo"]
+    assert shown.dataframe[1].value["repository"].tolist() == ["/repository?name=octo/cat"]
+    everything = open_page("languages")
+    assert not everything.exception
+    assert "/languages?language=C%23" in everything.dataframe[-1].value["language"].tolist()
+
+
+def test_the_overview_says_what_happened_since_the_last_visit(open_page, reader, database):
+    first = datetime.now(UTC) - timedelta(days=2)
+    cat = seed_data.add_repository(database, "octo/cat", {"2026-01-01": 5})
+    assert "This is your first visit" in page_text(open_page())
+    database.execute(text("UPDATE person SET page_opened_at = :at WHERE id = :id"), {"at": first, "id": reader.id})
+    seed_data.add_change(database, cat, "archived", f"{first - timedelta(days=1):%Y-%m-%d %H:%M}")
+    seed_data.add_change(database, cat, "relicensed", f"{first + timedelta(days=1):%Y-%m-%d %H:%M}", after="MIT")
+    rule = seed_data.insert_row(database, schema.alert_rule, kind="star_gain")
+    alert = {"rule_id": rule, "kind": "star_gain", "subject": "octo/cat", "message": "*9* stars"}
+    database.execute(insert(schema.alert).values(**alert, raised_at=datetime.now(UTC)))
+    shown = open_page()
+    assert not shown.exception
+    written = page_text(shown)
+    assert "Your last visit ended 2 days ago" in written
+    assert r"\*9\* stars" in written
+    changes = next(each.value for each in shown.dataframe if "what" in each.value and len(each.value) == 1)
+    assert changes["what"].tolist() == ["changed its licence"]

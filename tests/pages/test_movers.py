@@ -91,3 +91,20 @@ def test_without_losses_the_page_says_so(open_page, database):
 
 def test_an_empty_database_says_that_nothing_was_collected(open_page, database):
     assert "Nothing had been collected by then." in page_text(open_page("movers"))
+
+
+def test_an_account_and_a_collection_filter(open_page, three_movers, database):
+    added = {f"{ago(40):%Y-%m-%d}": 5, f"{ago(0):%Y-%m-%d}": 9}
+    seed_data.add_repository(database, "cat/other", added, captures=[f"{ago(30):%Y-%m-%d}"], created_at=ago(2000))
+    group = seed_data.insert_row(database, schema.collection, name="Pets")
+    account = seed_data.add_account(database, "cat")
+    database.execute(insert(schema.collection_member).values(collection_id=group, account_id=account))
+
+    def repositories(**filters):
+        shown = open_page("movers", days="29", **filters)
+        assert not shown.exception
+        return sorted(link.partition("name=")[2].partition("&")[0] for link in shown.dataframe[-1].value["repository"])
+
+    assert repositories() == ["cat/other", "octo/big", "octo/fading", "octo/tiny", "octo/young"]
+    assert repositories(account="OCTO") == ["octo/big", "octo/fading", "octo/tiny", "octo/young"]
+    assert repositories(collection="Pets") == ["cat/other"]

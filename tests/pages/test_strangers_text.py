@@ -287,10 +287,14 @@ REVIEWED = {
     "sign_in.py": {"pop(…)", "settings().base_url"},
     "components/alert_list.py": {"RULE_KINDS[kind].title", "kind"},
     "components/alt_text.py": {"column", "labels", "texts"},
-    "components/as_of.py": {"error", "param", "path"},  # of `core.as_of`: names the parameter, never the value
+    "components/as_of.py": {"error", "help_text", "param", "path", "refused", "shortcuts(…)", "urlencode(…)"}
+    | {
+        "{name: as_of_text(end_of_day(found)) for name, found in shortcuts(day).items()}"
+    },  # of `core.as_of`: names the parameter, never the value
     "components/cell.py": {"definition", "empty", "how_to_read", "note", "question"}
     | {"name", "path", "urlencode(…)"},  # the URL in a report
     "components/cell_menu.py": {"note", "option"},  # constants; a note drawn into the chart's SVG as text
+    "components/columns.py": {"day", "label", "name"},
     "components/compare_link.py": {"label"},
     "components/devices.py": {"_first_match(…)"},
     "components/export.py": {"exceeded", "extension", "help", "label", "name", "read_rows(…)"},
@@ -334,7 +338,7 @@ REVIEWED = {
         "query(…)",
     },  # made by `query_params.path_with_query`, which encodes it
     "sections/overview_totals.py": {"RULE_KINDS[kind].title", "kind", "counts.due", "counts.failing"}
-    | {"counts.paused", "counts.queued"},
+    | {"columns(…)", "counts.paused", "counts.queued"},
     "sections/person_detail.py": {"api_keys(…)", "assign(…)", "sessions(…)", "timedelta(…)"},
     "sections/recent_failures.py": {"query(…)"},
     "sections/repository_table.py": {"no_match"},
@@ -342,6 +346,7 @@ REVIEWED = {
     | {"jobs[jobs['working'] + jobs['waiting'] > 0]['kind']"},
     "sections/repository_facts_cells.py": {"quiet_sentence(…)", "value"},
     "sections/scene_view.py": {"left_out"},
+    "sections/since_last_visit.py": {"RULE_KINDS[kind].title", "kind"},
     "sections/settings_list.py": {"almanac_version(…)", "machine(…)", "python_version(…)", "query(…)", "release(…)"}
     | {
         "settings_warnings(…)",

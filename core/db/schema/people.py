@@ -18,9 +18,12 @@ person = Table(
     Column("preferences", JSONB, nullable=False, server_default=text("'{}'")),
     timestamp_column("created_at", now=True),
     timestamp_column("last_seen_at"),
+    timestamp_column("page_opened_at"),
+    timestamp_column("visit_ended_at"),
     Index("person_username_key", text('lower(username COLLATE "C")'), unique=True),
     Index("person_email_key", text("lower(email)"), unique=True),
-    comment="Somebody who can sign in",
+    comment="Somebody who can sign in. page_opened_at: their last page;"
+    " visit_ended_at: the last page of the visit before",
 )
 
 

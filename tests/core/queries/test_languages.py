@@ -95,6 +95,26 @@ def test_no_language_has_a_name(database):
     assert languages.ranking("GitHub", None)["language"].tolist() == ["No language"]
 
 
+def test_the_source_to_open_with_is_ours_once_it_has_two_months(database):
+    elsewhere = seed_data.add_source(database, "weekly list")
+    for day in (date(2024, 2, 1), date(2025, 2, 1)):
+        add_rollup(database, day, elsewhere, C=10)
+    for day in (date(2026, 1, 1), date(2026, 3, 3), date(2026, 3, 4)):
+        add_rollup(database, day, C=1)
+    for until, source in (("2026-01-02", "weekly list"), ("2026-03-03", "weekly list"), ("2026-03-04", "GitHub")):
+        assert languages.default_source(languages.rollup_sources(utc(until))) == source  # 0, 61 and 62 days of ours
+
+
+def test_a_ranking_beside_an_earlier_one_has_differences_and_changed_languages_first(database):
+    add_rollup(database, date(2026, 1, 1), C=100, Rust=10, Go=7)
+    add_rollup(database, date(2026, 2, 1), C=100, Rust=25, Go=7, Zig=1)
+    found = languages.compared_ranking("GitHub", None, utc("2026-01-15"))
+    assert found["language"].tolist() == ["Rust", "C", "Go", "Zig"]
+    assert found["stars_vs"].fillna(-99).tolist() == [10, 100, 7, -99]
+    assert found["stars_difference"].fillna(-99).tolist() == [15, 0, 0, -99]
+    assert found["stars_percent"].fillna(-99).tolist() == [150.0, 0.0, 0.0, -99]
+
+
 def test_sources_are_listed_by_name_ours_first(database):
     elsewhere = seed_data.add_source(database, "weekly list")
     add_rollup(database, date(2026, 2, 1), elsewhere, C=10)

@@ -20,8 +20,11 @@ def page() -> None:
 
     from pages.components import as_of
 
-    as_of.as_of_input(st.session_state.get("page", "overview"), datetime(2026, 11, 23, 14, tzinfo=UTC))
+    now = datetime(2026, 11, 23, 14, tzinfo=UTC)
+    as_of.as_of_input(st.session_state.get("page", "overview"), now)
+    as_of.vs_input(st.session_state.get("page", "overview"), now, datetime(2026, 11, 20, 9, tzinfo=UTC))
     st.write(f"selected: {as_of.selected_as_of()}")
+    st.write(f"vs: {as_of.selected_vs()}")
 
 
 def run_with(as_of: str | None) -> AppTest:
@@ -91,3 +94,44 @@ def test_another_page_without_as_of_keeps_the_moment_and_the_same_page_does_not(
     del shown.query_params["as_of"]
     shown.run()
     assert selected(shown) == "None"
+
+
+def compared(shown: AppTest) -> str:
+    assert not shown.exception
+    return shown.markdown[1].value.removeprefix("vs: ")
+
+
+def test_vs_is_read_like_as_of_and_has_to_be_earlier():
+    shown = run_with("2026-10-31")
+    shown.query_params["vs"] = "2026-10-30"
+    assert compared(shown.run()) == "2026-10-30 23:59:59.999999+00:00"
+    for text, reason in (
+        ("2026-10-31", "vs is not before the time shown; it is the earlier one, to compare with. Nothing is compared."),
+        ("2026-13-01", "vs is not an existing date or time; write a date like 2026-10-31 (UTC) or a timestamp like "
+                       "2026-10-31T06:00:00Z. Nothing is compared."),
+    ):  # fmt: skip
+        shown.query_params["vs"] = text
+        assert compared(shown.run()) == "None"
+        assert [warning.value for warning in shown.warning] == [reason]
+
+
+@pytest.mark.usefixtures("reader")
+def test_shortcuts_write_either_time_to_the_url():
+    shown = run_with("2026-10-31")
+    for shortcut, param, text in (
+        ("Compare with yesterday", "vs", "2026-10-30"),
+        ("Compare with this day last year", "vs", "2025-10-31"),
+        ("Show a month ago", "as_of", "2026-09-30"),
+    ):
+        shown.selectbox[0].set_value(shortcut).run()
+        assert shown.query_params[param] == text
+        assert shown.selectbox[0].value is None
+    assert compared(shown) == "2025-10-31 23:59:59.999999+00:00"
+
+
+@pytest.mark.usefixtures("reader")
+def test_the_last_visit_is_a_shortcut_where_it_is_earlier():
+    shown = run_with(None)
+    shown.selectbox[0].set_value("Compare with my last visit").run()
+    assert compared(shown) == "2026-11-20 09:00:00+00:00"
+    assert "Compare with my last visit" not in run_with("2026-10-31").selectbox[0].options

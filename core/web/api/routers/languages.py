@@ -39,16 +39,19 @@ class Languages(Page[Language]):
 Source = Annotated[
     str | None,
     Query(
-        description="Source of the data: `GitHub` is this installation, others are imported histories.", max_length=200
+        description="Source of the data: `GitHub` is this installation, others are imported histories. Without it:"
+        " `GitHub` once its totals span two months, else the source with the longest history.",
+        max_length=200,
     ),
 ]
 
 
 def languages(read_request: CheckedListRequest, source: Source = None) -> Response:
-    sources = [str(source) for source in queries.rollup_sources(read_request.as_of)["source"]]
+    rollups = queries.rollup_sources(read_request.as_of)
+    sources = [str(source) for source in rollups["source"]]
     if source is not None and source not in sources:
         raise NotFound(f"Unknown source; available sources: {', '.join(sources) or 'none'}")
-    selected = source or (sources[0] if sources else "")
+    selected = source or (queries.default_source(rollups) if sources else "")
     ranking = queries.ranking(selected, read_request.as_of)
     why_empty = stored_repositories(None, read_request.as_of).why_no_primary_languages if ranking.empty else None
     return rows_response(

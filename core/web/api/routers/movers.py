@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from core.queries import languages
 from core.queries import movers as queries
+from core.tracking.login import parse_login
 from core.web.api.conditional import CheckedListRequest, rows_response
 from core.web.api.pagination import Page
 from core.web.api.row_formats import add_row_routes
@@ -59,8 +60,29 @@ Language = Annotated[
 ]
 
 
-def movers(read_request: CheckedListRequest, days: Days = 30, language: Language = "") -> Response:
-    found = queries.movers(read_request.as_of, days, languages.find(language) if language else "")
+Account = Annotated[
+    str | None, Query(description="Only repositories of this account, by its login.", examples=["octocat"])
+]
+Collection = Annotated[
+    str,
+    Query(max_length=200, pattern=r"^[^\x00]*$", description="Only members of this collection, or of its accounts."),
+]
+
+
+def movers(
+    read_request: CheckedListRequest,
+    days: Days = 30,
+    language: Language = "",
+    account: Account = None,
+    collection: Collection = "",
+) -> Response:
+    found = queries.movers(
+        read_request.as_of,
+        days,
+        languages.find(language) if language else "",
+        login=parse_login(account) if account is not None else "",
+        collection=collection,
+    )
     return rows_response(
         read_request,
         found.rows,

@@ -11,11 +11,13 @@ CREATE TABLE person (
     preferences JSONB DEFAULT '{}' NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     last_seen_at TIMESTAMP WITH TIME ZONE,
+    page_opened_at TIMESTAMP WITH TIME ZONE,
+    visit_ended_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT person_pkey PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX person_email_key ON person (lower(email));
 CREATE UNIQUE INDEX person_username_key ON person (lower(username COLLATE "C"));
-COMMENT ON TABLE person IS 'Somebody who can sign in';
+COMMENT ON TABLE person IS 'Somebody who can sign in. page_opened_at: their last page; visit_ended_at: the last page of the visit before';
 
 CREATE TABLE session (
     id UUID NOT NULL,

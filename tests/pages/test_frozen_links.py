@@ -1,0 +1,115 @@
+"""A link with `as_of` and `vs` shows the same numbers after another year of data."""
+
+from datetime import date
+
+import pytest
+from sqlalchemy import insert, text
+
+from core.db import schema
+from core.db.data_version import publish_data_version
+from core.db.partitions import ensure_partitions
+from tests import seed_data
+from tests.seed_data import utc
+
+TIMES = {"as_of": "2025-06-30", "vs": "2025-03-31"}
+PAGES = {
+    "overview": {},
+    "account": {"login": "octo"},
+    "repository": {"name": "octo/cat"},
+    "repositories": {},
+    "languages": {},
+}
+
+
+def add_rollup(database, day, **stars):
+    rows = [
+        {"day": day, "language": name, "repositories": 1, "stars": count, "source_id": 1}
+        for name, count in stars.items()
+    ]
+    database.execute(insert(schema.language_day), rows)
+
+
+@pytest.fixture
+def stored(database):
+    captures = [f"2025-{month:02}-{day:02}" for month in range(1, 7) for day in range(1, 29)]
+    ensure_partitions(database, date(2025, 1, 1), date(2026, 12, 1))
+    cat = seed_data.add_repository(
+        database, "octo/cat", {"2025-01-01": 100, "2025-03-30": 120, "2025-06-28": 150}, captures=captures, github_id=1,
+        primary_language="C", forks=3,
+    )  # fmt: skip
+    seed_data.add_repository(
+        database,
+        "octo/dog",
+        {"2025-01-01": 70, "2025-06-20": 60},
+        captures=captures,
+        github_id=2,
+        primary_language="Go",
+    )
+    octo = seed_data.add_account(database, "octo")
+    for at, stars in (("2025-01-01", 170), ("2025-03-30", 190), ("2025-06-28", 210)):
+        add_account_snapshot(database, octo, at, stars)
+    for day in captures:
+        add_rollup(database, date.fromisoformat(day), C=120 if day < "2025-06" else 150, Go=70)
+    seed_data.add_change(database, cat, "relicensed", "2025-05-01", before="MIT", after="GPL-3.0")
+    return cat
+
+
+def add_account_snapshot(database, account, at, stars):
+    database.execute(
+        insert(schema.account_snapshot).values(
+            account_id=account, captured_at=utc(at), followers=5, stars=stars, forks=3, repositories=2
+        )
+    )
+
+
+def add_a_year(database, cat):
+    """Everything changes: counts, the name, the language, the licence, rollups."""
+    octo = seed_data.add_account(database, "octo")
+    for month in range(1, 13):
+        at = f"2026-{month:02}-01"
+        values = {"repository_id": cat, "captured_at": utc(at), "stars": 1_000 * month, "forks": 99, "source_id": 1}
+        database.execute(insert(schema.repository_snapshot).values(**values))
+        database.execute(insert(schema.capture).values(account_id=octo, captured_at=utc(at)))
+        add_account_snapshot(database, octo, at, 1_000 * month + 60)
+        add_rollup(database, date.fromisoformat(at), C=1_000 * month, Go=60)
+    database.execute(text("UPDATE repository_current SET stars = 12000, forks = 99, captured_at = '2026-12-01Z'"
+                          " WHERE repository_id = :id"), {"id": cat})  # fmt: skip
+    database.execute(text("UPDATE account SET checked_at = '2026-12-01Z'"))
+    seed_data.add_version(database, cat, "2026-02-01")
+    database.execute(
+        text("UPDATE repository SET full_name = 'octo/lion', primary_language = 'Rust' WHERE id = :id"), {"id": cat}
+    )
+    seed_data.add_change(database, cat, "renamed", "2026-02-01", before="octo/cat", after="octo/lion")
+    seed_data.add_repository(database, "octo/new", {"2026-05-01": 5}, github_id=3, created_at=utc("2026-04-01"))
+    publish_data_version(database)
+
+
+def numbers(shown):
+    """Return all cards, tables and charts of a page, but those of its present state."""
+    assert not shown.exception
+    cards = [(card.label, card.value, card.delta) for card in shown.metric]
+    of_then = [table for table in shown.dataframe if "overdue" not in table.proto.alt]
+    tables = [table.value.astype(str).to_numpy().tolist() for table in of_then]
+    charts = [chart.proto.spec for chart in shown.get("plotly_chart") if "freshness" not in chart.proto.id]
+    return cards, tables, charts
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_link_shows_the_same_numbers_a_year_later(open_page, stored, database, page):
+    before = numbers(open_page("" if page == "overview" else page, **PAGES[page], **TIMES))
+    assert before[0] or before[1]
+    add_a_year(database, stored)
+    assert numbers(open_page("" if page == "overview" else page, **PAGES[page], **TIMES)) == before
+
+
+def test_value_difference_and_percent_stand_beside_each_other(open_page, stored):
+    """150 stars against 120: 30 more, 25 percent; octo/dog lost 10 of 70."""
+    card = open_page("repository", name="octo/cat", **TIMES).metric[0]
+    assert (card.label, card.value, card.delta) == ("Stars", "150", "+30")
+    assert card.proto.delta_description == "(+25.0\N{NO-BREAK SPACE}%) vs 120 on 2025-03-31"
+    table = open_page("repositories", **TIMES).dataframe[0].value
+    assert [link.partition("&")[0] for link in table["repository"]] == [
+        "/repository?name=octo/cat", "/repository?name=octo/dog",
+    ]  # fmt: skip
+    assert table["stars_difference"].tolist() == [30, -10]
+    assert [round(value, 1) for value in table["stars_percent"]] == [25.0, -14.3]
