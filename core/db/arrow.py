@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from core.db.engine import SESSION_SQL, retry_read, transaction
-from core.db.errors import is_unavailable_sqlstate
+from core.db.errors import CONNECTION_SQLSTATE_PREFIXES, is_unavailable_sqlstate
 from core.db.frames import cached_per_version, query_attrs
 from core.errors import ServerUnavailable
 
@@ -67,6 +67,8 @@ def _query_by_adbc(conninfo: str, sql: str, values: dict[str, Any]) -> DataFrame
         except (OperationalError, OSError) as error:
             if _is_statements_fault(error):
                 raise
+            if _is_answer(error):
+                raise ServerUnavailable("The database is unavailable") from error
             # The server may have restarted since it was last used.
     try:
         return _fetch(dbapi.connect(conninfo), conninfo, statement, bound)
@@ -80,6 +82,12 @@ def _is_statements_fault(error: Exception) -> bool:
     # ADBC raises the same classes for failed statements; a connection that was refused or lost has no SQLSTATE.
     sqlstate = getattr(error, "sqlstate", None)
     return bool(sqlstate) and not is_unavailable_sqlstate(sqlstate)
+
+
+def _is_answer(error: Exception) -> bool:
+    """Return whether the server answered on a connection that it keeps, as with a conflict, and not by ending it."""
+    sqlstate = getattr(error, "sqlstate", None)
+    return bool(sqlstate) and not str(sqlstate).startswith(CONNECTION_SQLSTATE_PREFIXES)
 
 
 def _fetch(connection: dbapi.Connection, conninfo: str, statement: str, bound: list[Any]) -> DataFrame:
