@@ -327,7 +327,7 @@ REVIEWED = {
         "kind",
     }
     | {"model.model_fields", "name", "pop(…)", "title"},
-    "sections/change_feed.py": {"head(…)", "kind", "urlencode(…)", "within"},  # days, and kinds that only we write
+    "sections/change_feed.py": {"kept(…)", "kind", "urlencode(…)", "within"},  # days, and kinds that only we write
     "sections/compare_cells.py": {"measure", "align", "_names(…)", "_rank(…)"}  # names are escaped, a rank too
     | {"row.name", "iterrows(…)", "row['language']", "row['age_class']"},  # for screen readers; else escaped as a whole
     "sections/compare_input.py": {"_refusals(…)", "_listed(…)"},  # escape each name
