@@ -114,7 +114,7 @@ def _lines(track: Track, scale: Scale, by_age: bool) -> list[tuple[int, DataFram
             line["value"] = line["value"].where(line["value"] > 0)
         if by_age and track.born is not None:
             ages = [(at - track.born).total_seconds() / SECONDS_PER_DAY / DAYS_PER_YEAR for at in line["at"]]
-            line = line.assign(x=ages)[[age >= 0 for age in ages]]
+            line = line.assign(x=ages).loc[[age >= 0 for age in ages]]
         else:
             line["x"] = line["at"].dt.tz_convert("UTC").dt.tz_localize(None)
         if line["value"].notna().any():

@@ -16,7 +16,19 @@ import pytest
 from pandas import DataFrame
 
 from core import charts
-from core.charts import areas, bars, calendar_heatmap, day_bars, ledger, lines, marks, repositories
+from core.charts import (
+    areas,
+    bars,
+    calendar_heatmap,
+    comparison,
+    contributions,
+    day_bars,
+    ledger,
+    lines,
+    lorenz,
+    marks,
+    repositories,
+)
 from core.charts.scene import city, deck, legend
 from core.charts.scene.camera import Canvas
 from core.charts.theme import DARK, LIGHT
@@ -104,6 +116,17 @@ def scene(frame: DataFrame) -> pydeck.Deck:
     return deck.deck(plan, DARK, camera, names, {"towers": "/t", "districts": "/d"}, selected)
 
 
+def tracks(frame: DataFrame) -> list[comparison.Track]:
+    points = frame.assign(value=frame["stars"])[["captured_at", "source_id", "value"]]
+    return [comparison.Track("octo/r0", points, intervals(len(frame)), 7.0, NOW - timedelta(days=4))]
+
+
+def by_day(frame: DataFrame) -> DataFrame:
+    """Return contributions by day; without a day there is no chart."""
+    days = frame.assign(day=frame["at"], contributions=frame["stars"])[["day", "contributions"]]
+    return days if len(days) else DataFrame({"day": moments(1), "contributions": counts([None])})
+
+
 BUILDERS: dict[Callable[..., Any], Callable[[DataFrame], Any]] = {
     areas.stacked_shares: lambda frame: areas.stacked_shares(
         frame.assign(language=frame["language"].fillna("Go")), "stars", LIGHT, unit="stars", max_gap=timedelta(9)
@@ -138,6 +161,13 @@ BUILDERS: dict[Callable[..., Any], Callable[[DataFrame], Any]] = {
     lines.points_without_line: lambda frame: lines.points_without_line(frame, "stars", LIGHT, unit="stars"),
     repositories.stars_histogram: histogram,
     repositories.growth_scatter: lambda frame: repositories.growth_scatter(frame, LIGHT),
+    comparison.together: lambda frame: comparison.together(tracks(frame), "log", LIGHT, unit="stars", by_age=True),
+    comparison.panels: lambda frame: comparison.panels(tracks(frame), "indexed", LIGHT, unit="stars", by_age=False),
+    contributions.contribution_calendar: lambda frame: contributions.contribution_calendar(by_day(frame), LIGHT),
+    contributions.years_heatmap: lambda frame: contributions.years_heatmap(by_day(frame), LIGHT),
+    lorenz.lorenz_curve: lambda frame: lorenz.lorenz_curve(
+        frame.assign(stars=frame["stars"].fillna(0), repository_share=frame["share"], star_share=frame["share"]), LIGHT
+    ),
     deck.deck: scene,
 }
 
