@@ -145,7 +145,7 @@ def cache_metrics() -> list[Metric]:
     from core.shared_cache import shared_cache  # noqa: PLC0415 - as above
 
     uses = CounterMetricFamily(
-        "almanac_shared_cache_uses", "Rows, charts and tables asked for: found or computed", labels=("outcome",)
+        "almanac_shared_cache_uses_total", "Rows, charts and tables asked for: found or computed", labels=("outcome",)
     )
     uses.add_metric(("found",), shared_cache.hits)
     uses.add_metric(("computed",), shared_cache.misses)
