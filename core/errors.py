@@ -17,6 +17,7 @@ AlmanacError
 ├── ServerUnavailable         server_unavailable
 ├── Moved                     moved               core.web.api.moved
 ├── AddressRefused            address_refused     ingest.alerts.ssrf_guard
+│   └── HostNotResolved       host_not_resolved   ingest.alerts.ssrf_guard
 ├── TemporaryDeliveryError    try_again           ingest.alerts.deliver
 ├── IncompleteSchema          incomplete_schema   core.db.schema_check
 ├── PartitionsLocked          partitions_locked   core.db.partitions

@@ -64,14 +64,8 @@ def _show_report(report: dict[str, Any], now: datetime) -> None:
         with st.popover("Rows", icon=":material/table:", type="tertiary", key=f"report-rows-{report['id']}"):
             rows = DataFrame(json.loads(report["rows"]))
             st.caption(f"The first {len(rows):,} of {quantity(report['row_count'], 'row')}.")
-            st.dataframe(
-                rows,
-                hide_index=True,
-                width=640,
-                placeholder="—",
-                alt="Reported rows",
-                key=f"reported-rows-{report['id']}",
-            )
+            columns = {str(name): str(name) for name in rows}
+            show_table(rows, columns, alt="Reported rows", key=f"reported-rows-{report['id']}")
         st.button(
             "Close",
             icon=":material/check:",

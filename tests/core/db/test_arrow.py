@@ -104,6 +104,7 @@ def cut(committing_database):
             try:
                 with engine.connect() as connection:
                     connection.execute(text("SELECT 1"))
+                    connection.commit()
                     proxy.allowance = allowance
                     with use_engine(engine):
                         return read()
