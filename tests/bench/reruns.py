@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import cycle, repeat
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -49,15 +50,18 @@ ONE_CHART = """
 import plotly.graph_objects as go
 import streamlit as st
 
-st.plotly_chart(go.Figure(go.Scatter(y=list(range(10)))))
+st.plotly_chart(go.Figure(go.Scatter(y=list(range({READERS})))))
 """
-SIGN_IN = """
+READERS = 10
+SIGN_IN = f"""
 from core.auth import people, sessions
 from core.auth.identity import Origin
 
-reader = people.find_by_username("reader") or people.create("reader", actor="bench", role="admin")
-tokens = sessions.start(reader.id, Origin("127.0.0.1", "bench"))
-print(f"almanac_access={tokens.access}; almanac_refresh={tokens.refresh}")
+for number in range({READERS}):
+    name = f"reader{{number}}"
+    reader = people.find_by_username(name) or people.create(name, actor="bench", role="admin")
+    tokens = sessions.start(reader.id, Origin("127.0.0.1", "bench"))
+    print(f"almanac_access={{tokens.access}}; almanac_refresh={{tokens.refresh}}")
 """
 FINISHED_BYTES = 200  # the message that ends a run is small, so that others need not be parsed
 
@@ -70,7 +74,7 @@ class Web:
     address: str
     pid: int
     database_url: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
+    readers: Iterator[str] = field(default_factory=lambda: repeat(""))
 
     @cached_property
     def subjects(self) -> dict[str, str]:
@@ -213,7 +217,7 @@ async def open_page(until: AsyncExitStack, web: Web, page: str, query: str) -> P
         f"{web.address.replace('http', 'ws', 1)}/_stcore/stream",
         origin=Origin(web.address),
         subprotocols=[Subprotocol("streamlit")],
-        additional_headers=web.headers,
+        additional_headers={"cookie": next(web.readers)},  # one person may open fifty pages
         max_size=None,
         ping_interval=None,
         compression=None,
@@ -258,8 +262,8 @@ def web_process(name: str, checkout: Path, environment: dict[str, str]) -> Itera
         [sys.executable, "-P", "-c", SIGN_IN], cwd=checkout, env=given, check=True, stdout=subprocess.PIPE, text=True
     )
     with running([sys.executable, "app.py"], checkout, given) as (address, pid):
-        cookies = signed_in.stdout.strip().rpartition("\n")[2]
-        yield Web(name, address, pid, libpq_url(environment["DATABASE_URL"]), {"cookie": cookies})
+        readers = cycle(signed_in.stdout.strip().splitlines()[-READERS:])
+        yield Web(name, address, pid, libpq_url(environment["DATABASE_URL"]), readers)
 
 
 @contextmanager
