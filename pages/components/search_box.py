@@ -12,7 +12,7 @@ BOX_KEY, SUBMITTED_KEY = "sidebar-search", "sidebar-search-submitted"
 def show_search_box() -> None:
     """Draw the box; after Enter, leave for the page of results."""
     st.text_input(
-        "Search everywhere",
+        "Find anything",
         key=BOX_KEY,
         placeholder="Search  /",
         icon=":material/search:",
