@@ -50,6 +50,7 @@ def test_a_check_lists_each_component_that_works(run: RunCommand, committing_dat
         ["ok", "sessions"],
         ["ok", "migrations"],
         ["ok", "schema"],
+        ["ok", "summaries"],
         ["ok", "freshness"],
         ["ok", "Redis"],
         ["ok", "tokens"],

@@ -133,7 +133,7 @@ def test_a_form_of_date_that_the_api_refuses_is_refused_with_a_sentence(read):
 def test_a_day_chosen_in_the_sidebar_replaces_the_moment_in_the_url(read):
     page = read().open("/languages?as_of=2026-03-15T12:00:00Z", "Languages")
     expect(page.get_by_text("At 12:00:00 UTC on that day.")).to_be_visible()
-    page.get_by_test_id("stDateInput").get_by_role("spinbutton").last.click()
+    page.get_by_test_id("stDateInput").first.get_by_role("spinbutton").last.click()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Escape")
     page.get_by_text("Data version").first.click()  # the input is read when it loses the focus
