@@ -70,8 +70,10 @@ def test_invalid_filters_in_the_url_are_listed(read):
 
 
 def test_exports_hold_all_matching_rows_and_escape_spreadsheet_formulas(read, tmp_path):
-    page = read().open("/repositories", "Repositories")
+    reader = read()
+    page = reader.open("/repositories", "Repositories")
     for extension in ("CSV", "Parquet"):
+        reader.wait_until_ready("Repositories")
         with page.expect_download() as download:
             page.locator(f".st-key-tool-{extension.lower()}-repositories button").first.click()
         download.value.save_as(tmp_path / download.value.suggested_filename)
