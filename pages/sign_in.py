@@ -14,7 +14,7 @@ from pages.session.forms import AuthenticationForms
 
 FIELD_LABELS = {"Form name": "", "Username": "Username", "Password": "Password", "Login": "Sign in"}
 
-show_notice(browser.ticket_error_message() or current.pop_end_message())
+show_notice(browser.ticket_error_message() or current.end_message())
 forms = AuthenticationForms(current.origin())
 with errors_as_notices():
     forms.login(fields=FIELD_LABELS, key="sign-in")

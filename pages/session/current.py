@@ -82,9 +82,9 @@ def forget_session(message: str = SESSION_ENDED_MESSAGE) -> None:
     st.session_state[END_MESSAGE_KEY] = message
 
 
-def pop_end_message() -> str:
-    """Return once why the page's session ended, as a sentence; empty when it did not end."""
-    return str(st.session_state.pop(END_MESSAGE_KEY, ""))
+def end_message() -> str:
+    """Return why the page's session ended, as a sentence, in each run until the next sign-in; empty if it did not."""
+    return str(st.session_state.get(END_MESSAGE_KEY, ""))
 
 
 def is_renewal_needed(live: LiveSession | None) -> bool:
