@@ -284,7 +284,7 @@ REVIEWED = {
     "reset.py": {"invalid"},
     "repository.py": {"found.full_name"},  # a path of the API
     "scene.py": {"format(…)"},
-    "sign_in.py": {"pop(…)", "settings().base_url"},
+    "sign_in.py": {"st.session_state", "settings().base_url"},
     "components/alert_list.py": {"RULE_KINDS[kind].title", "kind"},
     "components/alt_text.py": {"column", "labels", "texts"},
     "components/as_of.py": {"error", "help_text", "param", "path", "refused", "shortcuts(…)", "urlencode(…)"}
