@@ -1,7 +1,6 @@
 """PgBouncer in transaction mode before a database of the tests, from Debian's package."""
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -9,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from sqlalchemy import URL
+
+from tests.debian_programs import find_program
 
 # Of what its manual offers nothing that makes it more lenient: a provider's pooler is not ours to configure.
 CONFIGURATION = """
@@ -27,27 +27,10 @@ logfile = {log}
 """
 
 
-def find_pgbouncer() -> str:
-    """Return the program, installed by apt where this is root on Debian or Ubuntu; skips the test elsewhere."""
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
-    if shutil.which("pgbouncer", path=path) is None:
-        if os.getuid() != 0 or shutil.which("apt-get") is None:
-            pytest.skip("there is no pgbouncer, and only root can install it by apt")
-        install = (
-            "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends pgbouncer"
-        )
-        done = subprocess.run(["sh", "-c", install], capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"pgbouncer cannot be installed: {done.stderr.strip().splitlines()[-1:]}")
-    found = shutil.which("pgbouncer", path=path)
-    assert found
-    return found
-
-
 @contextmanager
 def pgbouncer(database: URL, folder: Path, pool_size: int = 20, pool_mode: str = "transaction") -> Iterator[str]:
     """Yield a URL of *database* that leads through a PgBouncer of its own."""
-    program, port = find_pgbouncer(), free_port()
+    program, port = find_program("pgbouncer"), free_port()
     sockets = Path(str(database.query["host"]))
     folder.chmod(0o755)
     file, log = folder / "pgbouncer.ini", folder / "pgbouncer.log"

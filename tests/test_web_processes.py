@@ -1,7 +1,6 @@
 """Several web processes behind the proxy of haproxy.cfg: restarts without a failed request, pages that come back."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 from core.auth import people
 from core.launcher.embedded import Servers
+from tests.debian_programs import find_program
 from tests.pgbouncer import free_port, is_closed
 from tests.test_app import ROOT, environment
 from tests.test_websockets import SECRET_KEY, Page, core_configured, engine, signed_in  # noqa: F401 - fixtures
@@ -111,30 +111,13 @@ class WebProcesses:
 HOST = {"host": "127.0.0.1"}
 
 
-def find_haproxy() -> str:
-    """Return the program, installed by apt where this is root on Debian or Ubuntu; skips the test elsewhere."""
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
-    if shutil.which("haproxy", path=path) is None:
-        if os.getuid() != 0 or shutil.which("apt-get") is None:
-            pytest.skip("there is no haproxy, and only root can install it by apt")
-        install = (
-            "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends haproxy"
-        )
-        done = subprocess.run(["sh", "-c", install], capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"haproxy cannot be installed: {done.stderr.strip().splitlines()[-1:]}")
-    found = shutil.which("haproxy", path=path)
-    assert found
-    return found
-
-
 @pytest.fixture(scope="module")
 def processes(
     servers: Servers,
     engine,  # noqa: F811
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[WebProcesses]:
-    find_haproxy()
+    find_program("haproxy")
     given = {
         "DATABASE_URL": engine.url.render_as_string(hide_password=False),
         "REDIS_URL": servers.redis_url,
@@ -158,7 +141,7 @@ def processes(
 @pytest.fixture(scope="module")
 def proxy(processes: WebProcesses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of the proxy before the web processes."""
-    program, port, names = find_haproxy(), processes.proxy_port, NameServer()
+    program, port, names = find_program("haproxy"), processes.proxy_port, NameServer()
     given = {
         "NAMESERVER": names.address,
         "WEB_NAME": NAME,
