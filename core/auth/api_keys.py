@@ -69,7 +69,7 @@ def create(
         raise Forbidden("An API key cannot create API keys; sign in first")
     noun = NOUNS[kind]
     if days is not None and not 1 <= days <= MAX_DAYS:
-        raise BadInput(f"An API key is valid for 1 to {MAX_DAYS} days")
+        raise BadInput(f"{ARTICLES[kind]} {noun} is valid for 1 to {MAX_DAYS} days")
     checked_name = check_display_name(name)
     if checked_name is None:
         raise BadInput(f"{ARTICLES[kind]} {noun} needs a name, such as where it will be used")
