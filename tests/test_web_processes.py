@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import text
 from websockets.exceptions import ConnectionClosed
 
 from core.auth import people
@@ -302,10 +303,18 @@ def test_who_signs_out_in_one_process_is_out_in_all(processes, person):
     assert httpx.get(f"{second}/api/v1/languages", headers=headers, timeout=PATIENT_HTTP_SECONDS).status_code == 401
 
 
-def test_a_client_is_known_by_the_address_that_the_proxy_saw(processes, proxy, person):
-    sent = {"x-forwarded-for": "203.0.113.7", "authorization": "Bearer nonsense"}
-    assert httpx.get(f"{proxy}/api/v1/languages", headers=sent, timeout=PATIENT_HTTP_SECONDS).status_code == 401
-    assert httpx.get(f"{proxy}/metrics").status_code == 404
+def test_a_client_is_known_by_the_address_that_the_proxy_saw(processes, proxy, person, engine):  # noqa: F811
+    claimed = {"x-forwarded-for": "203.0.113.7"}
+    attempt = {"username": person.username, "password": "none that fits 1"}
+    refused = httpx.post(f"{proxy}/api/v1/auth/login", headers=claimed, json=attempt, timeout=PATIENT_HTTP_SECONDS)
+    assert refused.status_code == 401
+    with engine.connect() as connection:
+        seen = connection.scalar(
+            text("SELECT host(ip_address) FROM audit_event WHERE action = 'sign_in_refused' AND actor = :name"),
+            {"name": person.username},
+        )
+    assert seen == "127.0.0.1"
+    assert httpx.get(f"{proxy}/metrics", timeout=PATIENT_HTTP_SECONDS).status_code == 404
 
 
 def test_a_process_that_stops_says_so_and_still_serves(processes, person):
