@@ -2,9 +2,14 @@
 
 Streamlit serves a file to whoever knows its URL. Neither its storage nor its route can be configured, so the storage
 is replaced before Streamlit creates one; `tests/pages/session/test_media_files.py` checks what that relies on.
+
+Streamlit also deletes a download after two script runs of any reader, on a busy server before the browser has asked for
+it (Streamlit 1.67.0, `MediaFileManager.remove_orphaned_files`). Here a download stays for a minute.
 """
 
 import threading
+import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import PurePosixPath
 from uuid import UUID
@@ -21,6 +26,7 @@ from core.web.middleware.error_responses import error_response
 from pages.session import current
 
 MEDIA_PREFIX = "/media/"
+DOWNLOAD_SECONDS = 60.0
 _session_of_next_file: ContextVar[UUID | None] = ContextVar("session_of_next_file", default=None)
 _lock = threading.Lock()
 _sessions_by_file: dict[str, set[UUID]] = {}
@@ -37,7 +43,17 @@ def belongs_to(file_id: str, session_id: UUID | None) -> bool:
 
 
 class SessionMediaStorage(MemoryMediaFileStorage):
-    """Remembers for which sessions a file was made: several, where they made the same one."""
+    """Remembers for which sessions a file was made: several, where they made the same one.
+
+    A download that Streamlit deletes within DOWNLOAD_SECONDS stays until then; the next file or deletion removes it.
+    """
+
+    def __init__(self, media_endpoint: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(media_endpoint)
+        self._monotonic = monotonic
+        self._made_at: dict[str, float] = {}
+        self._deleted: set[str] = set()
+        self._lock = threading.Lock()
 
     def load_and_get_id(
         self, path_or_data: str | bytes, mimetype: str, kind: MediaFileKind, filename: str | None = None
@@ -46,16 +62,31 @@ class SessionMediaStorage(MemoryMediaFileStorage):
         _session_of_next_file.set(None)
         if session_id is None and get_script_run_ctx() is not None:
             session_id = st.session_state.get(current.SESSION_KEY)
-        file_id = super().load_and_get_id(path_or_data, mimetype, kind, filename)
+        self._remove_expired()
+        with self._lock:
+            file_id = super().load_and_get_id(path_or_data, mimetype, kind, filename)
+            self._deleted.discard(file_id)
+            if kind is MediaFileKind.DOWNLOADABLE:
+                self._made_at[file_id] = self._monotonic()
         if session_id is not None:
             with _lock:
                 _sessions_by_file.setdefault(file_id, set()).add(session_id)
         return file_id
 
     def delete_file(self, file_id: str) -> None:
-        with _lock:
-            _sessions_by_file.pop(file_id, None)
-        super().delete_file(file_id)
+        with self._lock:
+            self._deleted.add(file_id)
+        self._remove_expired()
+
+    def _remove_expired(self) -> None:
+        with self._lock:
+            oldest = self._monotonic() - DOWNLOAD_SECONDS
+            for file_id in [one for one in self._deleted if self._made_at.get(one, oldest) <= oldest]:
+                self._deleted.discard(file_id)
+                self._made_at.pop(file_id, None)
+                with _lock:
+                    _sessions_by_file.pop(file_id, None)
+                super().delete_file(file_id)
 
 
 def replace_storage() -> None:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from streamlit.runtime import memory_media_file_storage
 from streamlit.runtime.media_file_manager import MediaFileManager
-from streamlit.runtime.media_file_storage import MediaFileKind
+from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorageError
 from streamlit.web.server.starlette.starlette_routes import create_media_routes
 
 from core.auth.identity import Identity
@@ -32,8 +32,13 @@ def status(storage, url, identity):
 
 
 @pytest.fixture
-def storage():
-    return media_files.SessionMediaStorage("/media")
+def now():
+    return [1000.0]
+
+
+@pytest.fixture
+def storage(now):
+    return media_files.SessionMediaStorage("/media", monotonic=lambda: now[0])
 
 
 def export(manager, session_id, content):
@@ -52,16 +57,43 @@ def test_an_export_is_read_by_its_own_session_only(storage):
     assert [status(storage, url, one) for one in readers] == [200, 404, 404, 404]
 
 
-def test_two_sessions_that_make_the_same_file_both_read_it_until_it_is_deleted(storage):
+def test_two_sessions_that_make_the_same_file_both_read_it_until_it_is_deleted(storage, now):
     manager = MediaFileManager(storage)
     url = export(manager, ADA, b"same\n")
     assert status(storage, url, reader(EVE)) == 404
     assert export(manager, EVE, b"same\n") == url
     assert [status(storage, url, reader(one)) for one in (ADA, EVE)] == [200, 200]
+    now[0] += media_files.DOWNLOAD_SECONDS
     for _ in range(2):  # Streamlit keeps a download for one more run
         manager.remove_orphaned_files()
     assert status(storage, url, reader(ADA)) == 404
     assert not media_files.belongs_to(url.removeprefix("/media/").removesuffix(".csv"), ADA)
+
+
+def test_a_download_outlasts_the_script_runs_of_other_readers_for_a_minute(storage, now):
+    manager = MediaFileManager(storage)
+    url = export(manager, ADA, b"rows\n")
+    for _ in range(5):
+        manager.remove_orphaned_files()
+    now[0] += media_files.DOWNLOAD_SECONDS - 1
+    manager.remove_orphaned_files()
+    assert status(storage, url, reader(ADA)) == 200
+    assert export(manager, ADA, b"rows\n") == url
+    now[0] += 2
+    export(manager, ADA, b"other\n")
+    assert status(storage, url, reader(ADA)) == 200
+    for _ in range(2):
+        manager.remove_orphaned_files()
+    now[0] += media_files.DOWNLOAD_SECONDS
+    latest = export(manager, ADA, b"latest\n")
+    assert [status(storage, one, reader(ADA)) for one in (url, latest)] == [404, 200]
+
+
+def test_a_picture_is_deleted_at_once(storage):
+    picture = storage.load_and_get_id(b"x", "image/png", MediaFileKind.MEDIA)
+    storage.delete_file(picture)
+    with pytest.raises(MediaFileStorageError):
+        storage.get_file(picture)
 
 
 def test_a_session_is_named_for_one_file_only(storage):
