@@ -31,6 +31,8 @@ SERVERS_FOLDER_VARIABLE = (
 # Of another Postgres than the bundled one: `PG_BIN_DIR=/usr/lib/postgresql/15/bin make test`.
 PG_BIN_DIR = os.environ.get("PG_BIN_DIR", "")
 TEMPLATE_DATABASE = "almanac_template"
+# In the product a page falls back after a moment without Redis; in a test a slow machine is no outage.
+REDIS_TIMEOUT_SECONDS = 30
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -197,7 +199,11 @@ def committing_database(
 def redis(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
     """A real Valkey, empty; REDIS_URL names it."""
     from core import redis_client
+    from core.auth import session_cache
+    from core.ratelimit import storage
 
+    for module in (session_cache, storage):
+        monkeypatch.setattr(module, "TIMEOUT_SECONDS", REDIS_TIMEOUT_SECONDS)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     url = f"{servers.redis_url}?db={int(worker.removeprefix('gw')) + 1}"
     monkeypatch.setenv("REDIS_URL", url)

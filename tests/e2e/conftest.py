@@ -21,14 +21,15 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from sqlalchemy import create_engine, text
 
 from core import redis_client
-from core.auth import api_keys, people, sessions
+from core.auth import api_keys, people, session_cache, sessions
 from core.auth.identity import Identity, Origin
 from core.auth.people import Person
 from core.db.engine import transaction
 from core.db.override import use_engine
 from core.launcher.embedded import Servers
-from core.ratelimit import limiter
+from core.ratelimit import limiter, storage
 from core.settings import settings
+from tests.conftest import REDIS_TIMEOUT_SECONDS
 from tests.e2e import rows
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -202,6 +203,8 @@ class DatabasePeople:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (self.environment | more).items():
                 patch.setenv(name, value)
+            for module in (session_cache, storage):
+                patch.setattr(module, "TIMEOUT_SECONDS", REDIS_TIMEOUT_SECONDS)
             settings.cache_clear()
             redis_client.redis.cache_clear()
             engine = create_engine(self.environment["DATABASE_URL"])

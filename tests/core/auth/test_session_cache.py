@@ -111,6 +111,7 @@ def test_a_hanging_redis_delays_one_request(
     add: AddPerson, setting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "RETRY_INTERVAL_SECONDS", 3600)
+    monkeypatch.setattr(session_cache, "TIMEOUT_SECONDS", 0.05)
     started = sessions.start(add().id, ORIGIN)
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         setting(redis_url=f"redis://127.0.0.1:{hanging.getsockname()[1]}")
