@@ -50,7 +50,7 @@ ONE_CHART = """
 import plotly.graph_objects as go
 import streamlit as st
 
-st.plotly_chart(go.Figure(go.Scatter(y=list(range({READERS})))))
+st.plotly_chart(go.Figure(go.Scatter(y=list(range(10)))))
 """
 READERS = 10
 SIGN_IN = f"""
