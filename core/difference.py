@@ -22,21 +22,49 @@ def percent(value: Any, before: Any) -> float | None:
     return None if change is None or not before else 100 * change / int(before)
 
 
-def with_differences(now: DataFrame, then: DataFrame, key: str, columns: Sequence[str]) -> DataFrame:
+def compared_names(column: str) -> list[str]:
+    """Return the names of the columns that stand beside *column*: `stars_vs`, `stars_difference`, `stars_percent`."""
+    return [f"{column}_{suffix}" for suffix in SUFFIXES]
+
+
+def with_differences(
+    now: DataFrame, then: DataFrame, key: str | Sequence[str], columns: Sequence[str], *, changed_first: bool = True
+) -> DataFrame:
     """Add to *now* what each of *columns* was in the row of *then* with the same *key*; changed rows come first.
 
     For each column `stars`: `stars_vs` (the value then, null without such a row), `stars_difference`, `stars_percent`
     (null where the value then is zero). Ordered by how much the first column changed; equal rows keep their order.
+
+    key            columns that identify a row together; where `id` is null, `full_name` stands for it
+    changed_first  False: the rows keep their order
     """
-    old = then[[key, *columns]].rename(columns={column: f"{column}_vs" for column in columns})
-    merged = now.merge(old, on=key, how="left")
+    names = [key] if isinstance(key, str) else list(key)
+    keys, old_keys = row_keys(now, names), row_keys(then, names)
+    rows_then = {one: row for row, one in enumerate(old_keys)}
+    positions = [rows_then.get(one, -1) for one in keys]
+    added: dict[str, Any] = {}
     for column in columns:
-        value, before = (merged[name].astype("Float64") for name in (column, f"{column}_vs"))
-        merged[f"{column}_vs"] = merged[f"{column}_vs"].astype("Int64")
-        merged[f"{column}_difference"] = (value - before).astype("Int64")
-        merged[f"{column}_percent"] = (value - before) * 100 / before.where(before != 0)
-    changed = merged[f"{columns[0]}_difference"].abs().fillna(0)
-    return derived(merged.loc[changed.sort_values(ascending=False, kind="stable").index].reset_index(drop=True), now)
+        old = then[column].astype("Float64").reset_index(drop=True).reindex(positions).array
+        value, before = now[column].astype("Float64"), pd.Series(old, index=now.index)
+        change, percents = value - before, (value - before) * 100 / before.where(before != 0)
+        counts = [before.astype("Int64"), change.astype("Int64"), percents]
+        added |= dict(zip(compared_names(column), counts, strict=True))
+    compared = derived(now.assign(**added), now)
+    if not changed_first:
+        return compared
+    order = change_order(compared, columns[0]).sort_values(ascending=False, kind="stable").index
+    return derived(compared.loc[order].reset_index(drop=True), now)
+
+
+def change_order(compared: DataFrame, column: str) -> "pd.Series[Any]":
+    """Return by how much *column* of `with_differences` changed, in either direction; zero where that is unknown."""
+    return compared[f"{column}_difference"].abs().fillna(0)
+
+
+def row_keys(frame: DataFrame, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return what identifies each row: its values of *names*, or the `full_name` of one whose `id` is null."""
+    parts = [frame[name].astype("string").fillna(frame["full_name"]) if name == "id" else frame[name] for name in names]
+    return list(zip(*(part.tolist() for part in parts), strict=True))
 
 
 def _is_unknown(value: Any) -> bool:

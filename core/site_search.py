@@ -27,14 +27,15 @@ class Hit:
     path: str = ""
     param: str = ""
 
-    def query(self, as_of: datetime | None = None) -> dict[str, str]:
-        """Return the parameters of its page."""
+    def query(self, as_of: datetime | None = None, vs: datetime | None = None) -> dict[str, str]:
+        """Return the parameters of its page at these times."""
         named = {self.param: self.name} if self.param else {}
-        return named if as_of is None else {**named, "as_of": as_of_text(as_of)}
+        times = {"as_of": as_of, "vs": vs}
+        return named | {name: as_of_text(at) for name, at in times.items() if at is not None}
 
-    def url(self, as_of: datetime | None = None) -> str:
+    def url(self, as_of: datetime | None = None, vs: datetime | None = None) -> str:
         """Return the URL of its page, relative to the site's root."""
-        query = urlencode(self.query(as_of))
+        query = urlencode(self.query(as_of, vs))
         return f"/{self.path}?{query}" if query else f"/{self.path}"
 
 
@@ -43,9 +44,9 @@ def find(text: str, as_of: datetime | None, limit: int, *, is_admin: bool) -> li
     return list(_hits(text, as_of, limit, is_admin=is_admin))
 
 
-def as_frame(hits: list[Hit], as_of: datetime | None) -> DataFrame:
+def as_frame(hits: list[Hit], as_of: datetime | None, vs: datetime | None = None) -> DataFrame:
     """Return one row per hit: position, kind, name, description, url."""
-    rows = [{"position": number, **asdict(hit), "url": hit.url(as_of)} for number, hit in enumerate(hits)]
+    rows = [{"position": number, **asdict(hit), "url": hit.url(as_of, vs)} for number, hit in enumerate(hits)]
     columns = ["position", "kind", "name", "description", "url"]
     return DataFrame(rows, columns=columns).astype({"description": "string"})
 

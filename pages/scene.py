@@ -42,7 +42,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     min_stars = query_params.whole_number_input("Stars, at least", key="min_stars", step=1_000, width=150)
     height = st.selectbox("Height", height_options, key="height", bind="query-params", width=120)
 
-filters = queries.CityFilters(int(owners), tuple(languages), min_stars, as_of.selected_as_of(), account)
+filters = queries.CityFilters(
+    int(owners), tuple(languages), min_stars, as_of.selected_as_of(), account, as_of.selected_vs()
+)
 repositories = queries.city_repositories(filters)
 layout = kept(city.build_city, city.city_bytes, repositories, height)
 matching_repositories, matching_owners = queries.count_eligible(filters)
@@ -54,16 +56,18 @@ query = SceneQuery(
     min_stars=min_stars,
     height=height,
     as_of=as_of_text(filters.as_of) if filters.as_of else None,
+    vs=as_of_text(filters.vs) if filters.vs else None,
     v=scene_version(version_of_run()),
 )
 data_urls = {part: query.model_copy(update={"part": part}).address() for part in ("towers", "districts")}
+gained = f"since {as_of.moment(filters.vs)}" if filters.vs else "in 30 days"
 left_out = scene_view.left_out_sentence(layout, matching_repositories, matching_owners)
 cell(
     "Who has the most starred repositories, and in which languages?",
     "Base area and height grow with the square root of stars, so volume shows stars. Colour: primary "
     "language; some share one."
     if height == "stars"
-    else "Height follows the square root of the stars gained in 30 days, base that of all stars. Flat: none gained, or "
+    else f"Height follows the square root of the stars gained {gained}, base that of all stars. Flat: none gained, or "
     "unknown.",
     repositories,
     name="city",

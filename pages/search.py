@@ -8,7 +8,7 @@ import streamlit as st
 from core import site_search
 from core.emoji import render_shortcodes
 from pages.components import navigation, query_params
-from pages.components.as_of import selected_as_of
+from pages.components.as_of import selected_as_of, selected_vs
 from pages.components.markdown import escape_markdown
 from pages.session import current
 
@@ -46,7 +46,7 @@ for kind, (heading, icon) in HEADINGS.items():
                     navigation.file_of(hit.path),
                     label=escape_markdown(hit.name),
                     icon=icon,
-                    query_params=hit.query(as_of),
+                    query_params=hit.query(as_of, selected_vs()),
                 )
                 if hit.description:
                     st.caption(escape_markdown(render_shortcodes(hit.description)))

@@ -5,15 +5,15 @@ from datetime import datetime
 
 from pandas import DataFrame
 
-from core.db.frames import derived, read_frame
-from core.difference import with_differences
+from core.db.frames import read_frame
 from core.queries.accounts import FOUR_WEEKS
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import owned_repository_ids, repository_attributes
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
+from core.queries.compared_counts import beside_counts_at
 from core.queries.growth import growth_values
 from core.queries.past_counts import OWN_STARS_AT_POINT, closed_month
-from core.queries.repository_base import SELECTED_AS_OF_CTES, selected_as_of_values, until_values
+from core.queries.repository_base import SELECTED_AS_OF_CTES, until_values
 
 IDS = "CAST(:ids AS bigint[])"
 CURRENT_COUNTS_CTE = f"""latest AS (
@@ -114,11 +114,7 @@ def compared_repositories(account_id: int, as_of: datetime | None, vs: datetime)
     stars_vs, stars_difference, stars_percent, forks_vs, forks_difference, forks_percent   see `with_differences`
     """
     now = _read(account_id, as_of, "latest.repository_id, ")
-    sql = f"WITH {SELECTED_AS_OF_CTES}\n        SELECT repository_id, stars, forks FROM counts"  # noqa: S608
-    ids = owned_repository_ids(account_id, as_of)
-    then = read_frame(sql, ids=ids, **selected_as_of_values(vs))
-    compared = with_differences(now, then, "repository_id", ("stars", "forks"))
-    return derived(compared.drop(columns="repository_id"), now)
+    return beside_counts_at(now, owned_repository_ids(account_id, as_of), vs)
 
 
 def _read(account_id: int, as_of: datetime | None, id_column: str = "") -> DataFrame:

@@ -240,6 +240,12 @@ def languages_over_time(repository_id: int, as_of: datetime | None) -> DataFrame
     return _read(sql, repository_id, as_of)
 
 
+def last_languages(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """Return the last set of `languages_over_time`: a language that is not in it is not in the code any more."""
+    sets = languages_over_time(repository_id, as_of)
+    return derived(sets[sets["at"] == sets["at"].max()], sets)
+
+
 def traffic(repository_id: int, as_of: datetime | None) -> DataFrame:
     """Return views and clones of each day that was read, oldest first.
 

@@ -7,6 +7,7 @@ from typing import Any
 from pandas import DataFrame
 
 from core.db.frames import read_frame
+from core.queries.compared_counts import beside_counts_at
 from core.queries.repository_base import as_of_values, counts_ctes, growth_of_ctes
 from core.whole_numbers import MAX_INT32
 
@@ -21,13 +22,17 @@ ELIGIBLE_CTE = """eligible AS (
 
 @dataclass(frozen=True)
 class CityFilters:
-    """Conditions on the city: number of owners, languages (empty: all), least stars, one owner alone (empty: all)."""
+    """Conditions on the city: number of owners, languages (empty: all), least stars, one owner alone (empty: all).
+
+    vs  an earlier time to compare the stars with
+    """
 
     owners: int = 60
     languages: tuple[str, ...] = ()
     min_stars: int = 0
     as_of: datetime | None = None
     account: str = ""
+    vs: datetime | None = None
 
     @property
     def values(self) -> dict[str, Any]:
@@ -46,6 +51,7 @@ def city_repositories(filters: CityFilters) -> DataFrame:
     stars                       at the last capture
     stars_30d                   growth in the 30 days before it; null without a snapshot then
     checked_at                  timestamp of the last capture
+    stars_vs, stars_difference, stars_percent   only with `vs`: see `with_differences`
     """
     sql = f"""
         WITH {counts_ctes(filters.as_of)}, {ELIGIBLE_CTE}, chosen AS (
@@ -54,11 +60,15 @@ def city_repositories(filters: CityFilters) -> DataFrame:
         ), tallest AS (
             SELECT * FROM eligible JOIN chosen USING (district) ORDER BY stars DESC, full_name LIMIT :limit
         ){_grown_towers(filters.as_of)}
-        SELECT full_name, owner, language, stars, stars_30d, checked_at
+        SELECT {"repository_id, " if filters.vs else ""}full_name, owner, language, stars, stars_30d, checked_at
           FROM {"tallest" if filters.as_of is None else "grown_tower"}
          ORDER BY district_stars DESC, district, stars DESC, full_name
     """  # noqa: S608
-    return read_frame(sql, **filters.values, owners=filters.owners, limit=MAX_TOWERS)
+    found = read_frame(sql, **filters.values, owners=filters.owners, limit=MAX_TOWERS)
+    if filters.vs is None:
+        return found
+    ids = [int(one) for one in found["repository_id"]]
+    return beside_counts_at(found, ids, filters.vs, ("stars",), changed_first=False)
 
 
 def count_eligible(filters: CityFilters) -> tuple[int, int]:

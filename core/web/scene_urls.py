@@ -31,6 +31,7 @@ class SceneQuery(BaseModel):
     min_stars: Stars = 0
     height: Height = "stars"
     as_of: str | None = None
+    vs: str | None = None
     v: str = ""
 
     def address(self) -> str:

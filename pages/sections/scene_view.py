@@ -10,7 +10,7 @@ from core.shared_cache import kept
 from core.wording import quantity
 from pages.components import page_width, query_params
 from pages.components.cell import theme
-from pages.components.format import UNKNOWN, day, signed_number
+from pages.components.format import UNKNOWN, day
 from pages.components.markdown import escape_markdown
 from pages.session import guard
 
@@ -68,8 +68,7 @@ def show_selected_tower(layout: City, name: str | None, left_out: str) -> None:
         )
         language = escape_markdown(row.language) if isinstance(row.language, str) else UNKNOWN
         st.caption(
-            f"{quantity(row.stars, 'star')} on {day(row.checked_at)} · {signed_number(row.stars_30d)} in the 30 days before"
-            f" · {language}",
+            f"{quantity(row.stars, 'star')} on {day(row.checked_at)} · {deck.growth_labels(found)[0]} · {language}",
             width="content",
         )
         st.page_link(

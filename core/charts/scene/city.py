@@ -37,7 +37,8 @@ def build_city(rows: DataFrame, measure: HeightMeasure = "stars") -> City:
     """Lay out *rows* (full_name, owner, stars, stars_30d …), wide districts near, so that few towers are hidden.
 
     Ground area and height both follow the square root of stars, so that a tower's volume is its stars. By growth, the
-    height follows the square root of growth instead; where that is unknown or not positive the tower has MIN_HEIGHT.
+    height follows the square root of growth, see `growth_column`, instead; where that is unknown or not positive the
+    tower has MIN_HEIGHT.
     """
     ordered = _order_by_district(rows)
     groups = [group for _, group in ordered.groupby("district", sort=False)]
@@ -48,6 +49,11 @@ def build_city(rows: DataFrame, measure: HeightMeasure = "stars") -> City:
         or [ordered.assign(x=0.0, y=0.0, width=0.0, depth=0.0)]
     ).assign(height=heights)
     return City(towers.drop(columns=["district", "weight", "ground"]), _districts(groups, grounds, towers))
+
+
+def growth_column(rows: DataFrame) -> str:
+    """Return the column of growth: against the time that the rows are compared with, else in 30 days."""
+    return "stars_difference" if "stars_difference" in rows else "stars_30d"
 
 
 def _order_by_district(rows: DataFrame) -> DataFrame:
@@ -66,7 +72,7 @@ def _lots(group: DataFrame, ground: Box) -> DataFrame:
 
 
 def _heights(rows: DataFrame, measure: HeightMeasure) -> "pd.Series[float]":
-    counts = rows["stars" if measure == "stars" else "stars_30d"].astype("Float64").fillna(0).astype(float)
+    counts = rows["stars" if measure == "stars" else growth_column(rows)].astype("Float64").fillna(0).astype(float)
     roots = counts.clip(lower=0) ** 0.5
     largest = float(roots.max()) if len(roots) else 0.0
     return MIN_HEIGHT + roots * ((MAX_HEIGHT - MIN_HEIGHT) / largest if largest else 0.0)

@@ -13,6 +13,7 @@ from core.charts.scene.city import GROUND, City
 from core.charts.scene.legend import LegendEntry
 from core.charts.scene.plain_records import plain_records
 from core.charts.theme import Theme
+from core.difference import compared_names
 from core.linguist import NO_LANGUAGE, color
 from core.wording import quantity
 
@@ -26,7 +27,21 @@ LABEL_HEIGHT = LABEL_PIXELS + 2 * LABEL_PADDING[1] + 3
 GROUND_CORNERS = [(x, y, 0.0) for x in (0.0, GROUND.width) for y in (0.0, GROUND.depth)]
 # deck.gl's CSV loader would guess: an owner called 0001101 or true would be a number or a boolean, and tabs inside
 # quotes would be the delimiter.
-NUMBER_COLUMNS = ("stars", "growth", "repositories", "x", "y", "width", "depth", "height", "r", "g", "b")
+NUMBER_COLUMNS = (
+    "stars",
+    "growth",
+    *compared_names("stars"),
+    "repositories",
+    "x",
+    "y",
+    "width",
+    "depth",
+    "height",
+    "r",
+    "g",
+    "b",
+)
+COMPARED_COLUMNS = tuple(compared_names("stars"))
 LOAD_OPTIONS = {"csv": {"header": True, "delimiter": ",", "dynamicTyping": dict.fromkeys(NUMBER_COLUMNS, True)}}
 POLYGON_EXPRESSION = "[[x, y], [x + width, y], [x + width, y + depth], [x, y + depth]]"
 
@@ -43,7 +58,8 @@ def tower_rows(city: City) -> DataFrame:
             "stars": rows["stars"],
             "growth": rows["stars_30d"],
             "stars_text": [quantity(stars, "star") for stars in rows["stars"]],
-            "growth_text": [growth_label(growth) for growth in rows["stars_30d"]],
+            **_compared_columns(rows),
+            "growth_text": growth_labels(rows),
             "captured_on": pd.to_datetime(rows["checked_at"], utc=True).dt.strftime("%Y-%m-%d"),
             **{column: rows[column].round(1) for column in ("x", "y", "width", "depth", "height")},
             "r": rgb[:, 0],
@@ -63,10 +79,30 @@ def hex_to_rgb(color: str) -> tuple[int, int, int]:
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
+def growth_labels(rows: DataFrame) -> list[str]:
+    """Return for each tower the growth in 30 days, or against the time that is compared with, as text."""
+    if COMPARED_COLUMNS[0] in rows:
+        return [compared_label(*row) for row in rows[list(COMPARED_COLUMNS)].astype(object).to_numpy()]
+    return [growth_label(growth) for growth in rows["stars_30d"]]
+
+
 def growth_label(growth: Any) -> str:
     if pd.isna(growth):
         return "growth in 30 days is not known"
     return f"{growth:+,} in the 30 days before".replace("-", "−")
+
+
+def compared_label(before: Any, change: Any, percent: Any) -> str:
+    """Return the difference to the value *before* in words: `+30 (+25.0 %) against 120 then`."""
+    if pd.isna(change):
+        return "stars then are not known"
+    share = "" if pd.isna(percent) else f" ({percent:+.1f}\N{NO-BREAK SPACE}%)"
+    return f"{change:+,}{share} against {before:,} then".replace("-", "−")
+
+
+def _compared_columns(rows: DataFrame) -> "dict[str, pd.Series[Any]]":
+    """Return the columns that compare the stars with another time, where the rows have them."""
+    return {name: rows[name] for name in COMPARED_COLUMNS if name in rows}
 
 
 def camera_for(city: City, canvas: Canvas) -> Camera:

@@ -60,6 +60,9 @@ that was not collected is null, never zero.
 - **Pagination**: repeat the request with `next_cursor` as `cursor` until it is null. Append `.csv` or `.parquet` to the
   path to get all rows as one file.
 - **`as_of`** returns the data as of a date or timestamp.
+- **`vs`** compares it with an earlier date or timestamp: beside each number, such as `stars`, are its value then
+  (`stars_vs`), the difference (`stars_difference`) and the percent (`stars_percent`); rows that changed most come
+  first. Numbers over time are each compared with the last one by then. Lists of changes hold those detected since then.
 - **Conditional requests**: send a response's `ETag` as `If-None-Match`; the response is 304 until new data is stored.
 - **Rate limits**: see `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (Unix time). Exceeding one
   returns 429 with `Retry-After`.

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -14,12 +14,13 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from core.as_of import parse_as_of
+from core.as_of import parse_as_of, parse_vs
 from core.auth.identity import Identity, require_role
 from core.db.data_version import data_version
 from core.db.frames import pin_version
 from core.ratelimit import limiter
 from core.web.api import cursors
+from core.web.api.compared import compared_model, compared_order, compared_rows, row_model
 from core.web.api.cursors import CursorPosition
 from core.web.api.pagination import PAGING_PARAMS, Cursor, Limit
 
@@ -75,6 +76,14 @@ AsOf = Annotated[
         examples=["2026-10-31"],
     ),
 ]
+Vs = Annotated[
+    str | None,
+    Query(
+        description="Compare with the data as of an earlier time, written like `as_of`: beside each number its value"
+        " then, the difference and the percent.",
+        examples=["2025-10-31"],
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,7 @@ class ReadRequest:
     if_none_match: tuple[str, ...]
     format: Format
     as_of: datetime | None
+    vs: datetime | None
     version: int
 
     def etag(self, *extra: object) -> str:
@@ -120,9 +130,13 @@ class ListRequest(ReadRequest):
         return cursors.decode_cursor(self.query_key, self.cursor) if self.cursor else None
 
 
-async def unchecked_read_request(request: Request, identity: SignedInIdentity, as_of: AsOf = None) -> ReadRequest:
+async def unchecked_read_request(
+    request: Request, identity: SignedInIdentity, as_of: AsOf = None, vs: Vs = None
+) -> ReadRequest:
     """Parse the request and pin the data version that all its queries read."""
-    at = parse_as_of(as_of, datetime.now(UTC)) if as_of is not None else None
+    now = datetime.now(UTC)
+    at = parse_as_of(as_of, now) if as_of is not None else None
+    compared_with = parse_vs(vs, now, at) if vs is not None else None
     version = await run_in_threadpool(data_version)
     # Set in the task of the request, so that the endpoint's thread inherits it.
     pin_version(version)
@@ -135,6 +149,7 @@ async def unchecked_read_request(request: Request, identity: SignedInIdentity, a
         if_none_match=tuple(tag.strip().removeprefix("W/") for tag in if_none_match.split(",") if tag.strip()),
         format=route_format(request),
         as_of=at,
+        vs=compared_with,
         version=version,
     )
 
@@ -184,14 +199,26 @@ def json_response(body: BaseModel, read_request: ReadRequest, *extra: object) ->
 
 
 def rows_response(
-    read_request: ListRequest, frame: "DataFrame", page: type[BaseModel], order: Sequence[str], **extra: object
+    read_request: ListRequest,
+    frame: "DataFrame",
+    page: type[BaseModel],
+    order: Sequence[str],
+    *,
+    then: Callable[[datetime], "DataFrame"],
+    **extra: object,
 ) -> Response:
     """Return one page of *frame* as JSON, or all its rows as a file.
 
     page   model of the envelope; the model in its `data` names the columns
     order  columns that define a total order; `-` before a name means descending
+    then   reads the same rows as of `vs`
     extra  further fields of the envelope
     """
+    if read_request.vs is not None:
+        frame, order = compared_order(
+            compared_rows(frame, then(read_request.vs), row_model(page)), row_model(page), order
+        )
+        page = compared_model(page)
     columns = list(row_model(page).model_fields)
     if read_request.format != "json":
         return file_response(read_request, frame, columns)
@@ -211,16 +238,11 @@ def page_response(
         "data": records(frame),
         "next_cursor": cursor,
         "as_of": read_request.as_of,
+        "vs": read_request.vs,
         "data_version": read_request.version,
         **extra,
     }
     return json_response(page.model_validate(body), read_request)
-
-
-def row_model(page: type[BaseModel]) -> type[BaseModel]:
-    """Return the model of the rows in an envelope."""
-    model: type[BaseModel] = page.model_fields["data"].annotation.__args__[0]  # type: ignore[union-attr]
-    return model
 
 
 def file_response(

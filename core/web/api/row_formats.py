@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from core.web.api.compared import compared_model
 from core.web.api.errors import error_responses
 
 FILE_FORMATS = {
@@ -31,7 +32,7 @@ def add_row_routes(
         path,
         endpoint,
         methods=["GET"],
-        response_model=page,
+        response_model=compared_model(page),
         operation_id=name,
         summary=summary,
         responses=responses,

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from core.db.data_version import data_version
 from core.web.api import conditional
+from core.web.api.compared import row_model
 from core.web.api.conditional import MEDIA_TYPES, AdminIdentity, ListRequest, check_export_and_cursor, route_format
 from core.web.api.pagination import Cursor, Limit
 
@@ -30,6 +31,7 @@ def uncached_list_request(
         if_none_match=(),
         format=route_format(request),
         as_of=None,
+        vs=None,
         version=data_version(),
         limit=limit,
         cursor=cursor,
@@ -43,7 +45,7 @@ UncachedListRequest = Annotated[ListRequest, Depends(uncached_list_request)]
 
 def page_response(read_request: ListRequest, frame: "DataFrame", page: type[BaseModel], cursor: str | None) -> Response:
     """Return one page as JSON, or all rows as a file."""
-    columns = list(conditional.row_model(page).model_fields)
+    columns = list(row_model(page).model_fields)
     if read_request.format != "json":
         return conditional.file_response(read_request, frame, columns, NO_STORE_HEADERS)
     body = {

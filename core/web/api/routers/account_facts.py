@@ -12,15 +12,18 @@ from core.queries import account_portfolio, peers
 from core.queries.account_portfolio import LanguageMeasure
 from core.queries.peers import MIN_PEERS, NEAREST, Rank
 from core.web.api.conditional import CheckedListRequest, records, rows_response
-from core.web.api.pagination import Page
+from core.web.api.pagination import ComparedRow, Page
 from core.web.api.routers.accounts import Login, get_account
 from core.web.api.row_formats import add_row_routes
 
 router = APIRouter(tags=["accounts"])
 
 
-class ContributionDay(BaseModel):
+class ContributionDay(ComparedRow):
     """Public contributions of a user on one day."""
+
+    KEY = ("day",)
+    COMPARED = ("contributions",)
 
     day: datetime = Field(description="Midnight of the day, UTC.")
     contributions: int
@@ -32,8 +35,11 @@ class Calendar(Page[ContributionDay]):
     login: str
 
 
-class PortfolioRepository(BaseModel):
+class PortfolioRepository(ComparedRow):
     """A repository, its place on the Lorenz curve, and the people it depends on."""
+
+    KEY = ("full_name",)
+    COMPARED = ("stars", "contributors", "absence_factor")
 
     full_name: str
     language: str | None
@@ -71,8 +77,11 @@ class Portfolio(Page[PortfolioRepository]):
     effective_languages: float | None = Field(description="Number of languages of equal share that are as diverse.")
 
 
-class Peer(BaseModel):
+class Peer(ComparedRow):
     """An account with the same main language and of the same age class."""
+
+    KEY = ("login",)
+    COMPARED = ("stars", "repositories", "stars_30d")
 
     login: str
     kind: str | None
@@ -102,7 +111,14 @@ By = Annotated[LanguageMeasure, Query(description="What the shares of languages 
 def list_calendar(login: Login, read_request: CheckedListRequest) -> Response:
     account = get_account(login, read_request.as_of)
     rows = account_portfolio.contributions(account.account_id, read_request.as_of)
-    return rows_response(read_request, rows, Calendar, ("day",), login=account.login)
+    return rows_response(
+        read_request,
+        rows,
+        Calendar,
+        ("day",),
+        then=lambda vs: account_portfolio.contributions(account.account_id, vs),
+        login=account.login,
+    )
 
 
 def list_portfolio(login: Login, read_request: CheckedListRequest, forks: Forks = False, by: By = "bytes") -> Response:
@@ -116,6 +132,7 @@ def list_portfolio(login: Login, read_request: CheckedListRequest, forks: Forks 
         rows,
         Portfolio,
         ("stars", "full_name"),
+        then=lambda vs: account_portfolio.repositories(account.account_id, vs, forks=forks),
         login=account.login,
         repositories=figures.repositories,
         stars=figures.stars,
@@ -135,7 +152,16 @@ def list_peers(login: Login, read_request: CheckedListRequest) -> Response:
     rank = first_record(peers.account_ranks([account.account_id], read_request.as_of), Rank)
     own = {name: getattr(rank, name, None) for name in ("language", "age_class", "unranked", "rank")}
     count = rank.peers if rank else 0
-    return rows_response(read_request, rows, Peers, ("-stars", "login"), login=account.login, peers=count, **own)
+    return rows_response(
+        read_request,
+        rows,
+        Peers,
+        ("-stars", "login"),
+        then=lambda vs: peers.nearest_accounts(account.account_id, vs),
+        login=account.login,
+        peers=count,
+        **own,
+    )
 
 
 for endpoint, page, summary in (

@@ -5,17 +5,18 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core.errors import NotFound
 from core.queries import accounts, repository_detail
 from core.queries.accounts import AccountSummary
 from core.queries.empty_reasons import EmptyReason, stored_repositories
 from core.tracking.login import MAX_LENGTH, parse_login
+from core.web.api.compared import compared_fields, compared_model, object_model
 from core.web.api.conditional import CheckedListRequest, UncheckedReadRequest, json_response, rows_response
 from core.web.api.errors import error_responses
 from core.web.api.moved import find_account
-from core.web.api.pagination import Page
+from core.web.api.pagination import VS_FIELD, ComparedRow, Page
 from core.web.api.routers import repositories
 from core.web.api.row_formats import NOT_MODIFIED, add_row_routes
 
@@ -30,11 +31,13 @@ Login = Annotated[
 ]
 
 
-class Account(BaseModel):
+class Account(ComparedRow):
     """A user or organization as it was then, with the counts of its newest capture; null before the first capture.
 
     While we have not captured it, stars, forks and repositories are those of the newest imported history.
     """
+
+    COMPARED = ("followers", "following", "public_repositories", "public_gists", "stars", "forks", "repositories")
 
     id: int | None = Field(description="GitHub's id; null before the first refresh.", examples=[583231])
     login: str = Field(
@@ -66,6 +69,7 @@ class Account(BaseModel):
     gone_reason: str | None
     is_tracked: bool = Field(description="Whether it is currently refreshed on schedule.")
     as_of: datetime | None = Field(description="The requested `as_of`; null: the current data.")
+    vs: datetime | None = VS_FIELD
 
 
 def get_account(login: str, as_of: datetime | None, collection: str = "accounts") -> AccountSummary:
@@ -95,7 +99,7 @@ def with_counts(stored: AccountSummary, as_of: datetime | None) -> dict[str, Any
     "/accounts/{login}",
     operation_id="get_account",
     summary="Get an account.",
-    response_model=Account,
+    response_model=compared_model(Account),
     responses=error_responses(301, NOT_MODIFIED, 404),
 )
 def account(login: Login, read_request: UncheckedReadRequest) -> Response:
@@ -103,7 +107,10 @@ def account(login: Login, read_request: UncheckedReadRequest) -> Response:
     # Tracking changes without a new data version, so it is part of the ETag.
     read_request.check_modified(stored.is_tracked)
     fields = with_counts(stored, read_request.as_of) | {"as_of": read_request.as_of}
-    return json_response(Account.model_validate(fields), read_request, stored.is_tracked)
+    if vs := read_request.vs:
+        then = with_counts(accounts.summary(stored.account_id, vs), vs)
+        fields = compared_fields(fields, then, vs, Account.COMPARED)
+    return json_response(object_model(Account, vs).model_validate(fields), read_request, stored.is_tracked)
 
 
 Sort = Annotated[
@@ -129,7 +136,14 @@ def account_repositories(
     stored = repository_detail.by_account(account_id, read_request.as_of)
     shown = stored if include_gone else stored[~stored["is_gone"].astype(bool)]
     why_empty = stored_repositories(account_id, read_request.as_of).why_no_repositories if stored.empty else None
-    return rows_response(read_request, shown, AccountRepositories, ORDERS[sort], why_empty=why_empty)
+    return rows_response(
+        read_request,
+        shown,
+        AccountRepositories,
+        ORDERS[sort],
+        then=lambda vs: repository_detail.by_account(account_id, vs),
+        why_empty=why_empty,
+    )
 
 
 add_row_routes(

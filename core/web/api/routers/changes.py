@@ -127,7 +127,7 @@ def _filters(
     login = parse_login(account) if account is not None else ""
     if found := login and accounts.find(login, read_request.as_of):
         login = found.current_login
-    start = parse_since(since, now) if since is not None else EARLIEST
+    start = max(parse_since(since, now) if since is not None else EARLIEST, _just_after(read_request.vs))
     if days is not None:
         start = max(start, (read_request.as_of or now) - timedelta(days=days))
     selected: dict[str, Any] = {"kinds": kind or (), "login": login, "since": start}
@@ -136,6 +136,11 @@ def _filters(
         known = repository_detail.find(owner, name, read_request.as_of)
         selected["repository_id"] = known.repository_id if known else NO_REPOSITORY
     return selected
+
+
+def _just_after(vs: datetime | None) -> datetime:
+    """Return the first moment whose changes the ledger as of *vs* does not have; without one, all are wanted."""
+    return EARLIEST if vs is None else vs + timedelta(microseconds=1)
 
 
 @router.get(

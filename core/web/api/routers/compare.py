@@ -4,23 +4,28 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core.comparison import INDEX_DEFINITION, MAX_SUBJECTS, parse_names
 from core.errors import BadInput, NotFound
 from core.queries import compare as queries
 from core.queries.compare import Align, Choice, Kind, Measure
 from core.queries.peers import MIN_PEERS
+from core.web.api.compared import compared_rows
 from core.web.api.conditional import CheckedListRequest, records, rows_response
 from core.web.api.moved import NotCreatedYet
-from core.web.api.pagination import Page
+from core.web.api.pagination import ComparedRow, Page
 from core.web.api.row_formats import add_row_routes
 
 router = APIRouter(tags=["compare"])
 
 
-class ComparedNumber(BaseModel):
+class ComparedNumber(ComparedRow):
     """The last number of one account or repository on a day on which it changed."""
+
+    KEY = ("name", "source")
+    COMPARED = ("value",)
+    IS_SERIES = True
 
     name: str = Field(description="A login or `owner/name`.", examples=["octocat/hello-world"])
     at: datetime = Field(description="When it was captured.")
@@ -30,8 +35,11 @@ class ComparedNumber(BaseModel):
     source: str
 
 
-class Compared(BaseModel):
+class Compared(ComparedRow):
     """The latest numbers of one account or repository."""
+
+    KEY = ("name",)
+    COMPARED = ("stars", "forks", "followers", "repositories")
 
     name: str
     stars: int | None
@@ -84,6 +92,9 @@ def compare(
     if measure not in queries.MEASURES[choice.kind]:
         raise BadInput(f"Repositories have no {measure}; choose one of: {', '.join(queries.MEASURES[choice.kind])}")
     rows = queries.series(choice.subjects, measure, read_request.as_of)
+    differences = queries.differences(choice.subjects, read_request.as_of)
+    if vs := read_request.vs:
+        differences = compared_rows(differences, queries.differences(choice.subjects, vs), Compared)
     intervals = queries.coverage_intervals(choice.subjects, read_request.as_of)
     return rows_response(
         read_request,
@@ -91,8 +102,9 @@ def compare(
         Comparison,
         ("name", "at", "source"),
         kind=choice.kind,
+        then=lambda vs: queries.series(choice.subjects, measure, vs),
         measure=measure,
-        compared=records(queries.differences(choice.subjects, read_request.as_of)),
+        compared=records(differences),
     )
 
 

@@ -1,7 +1,7 @@
 """API routes of an account's statistics in one response, collected on request: `/github/stats/{login}`."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
@@ -19,6 +19,7 @@ from core.ratelimit import limiter
 from core.tracking import commands as tracking_commands
 from core.tracking import first_lookup
 from core.tracking.login import parse_login
+from core.web.api.compared import compared_fields, compared_model, compared_rows, object_model
 from core.web.api.conditional import (
     ReadRequest,
     SignedInIdentity,
@@ -29,9 +30,13 @@ from core.web.api.conditional import (
 )
 from core.web.api.errors import STATUS_DESCRIPTIONS, Error, error_responses
 from core.web.api.moved import Moved, find_account
+from core.web.api.pagination import VS_FIELD, ComparedRow
 from core.web.api.routers.accounts import Login, get_account, with_counts
 from core.web.api.routers.repositories import Repository
 from core.web.middleware.error_responses import error_response
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 router = APIRouter(tags=["github"])
 MAX_TOP_LANGUAGES = 10
@@ -43,8 +48,11 @@ GONE = 410
 Status = Literal["awaiting", "queued", "running", "stored", "failed"]
 
 
-class TopLanguage(BaseModel):
+class TopLanguage(ComparedRow):
     """A language of the account's repositories, forks excluded."""
+
+    KEY = ("name",)
+    COMPARED = ("bytes", "repositories")
 
     name: str = Field(examples=["Python"])
     bytes: int
@@ -52,8 +60,10 @@ class TopLanguage(BaseModel):
     repositories: int = Field(description="Number of repositories with code in it.")
 
 
-class Stats(BaseModel):
+class Stats(ComparedRow):
     """Statistics of an account as GitHub reported them at captured_at."""
+
+    COMPARED = ("public_repos", "followers", "following", "total_stars")
 
     username: str = Field(description="The login then.", examples=["octocat"])
     id: int | None = Field(description="GitHub's id.")
@@ -76,6 +86,7 @@ class Stats(BaseModel):
     captured_at: datetime | None
     checked_at: datetime | None
     as_of: datetime | None = Field(description="The requested `as_of`; null: the current data.")
+    vs: datetime | None = VS_FIELD
     data_version: int
 
 
@@ -95,7 +106,7 @@ class Progress(BaseModel):
     "/github/stats/{login}",
     operation_id="get_github_stats",
     summary="Get an account's statistics; starts collecting an unknown account.",
-    response_model=Stats,
+    response_model=compared_model(Stats),
     responses={
         ACCEPTED: {"model": Progress, "description": "Being collected; poll the URL in Location."},
         GONE: {"model": Error, "description": STATUS_DESCRIPTIONS[GONE]},
@@ -131,32 +142,41 @@ def _stats_response(stored: AccountSummary, read_request: ReadRequest) -> Respon
     return json_response(_stats(stored, read_request), read_request)
 
 
-def _stats(stored: AccountSummary, read_request: ReadRequest) -> Stats:
-    account_id, counts = stored.account_id, with_counts(stored, read_request.as_of)
+def _stats(stored: AccountSummary, read_request: ReadRequest) -> BaseModel:
+    account_id, vs = stored.account_id, read_request.vs
+    counts = _counts(stored, read_request.as_of)
     reasons = empty_reasons.stored_repositories(account_id, read_request.as_of)
     repositories = repository_detail.by_account(account_id, read_request.as_of)
     shown = repositories[~repositories["is_gone"].astype(bool)].sort_values(
         ["stars", "full_name"], ascending=[False, True], na_position="last"
     )
-    top_languages = (
-        languages.account_languages(account_id, read_request.as_of)
-        .head(MAX_TOP_LANGUAGES)
-        .rename(columns={"language": "name"})
-    )
-    return Stats.model_validate(
+    top_languages = _top_languages(account_id, read_request.as_of)
+    shown, top_languages = shown.head(MAX_TOP_REPOSITORIES), top_languages.head(MAX_TOP_LANGUAGES)
+    if vs is not None:
+        counts = compared_fields(counts, _counts(accounts.summary(account_id, vs), vs), vs, Stats.COMPARED)
+        shown = compared_rows(shown, repository_detail.by_account(account_id, vs), Repository)
+        top_languages = compared_rows(top_languages, _top_languages(account_id, vs), TopLanguage)
+    return object_model(Stats, vs).model_validate(
         {
             **counts,
             "username": stored.login,
-            "public_repos": stored.public_repositories,
-            "total_stars": counts["stars"],
             "why_no_languages": reasons.why_no_languages if top_languages.empty else None,
             "why_no_repos": reasons.why_no_repositories if shown.empty else None,
             "top_languages": records(top_languages),
-            "repos": records(shown.head(MAX_TOP_REPOSITORIES)),
+            "repos": records(shown),
             "as_of": read_request.as_of,
             "data_version": read_request.version,
         }
     )
+
+
+def _counts(stored: AccountSummary, as_of: datetime | None) -> dict[str, Any]:
+    counts = with_counts(stored, as_of)
+    return {**counts, "public_repos": stored.public_repositories, "total_stars": counts["stars"]}
+
+
+def _top_languages(account_id: int, as_of: datetime | None) -> "DataFrame":
+    return languages.account_languages(account_id, as_of).rename(columns={"language": "name"})
 
 
 def _start_or_report_progress(

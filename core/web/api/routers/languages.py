@@ -4,20 +4,23 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core.errors import NotFound
 from core.queries import languages as queries
 from core.queries.empty_reasons import EmptyReason, stored_repositories
 from core.web.api.conditional import CheckedListRequest, rows_response
-from core.web.api.pagination import Page
+from core.web.api.pagination import ComparedRow, Page
 from core.web.api.row_formats import add_row_routes
 
 router = APIRouter(tags=["languages"])
 
 
-class Language(BaseModel):
+class Language(ComparedRow):
     """Totals of a primary language over all repositories of one source, forks excluded."""
+
+    KEY = ("language",)
+    COMPARED = queries.MEASURES
 
     language: str = Field(description="`No language` for repositories without one.", examples=["Python"])
     repositories: int = Field(description="Repositories with it as primary language.")
@@ -55,7 +58,13 @@ def languages(read_request: CheckedListRequest, source: Source = None) -> Respon
     ranking = queries.ranking(selected, read_request.as_of)
     why_empty = stored_repositories(None, read_request.as_of).why_no_primary_languages if ranking.empty else None
     return rows_response(
-        read_request, ranking, Languages, ("-stars", "language"), source=selected or None, why_empty=why_empty
+        read_request,
+        ranking,
+        Languages,
+        ("-stars", "language"),
+        then=lambda vs: queries.ranking(selected, vs),
+        source=selected or None,
+        why_empty=why_empty,
     )
 
 

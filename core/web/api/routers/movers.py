@@ -4,21 +4,24 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core.queries import languages
 from core.queries import movers as queries
 from core.tracking.login import parse_login
 from core.web.api.conditional import CheckedListRequest, rows_response
-from core.web.api.pagination import Page
+from core.web.api.pagination import ComparedRow, Page
 from core.web.api.row_formats import add_row_routes
 from core.whole_numbers import WholeNumber
 
 router = APIRouter(tags=["movers"])
 
 
-class Mover(BaseModel):
+class Mover(ComparedRow):
     """A repository and its growth."""
+
+    KEY = ("id",)
+    COMPARED = ("growth", "stars")
 
     id: int | None = Field(description="GitHub's id; null if only imported history is stored.")
     full_name: str = Field(examples=["octocat/hello-world"])
@@ -76,18 +79,19 @@ def movers(
     account: Account = None,
     collection: Collection = "",
 ) -> Response:
-    found = queries.movers(
-        read_request.as_of,
-        days,
-        languages.find(language) if language else "",
-        login=parse_login(account) if account is not None else "",
-        collection=collection,
-    )
+    chosen = languages.find(language) if language else ""
+    login = parse_login(account) if account is not None else ""
+
+    def ranked(at: datetime | None) -> queries.Movers:
+        return queries.movers(at, days, chosen, login=login, collection=collection)
+
+    found = ranked(read_request.as_of)
     return rows_response(
         read_request,
         found.rows,
         Movers,
         ("-growth", "full_name", "id"),
+        then=lambda vs: ranked(vs).rows,
         days=days,
         compared=found.compared,
         unknown_at_start=found.unknown_at_start,

@@ -5,7 +5,7 @@ is never a name: `…/octo/site.csv` is the repository `site.csv`, `…/octo/sit
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
@@ -13,10 +13,11 @@ from pydantic import BaseModel, Field
 from core.errors import BadInput, NotFound
 from core.queries import repository_detail as queries
 from core.queries import star_history
+from core.web.api.compared import compared_fields, compared_model, object_model
 from core.web.api.conditional import CheckedListRequest, CheckedReadRequest, json_response, records, rows_response
 from core.web.api.errors import error_responses
 from core.web.api.moved import find_repository
-from core.web.api.pagination import CountByName, Page, StringList
+from core.web.api.pagination import VS_FIELD, ComparedRow, CountByName, Page, StringList
 from core.web.api.row_formats import NOT_MODIFIED, add_row_routes
 
 router = APIRouter(tags=["repositories"])
@@ -39,11 +40,22 @@ Name = Annotated[
 ]
 
 
-class Repository(BaseModel):
+class Repository(ComparedRow):
     """A repository as it was then, with the counts of its newest capture; null where GitHub did not report a value.
 
     Before the first capture only name, owner and created_at are known, and what an imported history says.
     """
+
+    KEY = ("id",)
+    COMPARED = (
+        "stars",
+        "forks",
+        "watchers",
+        "open_issues",
+        "open_change_requests",
+        "open_issues_and_change_requests",
+        "size_kb",
+    )
 
     id: int | None = Field(description="GitHub's id; null if only imported history is stored.", examples=[1296269])
     owner: str = Field(examples=["octocat"])
@@ -79,13 +91,18 @@ class Repository(BaseModel):
 
 
 class RepositoryDetail(Repository):
-    """A repository, with the requested `as_of`."""
+    """A repository, with the requested `as_of` and `vs`."""
 
     as_of: datetime | None = Field(description="The requested `as_of`; null: the current data.")
+    vs: datetime | None = VS_FIELD
 
 
-class StarCount(BaseModel):
+class StarCount(ComparedRow):
     """The number of stars from captured_at on."""
+
+    KEY = ("source",)
+    COMPARED = ("stars",)
+    IS_SERIES = True
 
     captured_at: datetime
     stars: int
@@ -119,7 +136,7 @@ def check_name(owner: str, name: str) -> None:
     "/repositories/{owner}/{name}",
     operation_id="get_repository",
     summary="Get a repository.",
-    response_model=RepositoryDetail,
+    response_model=compared_model(RepositoryDetail),
     responses=error_responses(301, NOT_MODIFIED, 404),
 )
 def repository(owner: Owner, name: Name, read_request: CheckedReadRequest) -> Response:
@@ -128,7 +145,11 @@ def repository(owner: Owner, name: Name, read_request: CheckedReadRequest) -> Re
     rows = records(queries.by_id(found.repository_id, read_request.as_of))
     if not rows:
         raise NotFound(f"No data about {found.full_name} was collected before as_of")
-    return json_response(RepositoryDetail.model_validate({**rows[0], "as_of": read_request.as_of}), read_request)
+    fields: dict[str, Any] = {**rows[0], "as_of": read_request.as_of}
+    if vs := read_request.vs:
+        then = records(queries.by_id(found.repository_id, vs))
+        fields = compared_fields(fields, then[0] if then else {}, vs, RepositoryDetail.COMPARED)
+    return json_response(object_model(RepositoryDetail, vs).model_validate(fields), read_request)
 
 
 def stars(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
@@ -140,7 +161,13 @@ def stars(owner: Owner, name: Name, read_request: CheckedListRequest) -> Respons
     )
     series = star_history.star_series(repository_id, read_request.as_of)
     return rows_response(
-        read_request, series, StarHistory, ("captured_at", "source"), gaps=gaps, full_name=found.full_name
+        read_request,
+        series,
+        StarHistory,
+        ("captured_at", "source"),
+        then=lambda vs: star_history.star_series(repository_id, vs),
+        gaps=gaps,
+        full_name=found.full_name,
     )
 
 

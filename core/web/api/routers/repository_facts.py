@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import bursts as burst_rules
 from core.queries import changes, repository_facts, star_history, star_ledger
 from core.web.api.conditional import CheckedListRequest, ListRequest, rows_response
 from core.web.api.moved import find_repository
-from core.web.api.pagination import Page
+from core.web.api.pagination import ComparedRow, Page
 from core.web.api.routers.repositories import Name, Owner, check_name
 from core.web.api.row_formats import add_row_routes
 
@@ -23,8 +23,11 @@ MAX_CHANGES = 1_000
 PATH = "/repositories/{owner}/{name}"
 
 
-class Burst(BaseModel):
+class Burst(ComparedRow):
     """Days in a row with far more stars than usual."""
+
+    KEY = ("first_day",)
+    COMPARED = ("stars", "peak")
 
     first_day: datetime = Field(description="Midnight of the day, which is one of America/Los_Angeles.")
     last_day: datetime
@@ -44,8 +47,11 @@ class Bursts(Page[Burst]):
     days: int = Field(description="Days with a known number of stars; 0: not collected yet.")
 
 
-class Contributor(BaseModel):
+class Contributor(ComparedRow):
     """One of the hundred contributors with most commits."""
+
+    KEY = ("login",)
+    COMPARED = ("commits",)
 
     login: str
     is_bot: bool
@@ -69,8 +75,11 @@ class Contributors(Page[Contributor]):
     is_complete: bool | None = Field(description="Whether GitHub listed all of them.")
 
 
-class Release(BaseModel):
+class Release(ComparedRow):
     """A release."""
+
+    KEY = ("tag",)
+    COMPARED = ("downloads",)
 
     tag: str
     name: str | None
@@ -86,8 +95,11 @@ class Releases(Page[Release]):
     is_collected: bool = Field(description="False: no rows does not mean that there are none.")
 
 
-class CommitWeek(BaseModel):
+class CommitWeek(ComparedRow):
     """Commits to the default branch in one complete week, merges excluded."""
+
+    KEY = ("week",)
+    COMPARED = ("commits",)
 
     week: datetime = Field(description="Midnight of its Monday, UTC.")
     commits: int
@@ -99,8 +111,11 @@ class Commits(Page[CommitWeek]):
     full_name: str
 
 
-class StarDay(BaseModel):
+class StarDay(ComparedRow):
     """Stars given on one day."""
+
+    KEY = ("day",)
+    COMPARED = ("stars",)
 
     day: datetime = Field(description="Midnight of the day, which is one of America/Los_Angeles.")
     stars: int = Field(description="Given on that day and not withdrawn when last read.")
@@ -113,8 +128,11 @@ class StarDays(Page[StarDay]):
     full_name: str
 
 
-class LedgerEntry(BaseModel):
+class LedgerEntry(ComparedRow):
     """What GitHub reported of one day's stars over time."""
+
+    KEY = ("day",)
+    COMPARED = ("given", "withdrawn", "surviving")
 
     day: datetime = Field(description="Midnight of the day of giving, which is one of America/Los_Angeles.")
     given: int = Field(description="The first number reported, plus every later increase.")
@@ -133,8 +151,12 @@ class Ledger(Page[LedgerEntry]):
     surviving: int
 
 
-class Counts(BaseModel):
+class Counts(ComparedRow):
     """Stars and forks from captured_at on."""
+
+    KEY = ("source",)
+    COMPARED = ("stars", "forks")
+    IS_SERIES = True
 
     captured_at: datetime
     stars: int
@@ -148,8 +170,12 @@ class CountHistory(Page[Counts]):
     full_name: str
 
 
-class Extras(BaseModel):
+class Extras(ComparedRow):
     """Watchers, open issues and open change requests as reported at captured_at."""
+
+    KEY = ("source",)
+    COMPARED = ("watchers", "open_issues", "open_change_requests", "open_issues_and_change_requests")
+    IS_SERIES = True
 
     captured_at: datetime
     watchers: int | None
@@ -165,8 +191,12 @@ class ExtraHistory(Page[Extras]):
     full_name: str
 
 
-class LanguageBytes(BaseModel):
+class LanguageBytes(ComparedRow):
     """Bytes of one language from `at` on."""
+
+    KEY = ("language",)
+    COMPARED = ("bytes",)
+    IS_SERIES = True
 
     at: datetime
     language: str
@@ -179,8 +209,11 @@ class LanguageHistory(Page[LanguageBytes]):
     full_name: str
 
 
-class TrafficDay(BaseModel):
+class TrafficDay(ComparedRow):
     """Views and clones on one day (UTC)."""
+
+    KEY = ("day",)
+    COMPARED = ("views", "clones")
 
     day: datetime
     views: int | None
@@ -204,7 +237,15 @@ def list_ledger(owner: Owner, name: Name, read_request: CheckedListRequest) -> R
     found = find_repository(owner, name, read_request.as_of)
     rows = star_ledger.ledger(found.repository_id, read_request.as_of)
     sums = {column: int(rows[column].sum()) for column in ("given", "withdrawn", "surviving")}
-    return rows_response(read_request, rows, Ledger, ("day",), full_name=found.full_name, **sums)
+    return rows_response(
+        read_request,
+        rows,
+        Ledger,
+        ("day",),
+        then=lambda vs: star_ledger.ledger(found.repository_id, vs),
+        full_name=found.full_name,
+        **sums,
+    )
 
 
 def list_counts(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
@@ -216,8 +257,18 @@ def list_extras(owner: Owner, name: Name, read_request: CheckedListRequest) -> R
 
 
 def list_languages(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
-    rows = repository_facts.languages_over_time
-    return _listed(owner, name, read_request, rows, LanguageHistory, ("at", "-bytes", "language"))
+    check_name(owner, name)
+    found = find_repository(owner, name, read_request.as_of)
+
+    rows = repository_facts.languages_over_time(found.repository_id, read_request.as_of)
+    return rows_response(
+        read_request,
+        rows,
+        LanguageHistory,
+        ("at", "-bytes", "language"),
+        then=lambda vs: repository_facts.last_languages(found.repository_id, vs),
+        full_name=found.full_name,
+    )
 
 
 def list_traffic(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
@@ -226,14 +277,24 @@ def list_traffic(owner: Owner, name: Name, read_request: CheckedListRequest) -> 
 
 def list_bursts(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
     check_name(owner, name)
-    found, as_of = find_repository(owner, name, read_request.as_of), read_request.as_of
-    days = repository_facts.stars_given(found.repository_id, as_of)
-    rows = repository_facts.star_bursts(
-        days,
-        repository_facts.releases(found.repository_id, as_of),
-        changes.ledger(as_of, repository_id=found.repository_id, limit=MAX_CHANGES),
+    found = find_repository(owner, name, read_request.as_of)
+
+    def bursts(at: datetime | None) -> "DataFrame":
+        return repository_facts.star_bursts(
+            repository_facts.stars_given(found.repository_id, at),
+            repository_facts.releases(found.repository_id, at),
+            changes.ledger(at, repository_id=found.repository_id, limit=MAX_CHANGES),
+        )
+
+    return rows_response(
+        read_request,
+        bursts(read_request.as_of),
+        Bursts,
+        ("-first_day",),
+        then=bursts,
+        full_name=found.full_name,
+        days=len(repository_facts.stars_given(found.repository_id, read_request.as_of)),
     )
-    return rows_response(read_request, rows, Bursts, ("-first_day",), full_name=found.full_name, days=len(days))
 
 
 def list_contributors(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
@@ -243,7 +304,15 @@ def list_contributors(owner: Owner, name: Name, read_request: CheckedListRequest
     rows = repository_facts.contributors(found.repository_id, read_request.as_of)
     names = ("contributors", "bots", "commits", "absence_factor", "is_complete")
     counts = {one: None if summary is None else getattr(summary, one) for one in names}
-    return rows_response(read_request, rows, Contributors, ("-commits", "login"), full_name=found.full_name, **counts)
+    return rows_response(
+        read_request,
+        rows,
+        Contributors,
+        ("-commits", "login"),
+        then=lambda vs: repository_facts.contributors(found.repository_id, vs),
+        full_name=found.full_name,
+        **counts,
+    )
 
 
 def list_releases(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
@@ -254,6 +323,7 @@ def list_releases(owner: Owner, name: Name, read_request: CheckedListRequest) ->
         repository_facts.releases(found.repository_id, read_request.as_of),
         Releases,
         ("-published_at", "tag"),
+        then=lambda vs: repository_facts.releases(found.repository_id, vs),
         full_name=found.full_name,
         is_collected=repository_facts.was_collected(found.repository_id, "releases", read_request.as_of),
     )
@@ -274,7 +344,14 @@ def _listed(
     check_name(owner, name)
     found = find_repository(owner, name, read_request.as_of)
     rows = read_rows(found.repository_id, read_request.as_of)
-    return rows_response(read_request, rows, page, order, full_name=found.full_name)
+    return rows_response(
+        read_request,
+        rows,
+        page,
+        order,
+        then=lambda vs: read_rows(found.repository_id, vs),
+        full_name=found.full_name,
+    )
 
 
 for endpoint, page, summary in (

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from core.shared_cache import kept
 from core.web import scene_urls
+from core.web.api.compared import object_model
 from core.web.api.conditional import (
     MEDIA_TYPES,
     CheckedListRequest,
@@ -20,18 +21,21 @@ from core.web.api.conditional import (
     page_response,
     rows_response,
 )
-from core.web.api.pagination import Page
+from core.web.api.pagination import ComparedRow, Page
 from core.web.api.row_formats import add_row_routes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 router = APIRouter(tags=["scene"])
+PLACE_ORDER = ("-stars", "place", "country", "latitude", "longitude")
 A_YEAR_SECONDS = 365 * 24 * 3600
 
 
-class Tower(BaseModel):
+class Tower(ComparedRow):
     """A repository as drawn in the city; lengths in the city's own units."""
+
+    COMPARED = ("stars",)
 
     name: str = Field(examples=["octocat/hello-world"])
     language: str
@@ -62,8 +66,11 @@ class District(BaseModel):
     depth: float
 
 
-class Place(BaseModel):
+class Place(ComparedRow):
     """A city or country with the totals of the accounts located there."""
+
+    KEY = ("place", "country", "latitude", "longitude")
+    COMPARED = ("stars", "accounts", "repositories", "followers")
 
     place: str = Field(examples=["Berlin"])
     country: str = Field(examples=["Germany"])
@@ -116,7 +123,7 @@ def city(
     from core.queries import scene as queries  # noqa: PLC0415
 
     names = tuple(map(languages.find, language or ()))
-    filters = queries.CityFilters(owners, names, min_stars, read_request.as_of, account)
+    filters = queries.CityFilters(owners, names, min_stars, read_request.as_of, account, read_request.vs)
     layout = kept(city_layout.build_city, city_layout.city_bytes, queries.city_repositories(filters), height)
     rows = deck.tower_rows(layout) if part == "towers" else deck.district_rows(layout)
     response = scene_response(read_request, rows)
@@ -127,7 +134,7 @@ def city(
 
 def scene_response(read_request: ReadRequest, rows: "DataFrame") -> Response:
     if read_request.format == "json":
-        return page_response(read_request, rows, CityPage, None)
+        return page_response(read_request, rows, object_model(CityPage, read_request.vs), None)
     return Response(
         encode_rows(rows, read_request.format),
         media_type=MEDIA_TYPES[read_request.format],
@@ -151,7 +158,8 @@ def globe(read_request: CheckedListRequest) -> Response:
         read_request,
         located.places,
         PlacePage,
-        ("-stars", "place", "country", "latitude", "longitude"),
+        PLACE_ORDER,
+        then=lambda vs: locate_accounts(vs).places,
         located=located.located,
         without_location=located.without_location,
         not_found=located.not_found,

@@ -45,7 +45,8 @@ def search(read_request: CheckedListRequest, q: Text, per_kind: PerKind = 10) ->
     if not q.strip():
         raise BadInput("q is empty; send a part of a name")
     hits = site_search.find(q, read_request.as_of, per_kind, is_admin=read_request.identity.is_admin)
-    return rows_response(read_request, site_search.as_frame(hits, read_request.as_of), Hits, ("position",))
+    rows = site_search.as_frame(hits, read_request.as_of, read_request.vs)
+    return rows_response(read_request, rows, Hits, ("position",), then=lambda _: rows)
 
 
 add_row_routes(

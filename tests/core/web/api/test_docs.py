@@ -30,7 +30,7 @@ def test_admin_routes_document_their_403(analyst):
 def test_file_formats_have_no_page_parameters(analyst):
     paths = analyst.get("/api/openapi.json").json()["paths"]
     names = {one["name"] for one in paths["/v1/languages.csv"]["get"]["parameters"]}
-    assert names == {"as_of", "source"}
+    assert names == {"as_of", "source", "vs"}
 
 
 def test_the_page_has_no_external_resources_and_no_inline_script(analyst):
