@@ -55,9 +55,6 @@ class LivenessLock:
         self._connection = connection
         try:
             connection.execute(text(f"SET application_name = '{APPLICATION_NAME}'"))
-            # Postgres notices within half a minute when this machine disappears.
-            for setting, seconds in (("idle", 10), ("interval", 5), ("count", 3)):
-                connection.execute(text(f"SET tcp_keepalives_{setting} = {seconds}"))
             is_free = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:space, :key)"), self._key))
         except BaseException:
             self._disconnect()

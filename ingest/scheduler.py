@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -43,6 +44,13 @@ CLOCK_JUMP_SECONDS = 20
 SHUTDOWN_GRACE_SECONDS, SHUTDOWN_TIMEOUT_SECONDS = 1.0, 7.0
 # Gives accounts that became overdue without a leader the chance to be refreshed before alerts are evaluated.
 FIRST_CHECK_DELAY = timedelta(minutes=1)
+IS_HELD_SQL = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks
+         WHERE pid = :pid AND locktype = 'advisory' AND granted AND objsubid = 1
+           AND (classid::bigint << 32) + objid::bigint = :lock
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
 
 
 @dataclass
@@ -200,8 +208,21 @@ def _token_expiries() -> list[TokenExpiry] | None:
         return None
 
 
-def build_scheduler(scheduled: ScheduledJobs) -> BackgroundScheduler:
-    """Register the leader's jobs in a memory store: no table to migrate, nothing pickled."""
+@dataclass(frozen=True)
+class Leadership:
+    """The leader lock, as the session with that process id of Postgres holds it."""
+
+    engine: Engine
+    pid: int
+
+    def is_held(self) -> bool:
+        """Ask Postgres: a leader whose network or machine stood still may learn of its lost session last."""
+        with self.engine.connect() as connection:
+            return bool(connection.scalar(text(IS_HELD_SQL), {"pid": self.pid, "lock": LEADER_LOCK}))
+
+
+def build_scheduler(scheduled: ScheduledJobs, is_leading: Callable[[], bool]) -> BackgroundScheduler:
+    """Register the leader's jobs in a memory store: no table to migrate, nothing pickled. Each asks *is_leading*."""
     scheduler = BackgroundScheduler(
         timezone=UTC,
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": MISFIRE_GRACE_SECONDS},
@@ -209,7 +230,8 @@ def build_scheduler(scheduled: ScheduledJobs) -> BackgroundScheduler:
     start = scheduled.clock()
 
     def every(job: Callable[[], object], *, first: datetime = start, **interval: int) -> None:
-        scheduler.add_job(job, "interval", id=job.__name__, next_run_time=first, **interval)
+        run = _only_while(is_leading, job)
+        scheduler.add_job(run, "interval", id=job.__name__, next_run_time=first, **interval)
 
     every(scheduled.enqueue_due_accounts, minutes=1)
     every(scheduled.enqueue_due_facts, minutes=1)
@@ -226,6 +248,17 @@ def build_scheduler(scheduled: ScheduledJobs) -> BackgroundScheduler:
     return scheduler
 
 
+def _only_while(is_leading: Callable[[], bool], job: Callable[[], object]) -> Callable[[], None]:
+    @wraps(job)
+    def run() -> None:
+        if is_leading():
+            job()
+        else:
+            log.warning("scheduled job skipped, another scheduler may be leader")
+
+    return run
+
+
 def serve(scheduled: ScheduledJobs, stop: threading.Event) -> None:
     """Try to become leader and run the jobs, again and again after each lost connection, until *stop* is set."""
     filter_connection_errors("apscheduler")
@@ -233,9 +266,9 @@ def serve(scheduled: ScheduledJobs, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             with scheduled.engine.connect() as connection:
-                if _try_become_leader(connection):
+                if leadership := _try_become_leader(scheduled.engine, connection):
                     is_standby = False
-                    _lead(scheduled, connection, stop)
+                    _lead(scheduled, leadership, connection, stop)
                 elif not is_standby:
                     is_standby = True
                     log.info("scheduler on standby, another scheduler is leader")
@@ -244,27 +277,28 @@ def serve(scheduled: ScheduledJobs, stop: threading.Event) -> None:
         stop.wait(ELECTION_INTERVAL_SECONDS)
 
 
-def _try_become_leader(connection: Connection) -> bool:
-    is_leader = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LEADER_LOCK}))
+def _try_become_leader(engine: Engine, connection: Connection) -> Leadership | None:
+    sql = "SELECT pg_backend_pid() AS pid, pg_try_advisory_lock(:lock) AS is_leader"
+    tried = connection.execute(text(sql), {"lock": LEADER_LOCK}).one()
     connection.commit()
-    return is_leader
+    return Leadership(engine, tried.pid) if tried.is_leader else None
 
 
-def _lead(scheduled: ScheduledJobs, connection: Connection, stop: threading.Event) -> None:
+def _lead(scheduled: ScheduledJobs, leadership: Leadership, connection: Connection, stop: threading.Event) -> None:
     log.info("scheduler became leader")
     try:
         while not stop.is_set():
-            _run_jobs(scheduled, connection, stop)
+            _run_jobs(scheduled, leadership, connection, stop)
     finally:
         # Closing the connection releases the lock, whatever state the connection is in.
         connection.invalidate()
         log.info("scheduler stopped")
 
 
-def _run_jobs(scheduled: ScheduledJobs, connection: Connection, stop: threading.Event) -> None:
+def _run_jobs(scheduled: ScheduledJobs, leadership: Leadership, connection: Connection, stop: threading.Event) -> None:
     """Run the jobs until *stop* is set or the system clock changes, which makes their next run times wrong."""
     statements = StatementCanceller(scheduled.engine)
-    scheduler = build_scheduler(scheduled)
+    scheduler = build_scheduler(scheduled, leadership.is_held)
     scheduler.start()
     offset = _wall_clock_offset(scheduled)
     try:

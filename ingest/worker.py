@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import procrastinate
+import psycopg
 import structlog
 from procrastinate.job_context import AbortReason
 
 from core import redis_client
+from core.db.engine import SESSION_SQL
 from core.db.errors import is_connection_error
 from core.db.log_filter import filter_connection_errors
 from core.queue import jobs
@@ -44,6 +46,7 @@ def build_app(
         connector=procrastinate.PsycopgConnector(
             conninfo=conninfo,
             kwargs={"prepare_threshold": None},
+            configure=_configure_session,
             min_size=1,
             max_size=concurrency + DELIVERY_CONCURRENCY + 4,
             timeout=POOL_TIMEOUT_SECONDS,
@@ -89,6 +92,11 @@ def build_app(
 
     tasks.register_tasks(app, Enricher(refresher.github, refresher.engine, refresher.github.api_url), stop)
     return app
+
+
+async def _configure_session(connection: psycopg.AsyncConnection[Any]) -> None:
+    await connection.execute(SESSION_SQL)
+    await connection.commit()
 
 
 @dataclass(frozen=True)

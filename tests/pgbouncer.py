@@ -57,9 +57,9 @@ def free_port() -> int:
     return port
 
 
-def is_closed(port: int) -> bool:
+def is_closed(port: int, address: str = "127.0.0.1") -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port)).close()
+        socket.create_connection((address, port)).close()
     except OSError:
         return True
     return False

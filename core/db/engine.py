@@ -21,8 +21,11 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 
+SESSION_SETTINGS = {"TimeZone": "UTC", "jit": "off", **libpq.SERVER_SETTINGS}
 # Not as `options` of the connection, which poolers refuse or drop.
-SESSION_SQL = "SELECT set_config('TimeZone', 'UTC', false), set_config('jit', 'off', false)"
+SESSION_SQL = "SELECT " + ", ".join(
+    f"set_config('{name}', '{value}', false)" for name, value in SESSION_SETTINGS.items()
+)
 
 
 def create_engine_for(url: str, *, connect_timeout: int | None = None, **options: Any) -> Engine:

@@ -16,11 +16,18 @@ URL_PATTERN = re.compile(
 MAX_PORT = 65535
 DEFAULTS = {
     "connect_timeout": "5",
-    # A host that vanishes without closing its connections is detected within a minute.
-    "keepalives_idle": "20",
-    "keepalives_interval": "10",
+    # A server that vanishes without closing its connections is detected after 20 seconds.
+    "keepalives_idle": "5",
+    "keepalives_interval": "5",
     "keepalives_count": "3",
-    "tcp_user_timeout": "45000",
+    "tcp_user_timeout": "20000",
+}
+# The same for the server, which releases the locks and transactions of a host that vanished; its default is hours.
+SERVER_SETTINGS = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20000",
 }
 # May be repeated, or list several hosts separated by commas.
 PER_HOST_PARAMETERS = ("host", "hostaddr", "port")

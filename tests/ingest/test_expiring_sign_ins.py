@@ -19,7 +19,7 @@ def test_expired_sign_ins_are_deleted_every_hour(committing_database: Engine) ->
             {"now": NOW},
         )
     scheduled = ScheduledJobs(committing_database, lambda: NOW)
-    job = build_scheduler(scheduled).get_job("delete_expired_sessions")
+    job = build_scheduler(scheduled, lambda: True).get_job("delete_expired_sessions")
     assert job.trigger.interval.total_seconds() == 3_600
     job.func()
     with committing_database.connect() as connection:

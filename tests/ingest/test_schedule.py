@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 from core.queue import ingestions, jobs
 from core.tracking import accounts
 from ingest import scheduler
-from ingest.scheduler import ScheduledJobs
+from ingest.scheduler import ScheduledJobs, build_scheduler
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -117,13 +117,32 @@ def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_databas
         thread.join(10)
 
 
+def test_a_leader_whose_session_was_ended_runs_nothing_more(committing_database, monkeypatch):
+    """It may learn of it last: its network or machine stood still, and another one leads meanwhile."""
+    scheduled = ScheduledJobs(create_engine(committing_database.url))
+    done = []
+    with scheduled.engine.connect() as connection:
+        leadership = scheduler._try_become_leader(scheduled.engine, connection)
+        assert scheduler._try_become_leader(scheduled.engine, connection)  # a session's own lock is no obstacle to it
+        with scheduled.engine.connect() as other:
+            assert scheduler._try_become_leader(scheduled.engine, other) is None
+        job = build_scheduler(scheduled, leadership.is_held).get_job("create_partitions")
+        monkeypatch.setattr(scheduler.partitions, "create_partitions", lambda *_: done.append("as leader"))
+        job.func()
+        with committing_database.begin() as killer:
+            killer.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": leadership.pid})
+        job.func()
+        connection.invalidate()
+    assert done == ["as leader"]
+
+
 def test_a_clock_set_back_a_day_does_not_stop_the_schedule(committing_database, monkeypatch):
     """The next run times are a day ahead then: the schedule is rebuilt from the new time."""
     monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.1)
     clock = {"ahead": timedelta(0)}
     scheduled = ScheduledJobs(create_engine(committing_database.url), clock=lambda: datetime.now(UTC) + clock["ahead"])
     starts, build = [], scheduler.build_scheduler
-    monkeypatch.setattr(scheduler, "build_scheduler", lambda of: starts.append(of.clock()) or build(of))
+    monkeypatch.setattr(scheduler, "build_scheduler", lambda of, lead: starts.append(of.clock()) or build(of, lead))
     stop = threading.Event()
     leading = threading.Thread(target=scheduler.serve, args=(scheduled, stop))
     leading.start()

@@ -119,13 +119,14 @@ def serve(
     world: World | None = None,
     *,
     latency_ms: float = 0,
+    host: str = "127.0.0.1",
     port: int = 0,
     enterprise: bool = False,
     tokens: dict[str, str] | None = None,
 ) -> Iterator[Sandbox]:
     """Run a sandbox GitHub in a thread while the block lasts; port 0 takes a free one."""
-    listener = open_listener("127.0.0.1", port)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}" + (ENTERPRISE_REST if enterprise else "")
+    listener = open_listener(host, port)
+    url = f"http://{host}:{listener.getsockname()[1]}" + (ENTERPRISE_REST if enterprise else "")
     sandbox = Sandbox(world or World(), url, latency_ms, enterprise, tokens)
     server = ThreadedServer(uvicorn_config(sandbox), listener)
     server.start()

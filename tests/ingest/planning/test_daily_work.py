@@ -84,5 +84,5 @@ def test_a_clock_that_was_years_ahead_does_not_stop_daily_work(laptop):
 
 def test_the_schedule_asks_every_few_minutes(committing_database):
     """A fixed time of day is missed by a machine that is asleep then."""
-    job = build_scheduler(ScheduledJobs(committing_database)).get_job("run_daily_maintenance")
+    job = build_scheduler(ScheduledJobs(committing_database), lambda: True).get_job("run_daily_maintenance")
     assert job.trigger.interval <= timedelta(minutes=10)
