@@ -1,7 +1,7 @@
 """Parse and write the moments in URLs, `as_of` and `since`: the same on pages and in the API."""
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from core.errors import BadInput
 
@@ -48,6 +48,11 @@ def parse_day(text: str, now: datetime) -> date:
 def end_of_day(day: date) -> datetime:
     """Return the last microsecond of *day* in UTC, which is what a date means as `as_of`."""
     return datetime.combine(day, time.max, UTC)
+
+
+def just_after(at: datetime | None) -> datetime:
+    """Return the first moment that data as of *at* do not cover; EARLIEST without one."""
+    return EARLIEST if at is None else at + timedelta(microseconds=1)
 
 
 def as_of_text(at: datetime) -> str:

@@ -52,8 +52,13 @@ def with_differences(
     compared = derived(now.assign(**added), now)
     if not changed_first:
         return compared
-    order = change_order(compared, columns[0]).sort_values(ascending=False, kind="stable").index
-    return derived(compared.loc[order].reset_index(drop=True), now)
+    return most_changed_first(compared, columns[0])
+
+
+def most_changed_first(compared: DataFrame, column: str) -> DataFrame:
+    """Order rows of `with_differences` by how much *column* changed, equal ones as they are."""
+    order = change_order(compared, column).sort_values(ascending=False, kind="stable").index
+    return derived(compared.loc[order].reset_index(drop=True), compared)
 
 
 def change_order(compared: DataFrame, column: str) -> "pd.Series[Any]":

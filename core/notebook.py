@@ -55,18 +55,19 @@ class Question:
     figure: Callable[[], dict[str, Any]] | None = None
 
 
-def write(title: str, page_url: str, base_url: str, as_of: str, parts: Sequence[Text | Question]) -> bytes:
+def write(title: str, page_url: str, base_url: str, as_of: str, vs: str, parts: Sequence[Text | Question]) -> bytes:
     """Return the notebook of a page as JSON.
 
     page_url  of the page as it stands
     base_url  of this installation, which the environment can replace
     as_of     as the API takes it; empty for the newest data
+    vs        the time to compare with, likewise; empty for none
     """
     intro = (
         f"{title}\n\n[This page]({page_url}) as a notebook. Run it with `ALMANAC_API_KEY` set to one of your API keys, "
         "or with `ALMANAC_ROWS` set to the file of the page's rows, which is downloaded beside it."
     )
-    cells = [_markdown("page", intro), _code("page-reader", reader(base_url, as_of), [])]
+    cells = [_markdown("page", intro), _code("page-reader", reader(base_url, as_of, vs), [])]
     for part in parts:
         cells += [_markdown(part.name, part.markdown)] if isinstance(part, Text) else list(_question_cells(part))
     notebook = {
@@ -81,10 +82,10 @@ def write(title: str, page_url: str, base_url: str, as_of: str, parts: Sequence[
     return json.dumps(notebook, ensure_ascii=False, allow_nan=False, indent=1).encode()
 
 
-def reader(base_url: str, as_of: str) -> str:
+def reader(base_url: str, as_of: str, vs: str = "") -> str:
     """Return the code that reads rows, see `notebook_reader.py`, with these defaults."""
     code = READER.read_text(encoding="utf-8")
-    for name, value in {'os.environ.get("ALMANAC_URL", "")': base_url, 'AS_OF = ""': as_of}.items():
+    for name, value in {'os.environ.get("ALMANAC_URL", "")': base_url, 'AS_OF = ""': as_of, 'VS = ""': vs}.items():
         code = code.replace(name, name.replace('""', json.dumps(value)))
     return code
 

@@ -14,6 +14,7 @@ URL = os.environ.get("ALMANAC_URL", "")
 KEY = os.environ.get("ALMANAC_API_KEY", "")
 ROWS = os.environ.get("ALMANAC_ROWS", "")
 AS_OF = ""
+VS = ""
 TOO_MANY_REQUESTS = 429
 
 
@@ -24,8 +25,8 @@ def read(name: str, path: str = "", stored: str = "") -> pd.DataFrame:
             return parse(archive.read(f"{name}.csv"))
     if not path:
         return parse(stored.encode())
-    at = f"{'&' if '?' in path else '?'}as_of={AS_OF}" if AS_OF else ""
-    return parse(fetch(f"{URL}/api/v1/{path}{at}"))
+    times = "&".join(f"{name}={at}" for name, at in (("as_of", AS_OF), ("vs", VS)) if at)
+    return parse(fetch(f"{URL}/api/v1/{path}{'&' if '?' in path else '?'}{times}" if times else f"{URL}/api/v1/{path}"))
 
 
 @cache

@@ -4,14 +4,15 @@ What happened to accounts and repositories: renames, licences, archiving, new an
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import streamlit as st
 
-from core.as_of import EARLIEST
+from core.as_of import EARLIEST, just_after
 from core.queries import accounts, changes, coverage
 from core.wording import quantity, window
 from pages.components import columns, labels, query_params
-from pages.components.as_of import selected_as_of
+from pages.components.as_of import moment, selected_as_of, selected_vs
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 from pages.sections import change_feed
@@ -24,10 +25,11 @@ query_params.show_invalid_parameters(query_params.invalid_choices("kind", kinds_
 with st.container(horizontal=True, vertical_alignment="bottom"):
     login = query_params.text_input("Account", key="account", placeholder="Login", width=180)
     name = query_params.text_input("Repository", key="repository", placeholder="owner/name", width=220)
-    chosen = st.multiselect(
+    labels_chosen = st.multiselect(
         "Kinds", list(kinds_by_label), key="kind", bind="query-params", placeholder="All kinds", width="stretch"
     )
-span = segmented_choice("Span", SPANS, key="span", default="30d")
+vs = selected_vs()
+span = None if vs else segmented_choice("Span", SPANS, key="span", default="30d")
 
 as_of = selected_as_of()
 account = accounts.find(login, as_of) if login else None
@@ -39,20 +41,21 @@ if name and repository is None:
     st.stop()
 # To the minute, so that all who read in it share one answer.
 until = as_of or datetime.now(UTC).replace(second=0, microsecond=0)
-ledger = changes.ledger(
-    as_of,
-    kinds=[kinds_by_label[label] for label in chosen],
-    login=account.current_login if account else "",
-    repository_id=repository.repository_id if repository else None,
-    since=until - span if span else EARLIEST,
-    limit=MAX_ROWS,
-).drop(columns="entry")
-within = f" within {window(span)}" if span else ""
+since = just_after(vs) if vs else until - span if span else EARLIEST
+chosen: dict[str, Any] = {
+    "kinds": [kinds_by_label[label] for label in labels_chosen],
+    "login": account.current_login if account else "",
+    "repository_id": repository.repository_id if repository else None,
+}
+ledger = changes.ledger(as_of, **chosen, since=since, limit=MAX_ROWS).drop(columns="entry")
+within = f" since {moment(vs)}" if vs else f" within {window(span)}" if span else ""
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     if len(ledger):
         days = quantity(change_feed.days_of(ledger).nunique(), "day")
         st.markdown(f"**{quantity(len(ledger), 'change')}** on {days}{within}", width="content")
-    change_feed.show_feed_link([kinds_by_label[label] for label in chosen], login, name)
+    change_feed.show_feed_link(chosen["kinds"], login, name)
+if vs is not None:
+    change_feed.show_counts(as_of, vs, chosen)
 change_feed.show_days(ledger)
 table_cell(
     "What are all the entries?",
@@ -60,12 +63,13 @@ table_cell(
     ledger,
     columns.LEDGER,
     name="changes",
+    api=change_feed.api_path(chosen["kinds"], login, name, None if vs else span),
     shown=labels.change_rows(ledger),
     alt="Changes with time, kind, account, repository, before and after",
     max_height=460,
     empty=change_feed.why_empty(
         within,
-        kinds=len(chosen),
+        kinds=len(labels_chosen),
         has_account=account is not None,
         has_repository=repository is not None,
         was_refreshed=coverage.was_refreshed(as_of),

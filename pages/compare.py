@@ -3,20 +3,23 @@
 How do up to ten accounts or repositories differ, now and over time?
 """
 
+from datetime import UTC, datetime
+
 import streamlit as st
 
 from core import comparison
 from core.charts import comparison as charts
 from core.queries import compare, growth, peers
 from pages.components import columns
-from pages.components.as_of import selected_as_of
+from pages.components.as_of import selected_as_of, selected_vs
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
+from pages.components.format import day
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 from pages.sections import compare_cells, compare_input
 
-as_of = selected_as_of()
+as_of, vs = selected_as_of(), selected_vs()
 choice = compare_input.show_choice(compare_input.names_input(), as_of)
 if not choice.subjects:
     st.stop()
@@ -30,14 +33,18 @@ with st.container(horizontal=True, key="compare-choices"):
 intervals = compare.coverage_intervals(choice.subjects, as_of)
 indexed = compare.with_index(compare.series(choice.subjects, measure, as_of), intervals, choice.subjects, align)
 series = indexed.rows
+# By age, the curve up to then is a part of the one that is drawn.
+compared = (
+    charts.Earlier(vs, as_of or datetime.now(UTC).replace(second=0, microsecond=0)) if vs and align == "date" else None
+)
 tracks = compare_cells.tracks(choice.subjects, series, intervals, align)
 draw = {"together": charts.together, "panels": charts.panels}[view]
 cell(
     compare_cells.question(measure, align),
-    compare_cells.how_to_read(choice.subjects, indexed, align, scale),
+    compare_cells.how_to_read(choice.subjects, indexed, align, scale, vs if compared else None),
     series,
     name=f"compare-{measure}",
-    chart=drawn(draw, tracks, scale, theme(), unit=measure, by_age=align == "age"),
+    chart=drawn(draw, tracks, scale, theme(), unit=measure, by_age=align == "age", compared=compared),
     alt=compare_cells.lines_alt(series, measure),
     rows=series.drop(columns="source_id"),
     definition=f"{compare_cells.MEASURE_DEFINITIONS[choice.kind]}\n\n{comparison.INDEX_DEFINITION}",
@@ -47,12 +54,17 @@ cell(
 """
 ## Differences
 """
-differences = compare.differences(choice.subjects, as_of)
+shown_columns = columns.COMPARED_ACCOUNTS if choice.kind == "account" else columns.COMPARED_REPOSITORIES
+if vs is None:
+    differences = compare.differences(choice.subjects, as_of)
+else:
+    differences = compare.compared_differences(choice.subjects, as_of, vs)
+    shown_columns = columns.with_compared(shown_columns, "stars", "Stars", day(vs), "Since then")
 table_cell(
     "How far apart are they?",
     compare_cells.differences_sentence(differences, choice.kind),
     differences,
-    columns.COMPARED_ACCOUNTS if choice.kind == "account" else columns.COMPARED_REPOSITORIES,
+    shown_columns,
     name="compare-differences",
     shown=compare_cells.linked(differences, choice.kind),
     definition=growth.DEFINITION,

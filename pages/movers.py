@@ -4,11 +4,15 @@ Which repositories gained or lost most, over any span from a day to a year?
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from core.charts import bars
+from core.db.frames import derived
+from core.difference import most_changed_first, with_differences
 from core.emoji import render_shortcodes
 from core.queries import collections, growth, repository_list
 from core.queries import movers as queries
@@ -16,12 +20,12 @@ from core.queries.movers import MIN_STARS_FOR_SHARE, Ranking
 from core.wording import quantity, window
 from pages.components import columns, query_params
 from pages.components.alt_text import bars_alt
-from pages.components.as_of import selected_as_of
+from pages.components.as_of import selected_as_of, selected_vs
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
 from pages.components.compare_link import compare_link
 from pages.components.format import day, percent, signed_number
-from pages.components.movers_texts import movers_sentence, movers_table, why_no_movers
+from pages.components.movers_texts import before_texts, movers_sentence, movers_table, why_no_movers
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 
@@ -60,20 +64,26 @@ with st.container(horizontal=True):
     max_age = segmented_choice("Age", AGES, key="age")
 
 
-def ranked(as_of: datetime | None) -> queries.Movers:
-    return queries.movers(
-        as_of, days, language or "", ranking=ranking, max_age=max_age, login=login, collection=collection or ""
-    )
-
-
-found = ranked(selected_as_of())
-before = ranked(found.newest_at - timedelta(days=days)) if found.newest_at else found
-found = replace(found, rows=queries.with_rank_movement(found.rows, before.rows))
+chosen: dict[str, Any] = {"ranking": ranking, "max_age": max_age, "login": login, "collection": collection or ""}
+vs = selected_vs()
+found = queries.ranked_movers(selected_as_of(), days, language or "", **chosen)
+if vs is not None:
+    then = queries.movers(vs, days, language or "", **chosen).rows
+    found = replace(found, rows=with_differences(found.rows, then, "id", queries.COMPARED_COLUMNS, changed_first=False))
 span, newest = window(timedelta(days=days)), day(found.newest_at)
 rows = found.rows.assign(description=found.rows["description"].map(render_shortcodes, na_action="ignore"))
 note = f"up to {newest}" if found.newest_at else ""
 empty = why_no_movers(found, ranking, span)
 top = found.rows.head(SHOWN_BARS)
+filters = {
+    "days": days,
+    "by": ranking,
+    "language": language,
+    "account": login,
+    "collection": collection,
+    "max_age_days": max_age.days if max_age else None,
+}
+api = f"movers?{urlencode({name: value for name, value in filters.items() if value})}"
 shares = top["share"].map(lambda share: percent(share, 1), na_action="ignore").astype(object).fillna("—").astype(str)
 gains = top["growth"].map(signed_number).astype(str)
 cell(
@@ -87,23 +97,31 @@ cell(
         "full_name",
         "share" if ranking == "share" else "growth",
         theme(),
-        texts=shares + "  (" + gains + ")" if ranking == "share" else gains + "  (" + shares + ")",
+        texts=(shares + "  (" + gains + ")" if ranking == "share" else gains + "  (" + shares + ")")
+        + before_texts(top),
     ),
     alt=bars_alt(top["full_name"].head(5), gains.head(5)),
     rows=rows,
+    api=api,
     columns=columns.MOVERS,
     empty=empty,
     note=note,
     definition=growth.DEFINITION,
 )
 compare_link(found.rows["full_name"], "Compare the first ten over time")
+listed, shown_columns = rows, columns.RANKED_MOVERS
+if vs is not None:
+    listed = most_changed_first(rows, "growth")
+    shown_columns = columns.with_compared(shown_columns, "growth", "Gained", f"up to {day(vs)}")
 table_cell(
     "What are all the numbers?",
-    f"{quantity(len(rows), 'repository', 'repositories')}. Places: risen against the {span} before. Click a heading to sort, a name to open its page.",
-    found.rows,
-    columns.RANKED_MOVERS,
+    f"{quantity(len(rows), 'repository', 'repositories')}{', most changed first' if vs else ''}. Places: risen against "
+    f"the {span} before. Click a heading to sort, a name to open its page.",
+    derived(listed, found.rows),
+    shown_columns,
     name="movers",
-    shown=movers_table(rows),
+    api=api,
+    shown=movers_table(listed),
     alt="Repositories with stars gained, share, stars and language",
     max_height=560,
     empty=empty,

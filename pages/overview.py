@@ -7,15 +7,17 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from core.as_of import just_after
 from core.charts import bars
 from core.emoji import render_shortcodes
 from core.milestones import DEFINITION as MILESTONE_DEFINITION
+from core.queries import changes as changes_queries
 from core.queries import coverage, freshness, growth, overview
 from core.queries import milestones as milestone_queries
 from core.queries import movers as movers_queries
 from pages.components import columns, labels, track_request
 from pages.components.alt_text import bars_alt
-from pages.components.as_of import page_links, selected_as_of, subject_links
+from pages.components.as_of import page_links, selected_as_of, selected_vs
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
 from pages.components.format import day, duration, number, percent, signed_number
@@ -24,6 +26,8 @@ from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 from pages.sections import overview_totals, since_last_visit, welcome
 from pages.session import current
+
+MAX_MOVERS, MAX_CHANGES = 15, 50
 
 now, as_of = datetime.now(UTC), selected_as_of()
 tracking, stored = overview.tracking_counts(now), overview.stored_totals()
@@ -83,7 +87,7 @@ else:
 ## Movers
 """
 days = segmented_choice("Growth over", {f"{count}d": count for count in labels.PERIODS}, key="over", default="30d")
-period, movers = labels.PERIODS[days], movers_queries.movers(as_of, days, limit=15)
+period, movers = labels.PERIODS[days], movers_queries.movers(as_of, days, limit=MAX_MOVERS)
 newest, rows = day(movers.newest_at), movers.rows
 shares = rows["share"].map(lambda share: f"  ({percent(share, 1)})", na_action="ignore").astype(object).fillna("")
 cell(
@@ -91,6 +95,7 @@ cell(
     movers_sentence(movers, period),
     rows,
     name=f"movers-{days}-days",
+    api=f"movers?days={days}&top={MAX_MOVERS}",
     chart=drawn(
         bars.ranking_bars,
         rows,
@@ -110,13 +115,15 @@ cell(
 """
 ## Milestones ahead
 """
-milestones = milestone_queries.ahead(as_of)
+vs = selected_vs()
+milestones = milestone_queries.ahead(as_of, vs=vs)
 table_cell(
     "Which repositories come near a round number of stars?",
     "Between which days, where a straight line fits their last 90 days; else why there is no range.",
     milestones,
-    columns.MILESTONES,
+    columns.with_compared(columns.MILESTONES, "stars", "Stars", day(vs)) if vs else columns.MILESTONES,
     name="milestones",
+    api="milestones",
     shown=milestones.assign(repository=page_links("repository", "name", milestones["full_name"])),
     max_height=360,
     definition=MILESTONE_DEFINITION,
@@ -127,17 +134,16 @@ table_cell(
 """
 ## Changes
 """
-changes, was_refreshed = overview.latest_changes(as_of), coverage.was_refreshed(as_of)
+changes = changes_queries.ledger(as_of, since=just_after(vs), limit=MAX_CHANGES).drop(columns="entry")
+was_refreshed = coverage.was_refreshed(as_of)
 table_cell(
     "What changed most recently?",
     "Names, licences, archiving, new and deleted repositories; newest first.",
     changes,
     columns.CHANGES,
     name="changes",
-    shown=changes.assign(
-        subject=subject_links(changes["repository"], changes["login"]),
-        what=changes["kind"].map(lambda kind: labels.CHANGES.get(kind, kind)),
-    ),
+    api=f"changes?top={MAX_CHANGES}",
+    shown=labels.change_rows(changes),
     alt="The newest changes",
     max_height=400,
     empty="No name, licence or state has changed since the first refresh."

@@ -1,9 +1,9 @@
 """Several accounts or repositories in one figure: one line each, or one small panel each with the others behind it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from core import markup
 from core.charts import axes
 from core.charts.bars import truncate_label
-from core.charts.coverage_intervals import line_with_gaps
+from core.charts.coverage_intervals import captured_until, line_with_gaps
 from core.charts.theme import Theme, axis_style, figure
 from core.wording import DAYS_PER_YEAR, SECONDS_PER_DAY
 
@@ -45,15 +45,35 @@ class Track:
     born: datetime | None = None
 
 
+class Earlier(NamedTuple):
+    """The time that an axis of dates, which ends at *until*, is compared with: the lines up to it are drawn too."""
+
+    vs: datetime
+    until: datetime
+
+
 def together(
-    tracks: Sequence[Track], scale: Scale, theme: Theme, *, unit: str, by_age: bool, height: int = 380
+    tracks: Sequence[Track],
+    scale: Scale,
+    theme: Theme,
+    *,
+    unit: str,
+    by_age: bool,
+    height: int = 380,
+    compared: Earlier | None = None,
 ) -> go.Figure:
-    """Draw one line per track, which ends where nobody captured; imported history is thin."""
+    """Draw one line per track, which ends where nobody captured; imported history is thin.
+
+    compared  the same lines up to then too, dotted, moved so that both end together
+    """
     chart = figure(theme, height=height, showlegend=len(tracks) > 1)
     for number, track in enumerate(tracks):
         color, dash = theme.series[number % len(theme.series)], DASHES[number // len(theme.series)]
         lines = _lines(track, scale, by_age)
         longest = max((len(line) for _, line in lines), default=0)
+        for _, line in _lines(_up_to(track, compared), scale, by_age) if compared else []:
+            stroke = {"color": color, "width": 1.5, "dash": "dot"}
+            chart.add_scatter(**_earlier_scatter(track.name, line, unit, scale, compared), line=stroke)
         for source, line in lines:
             chart.add_scatter(
                 **_scatter(track.name, line, unit, scale),
@@ -66,7 +86,9 @@ def together(
     return chart
 
 
-def panels(tracks: Sequence[Track], scale: Scale, theme: Theme, *, unit: str, by_age: bool) -> go.Figure:
+def panels(
+    tracks: Sequence[Track], scale: Scale, theme: Theme, *, unit: str, by_age: bool, compared: Earlier | None = None
+) -> go.Figure:
     """Draw one panel per track, all with the same axes: its line in the accent colour, the others pale behind it."""
     rows = -(-len(tracks) // PANELS_IN_A_ROW)
     height = rows * PANEL_HEIGHT + 40
@@ -91,6 +113,9 @@ def panels(tracks: Sequence[Track], scale: Scale, theme: Theme, *, unit: str, by
                     x=line["x"], y=line["value"], mode="lines", line={"color": theme.imported, "width": 1}, opacity=0.4,
                     hoverinfo="skip", showlegend=False, connectgaps=False, **cell,
                 )  # fmt: skip
+        for _, line in _lines(_up_to(track, compared), scale, by_age) if compared else []:
+            stroke = {"color": theme.muted, "width": 1.5, "dash": "dot"}
+            chart.add_scatter(**_earlier_scatter(track.name, line, unit, scale, compared), line=stroke, **cell)
         for source, line in lines[number]:
             stroke = {"color": theme.accent, "width": WIDTHS[source == OWN_SOURCE_ID]}
             chart.add_scatter(**_scatter(track.name, line, unit, scale), line=stroke, showlegend=False, **cell)
@@ -120,6 +145,21 @@ def _lines(track: Track, scale: Scale, by_age: bool) -> list[tuple[int, DataFram
         if line["value"].notna().any():
             found.append((int(source), line))
     return found
+
+
+def _up_to(track: Track, compared: Earlier | None) -> Track:
+    """Return what was captured up to the time that is compared with."""
+    assert compared is not None
+    points, intervals = captured_until(track.points, track.intervals, compared.vs)
+    return replace(track, points=points, intervals=intervals)
+
+
+def _earlier_scatter(name: str, line: DataFrame, unit: str, scale: Scale, compared: Earlier | None) -> dict[str, Any]:
+    """Return the data of a line that is moved to the end of the axis; hovering tells its own dates."""
+    assert compared is not None
+    drawn = _scatter(name, line.assign(x=line["x"] + (compared.until - compared.vs)), unit, scale)
+    texts = [f"{text} on {at:%Y-%m-%d}" for text, at in zip(drawn["customdata"], line["x"], strict=True)]
+    return {**drawn, "customdata": texts, "showlegend": False}
 
 
 def _scatter(name: str, line: DataFrame, unit: str, scale: Scale) -> dict[str, Any]:

@@ -98,3 +98,9 @@ def line_with_gaps(points: DataFrame, intervals: DataFrame, y: str) -> DataFrame
         return DataFrame({"at": pd.Series(dtype="datetime64[us, UTC]"), "value": pd.Series(dtype=float)})
     line = pd.concat(parts, ignore_index=True)
     return line.iloc[:-1].drop_duplicates(ignore_index=True)
+
+
+def captured_until(points: DataFrame, intervals: DataFrame, at: datetime) -> tuple[DataFrame, DataFrame]:
+    """Return what of *points* and *intervals* was captured up to *at*."""
+    begun = intervals[intervals["from_at"] <= at]
+    return points[points["captured_at"] <= at], begun.assign(to_at=begun["to_at"].where(begun["to_at"] <= at, at))

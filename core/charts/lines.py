@@ -12,7 +12,7 @@ from pandas import DataFrame, Series
 
 from core import markup
 from core.charts import axes
-from core.charts.coverage_intervals import Gap, find_gaps, line_with_gaps, sorted_intervals
+from core.charts.coverage_intervals import Gap, captured_until, find_gaps, line_with_gaps, sorted_intervals
 from core.charts.theme import FONT, Theme, figure
 
 OWN_SOURCE_ID = 1
@@ -50,7 +50,7 @@ def history_lines(
     vs         the same lines up to then too, dotted, moved so that both end together
     """
     lines = _lines_by_source(points, intervals, y)
-    earlier = [] if vs is None else _lines_by_source(*_until(points, intervals, vs), y)
+    earlier = [] if vs is None else _lines_by_source(*captured_until(points, intervals, vs), y)
     values = pd.concat([line["value"] for _, _, line in lines + earlier]) if lines else Series([0.0])
     from_zero = not is_log and (values.min() < ZERO_BASELINE_BELOW * values.max() or values.max() <= 0)
     chart = figure(theme, height=height, showlegend=len(lines) + len(earlier) > 1)
@@ -70,12 +70,6 @@ def history_lines(
         chart.update_yaxes(**axes.count_axis(float(values.min() - room), float(values.max() + room)))
     _set_time_range(chart, [line["at"] for _, _, line in lines], gaps)
     return chart
-
-
-def _until(points: DataFrame, intervals: DataFrame, vs: datetime) -> tuple[DataFrame, DataFrame]:
-    """Return the captures up to *vs*."""
-    begun = intervals[intervals["from_at"] <= vs]
-    return points[points["captured_at"] <= vs], begun.assign(to_at=begun["to_at"].where(begun["to_at"] <= vs, vs))
 
 
 def points_without_line(points: DataFrame, y: str, theme: Theme, *, unit: str, height: int = 240) -> go.Figure:

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from pandas import DataFrame
 
 from core.as_of import EARLIEST
 from core.db.arrow import read_arrow
+from core.db.frames import derived, read_frame
+from core.difference import with_differences
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes, as_of_values, repository_attributes
 
@@ -31,6 +34,10 @@ SHOWN_CHANGES = """shown_change AS (
                    CASE WHEN kind = 'primary_language' THEN present_language(after) ELSE after END AS after
               FROM change
              WHERE kind <> 'primary_language' OR present_language(before) IS DISTINCT FROM present_language(after))"""
+
+IS_CHOSEN = """(CAST(:kinds AS text[]) = '{}' OR change.kind = ANY(CAST(:kinds AS text[])))
+           AND (CAST(:repository_id AS bigint) IS NULL OR change.repository_id = :repository_id)
+           AND (:login = '' OR change.account_id IN (SELECT id FROM account WHERE lower(login) = lower(:login)))"""
 
 
 def ledger(
@@ -64,9 +71,7 @@ def ledger(
           LEFT JOIN attributes AS repository ON repository.repository_id = change.repository_id
          WHERE detected_at <= :until AND (detected_at, change.id) < (:cursor_at, :cursor_id)
            AND detected_at >= :since
-           AND (CAST(:kinds AS text[]) = '{{}}' OR change.kind = ANY(CAST(:kinds AS text[])))
-           AND (CAST(:repository_id AS bigint) IS NULL OR change.repository_id = :repository_id)
-           AND (:login = '' OR change.account_id IN (SELECT id FROM account WHERE lower(login) = lower(:login)))
+           AND {IS_CHOSEN}
          ORDER BY detected_at DESC, change.id DESC
          LIMIT :limit
     """  # noqa: S608
@@ -84,6 +89,36 @@ def ledger(
         limit=limit,
         **as_of_values(as_of),
     )
+
+
+def counts_by_kind(
+    as_of: datetime | None,
+    vs: datetime,
+    *,
+    kinds: Sequence[str] = (),
+    login: str = "",
+    repository_id: int | None = None,
+) -> DataFrame:
+    """Count the entries of `ledger` after *vs*, and in as long a time before it: one row per kind, most first.
+
+    kind                                               a key of LABELS
+    changes                                            int, detected after *vs*
+    changes_vs, changes_difference, changes_percent    those before it, see `core.difference`
+    """
+    sql = f"""
+        WITH {SHOWN_CHANGES}
+        SELECT change.kind, count(*) FILTER (WHERE detected_at > :vs) AS changes,
+               count(*) FILTER (WHERE detected_at <= :vs) AS changes_vs
+          FROM shown_change AS change
+         WHERE detected_at <= :until AND detected_at > :since AND {IS_CHOSEN}
+         GROUP BY 1
+         ORDER BY 2 DESC, 3 DESC, 1
+    """  # noqa: S608
+    until = as_of_or_end_of_today(as_of)
+    chosen: dict[str, Any] = {"kinds": list(kinds), "login": login, "repository_id": repository_id}
+    counted = read_frame(sql, until=until, vs=vs, since=vs - (until - vs), **chosen)
+    now, then = counted[["kind", "changes"]], counted[["kind", "changes_vs"]].set_axis(["kind", "changes"], axis=1)
+    return derived(with_differences(now, then, "kind", ("changes",), changed_first=False), counted)
 
 
 def before_and_after(before: str | None, after: str | None) -> str:

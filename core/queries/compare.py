@@ -10,6 +10,7 @@ from pandas import DataFrame, Series
 
 from core import comparison
 from core.db.frames import derived
+from core.difference import with_differences
 from core.queries import accounts, peers, repository_detail, sql_display, star_history
 from core.wording import DAYS_PER_YEAR, SECONDS_PER_DAY
 
@@ -20,6 +21,7 @@ MEASURES: dict[Kind, tuple[Measure, ...]] = {
     "account": ("stars", "forks", "followers"),
     "repository": ("stars", "forks"),
 }
+COMPARED_COLUMNS = ("stars", "forks", "followers", "repositories")
 LATEST_TYPES = {
     **dict.fromkeys(("id", "stars", "forks", "gained", "gained_days", "followers", "repositories"), "Int64"),
     **dict.fromkeys(("name", "source"), "string"),
@@ -194,6 +196,15 @@ def differences(subjects: Sequence[Subject], as_of: datetime | None) -> DataFram
     joined = rows.merge(ranked, on="id", how="left")
     joined["peers"] = joined["peers"].fillna(0)
     return derived(joined.drop(columns="id"), ranked)
+
+
+def compared_differences(subjects: Sequence[Subject], as_of: datetime | None, vs: datetime) -> DataFrame:
+    """Return `differences` in the same order beside the numbers at *vs*.
+
+    stars_vs, stars_difference, stars_percent, the same of forks, followers, repositories   see `with_differences`
+    """
+    now, then = differences(subjects, as_of), differences(subjects, vs)
+    return with_differences(now, then, "name", COMPARED_COLUMNS, changed_first=False)
 
 
 def _latest_of_account(subject: Subject, as_of: datetime | None) -> Latest:

@@ -10,13 +10,14 @@ from pandas import DataFrame
 
 from core import milestones
 from core.db.frames import derived, read_frame
+from core.queries.compared_counts import beside_counts_at
 from core.queries.repository_base import as_of_values, repository_ctes
 
 WINDOW = timedelta(days=90)
 MIN_STARS = 50
 
 
-def ahead(as_of: datetime | None, limit: int = 15) -> DataFrame:
+def ahead(as_of: datetime | None, limit: int = 15, *, vs: datetime | None = None) -> DataFrame:
     """List repositories that may reach their next milestone within 90 days, the nearest first.
 
     full_name, stars   as of checked_at, the last refresh
@@ -24,6 +25,7 @@ def ahead(as_of: datetime | None, limit: int = 15) -> DataFrame:
     stars_30d          growth; at this rate it would be reached within 90 days
     earliest, latest   timestamps between which it may be reached; null where no line fits
     reason             why there is no range; empty where there is one
+    stars_vs, stars_difference, stars_percent   only with *vs*: see `with_differences`; most changed first
     """
     sql = f"""
         WITH {repository_ctes(as_of)}, candidate AS (
@@ -34,7 +36,7 @@ def ahead(as_of: datetime | None, limit: int = 15) -> DataFrame:
              CROSS JOIN LATERAL (SELECT power(10::numeric, length(stars::text) - 1)::bigint AS power) AS size
              WHERE stars >= :min_stars AND stars_30d > 0 AND NOT is_gone
         )
-        SELECT full_name, stars, milestone, stars_30d, checked_at, (
+        SELECT repository_id, full_name, stars, milestone, stars_30d, checked_at, (
                    SELECT json_agg(json_build_array(extract(epoch FROM captured_at) / 86400, snapshot.stars)
                                    ORDER BY captured_at)::text
                      FROM repository_snapshot AS snapshot
@@ -52,7 +54,10 @@ def ahead(as_of: datetime | None, limit: int = 15) -> DataFrame:
         latest=_dates(found, [one.latest_days for one in forecasts]),
         reason=pd.array([one.reason for one in forecasts], dtype="string"),
     )
-    return derived(shown, found)
+    if vs is None:
+        return derived(shown.drop(columns="repository_id"), found)
+    ids = [int(one) for one in found["repository_id"]]
+    return beside_counts_at(derived(shown, found), ids, vs, ("stars",))
 
 
 def _forecast(row: Mapping[Any, Any]) -> milestones.Forecast:

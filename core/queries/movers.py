@@ -1,6 +1,6 @@
 """Repositories ranked by stars gained or lost in a number of days, as `core.queries.growth` defines growth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -28,8 +28,11 @@ RANKINGS: dict[Ranking, tuple[str, str]] = {
     "share": (f"stars - growth >= {MIN_STARS_FOR_SHARE}", "growth::float / (stars - growth) DESC"),
 }
 COLUMNS = [
-    "id", "full_name", "owner", "description", "language", "stars", "growth", "share", "until_at", "source",
+    "id", "full_name", "owner", "description", "language", "created_at", "stars", "growth", "share",
+    "until_at", "source",
 ]  # fmt: skip
+COMPARED_COLUMNS = ("growth", "stars")
+"""Numbers of a mover that are compared with another time."""
 IS_RECENT = "{at} > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)"
 IS_CHOSEN = f"""NOT is_gone AND (:language = '' OR language = :language)
                AND (CAST(:created_after AS timestamptz) IS NULL OR created_at > :created_after)
@@ -49,6 +52,7 @@ class Movers:
 
     rows              one row per repository, most growth first:
         id, full_name, owner, description, language   id is GitHub's; null for an imported repository without one
+        created_at                                    timestamp; null where it is unknown
         stars, growth                                 int, at until_at; gained in the days before
         share                                         float, growth relative to the stars before
         until_at                                      timestamp of the last capture
@@ -95,7 +99,7 @@ def movers(
             {_sum_counts(days) if is_stored and is_unfiltered else COUNT_CANDIDATES}
         )"""
     sql = f"""{ctes}
-        SELECT candidate.id, full_name, owner, description, language, stars, growth,
+        SELECT candidate.id, full_name, owner, description, language, created_at, stars, growth,
                growth::float / nullif(stars - growth, 0) AS share, until_at,
                CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
                (SELECT compared FROM counted) AS compared, (SELECT not_captured FROM counted) AS not_captured,
@@ -122,6 +126,13 @@ def movers(
     )
 
 
+def ranked_movers(as_of: datetime | None, days: int, language: str = "", **chosen: Any) -> Movers:
+    """Return `movers` of the same arguments with `with_rank_movement` against the span before."""
+    found = movers(as_of, days, language, **chosen)
+    before = movers(found.newest_at - timedelta(days=days), days, language, **chosen) if found.newest_at else found
+    return replace(found, rows=with_rank_movement(found.rows, before.rows))
+
+
 def with_rank_movement(rows: DataFrame, before: DataFrame) -> DataFrame:
     """Add to *rows* of `Movers` their rank, that in *before*, and by how many places they rose.
 
@@ -139,7 +150,8 @@ def with_rank_movement(rows: DataFrame, before: DataFrame) -> DataFrame:
 def _stored_candidates(days: int) -> str:
     """Return the CTE `candidate` with the growth that is stored of one of GROWTH_DAYS."""
     return f"""candidate AS (
-            SELECT github_id AS id, full_name, owner, description, language, stars, stars_{days}d AS growth,
+            SELECT github_id AS id, full_name, owner, description, language, created_at, stars,
+                   stars_{days}d AS growth,
                    checked_at AS until_at, source_id, {IS_RECENT.format(at="checked_at")} AS is_recent
               FROM repository_latest
              WHERE {IS_CHOSEN}
@@ -152,7 +164,8 @@ def _computed_candidates(as_of: datetime | None) -> str:
     # Of the past, only chosen repositories have a row of growth: then FULL is the same as LEFT, and always by hash.
     join = "LEFT JOIN" if as_of is None else "FULL JOIN"
     return f"""{growth}, candidate AS MATERIALIZED (
-            SELECT github_id AS id, stored.full_name, owner, stored.description, language, stars, growth,
+            SELECT github_id AS id, stored.full_name, owner, stored.description, language, stored.created_at, stars,
+                   growth,
                    checked_at AS until_at, source_id, {IS_RECENT.format(at="checked_at")} AS is_recent
               FROM (SELECT * FROM stored WHERE {IS_CHOSEN}) AS stored
               JOIN repository ON repository.id = stored.repository_id

@@ -12,9 +12,7 @@ from pandas import DataFrame
 from core.as_of import end_of_day
 from core.db.frames import derived, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
-from core.queries.attributes import account_attributes, as_of_values, repository_attributes
 from core.queries.captures import LAST_ROLLUP_DAY, ROLLUP_MAX_GAP
-from core.queries.changes import SHOWN_CHANGES
 from core.queries.freshness import FRESHNESS_CTE
 from core.settings import settings
 
@@ -85,13 +83,15 @@ def source_trend(as_of: datetime | None) -> DataFrame:
     at                            midnight (UTC) of the rollup's day, a day with a capture
     overdue_at                    the rollup's totals hold until the source's next capture was overdue
     source_id, source             1 is this installation, others are imports
-    repositories, stars           forks left out; imported: repositories the source reported that week
+    repositories, stars, forks    of repositories that are no forks; the forks are null where those of any are unknown;
+                                  imported: repositories the source reported that week
     languages                     number of primary languages
     """
     sql = f"""
         SELECT day::timestamptz AS at, day::timestamptz + interval '1 day' + {ROLLUP_MAX_GAP} AS overdue_at, source_id,
                CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
                sum(repositories)::bigint AS repositories, sum(stars)::bigint AS stars,
+               CASE WHEN count(forks) = count(*) THEN sum(forks)::bigint END AS forks,
                count(DISTINCT present_language(language))
                    FILTER (WHERE language <> '' AND repositories > 0) AS languages
           FROM language_day
@@ -135,6 +135,11 @@ def trend_intervals(rollups: DataFrame) -> DataFrame:
             "overdue_at": runs["overdue_at"].last(),
         }
     ).reset_index(drop=True)
+
+
+def largest_totals(as_of: datetime | None) -> DataFrame:
+    """Return `trend_points` of the source with most repositories."""
+    return trend_points(largest_source(source_trend(as_of)))
 
 
 def totals_at(source_id: int, at: datetime) -> dict[str, Any]:
@@ -197,25 +202,3 @@ def accounts_by_age(now: datetime) -> DataFrame:
         counts[NEVER_REFRESHED if pd.isna(position) else labels[position]] = int(accounts)
     shown = [label for label in labels if counts[label] or label in labels[:4]]
     return derived(DataFrame({"age": shown, "accounts": [counts[label] for label in shown]}), counted)
-
-
-def latest_changes(as_of: datetime | None, limit: int = 50) -> DataFrame:
-    """List the newest entries of the change ledger, newest first.
-
-    detected_at    timestamp
-    kind           renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, …
-    repository     the repository's full name, null for the account itself
-    login          the account's login at that time
-    before, after  text; null where the kind needs none; languages by their present names
-    """
-    sql = f"""
-        WITH {repository_attributes(as_of)}, {account_attributes(as_of)}, {SHOWN_CHANGES}
-        SELECT detected_at, change.kind, full_name AS repository, login, before, after
-          FROM shown_change AS change
-          JOIN account_attributes AS account ON account.account_id = change.account_id
-          LEFT JOIN attributes AS repository ON repository.repository_id = change.repository_id
-         WHERE detected_at <= :until
-         ORDER BY detected_at DESC, change.id DESC
-         LIMIT :limit
-    """  # noqa: S608
-    return read_frame(sql, until=as_of_or_end_of_today(as_of), limit=limit, **as_of_values(as_of))

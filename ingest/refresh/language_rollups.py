@@ -11,6 +11,8 @@ from sqlalchemy import Connection, text
 
 LANGUAGE_DAY_LOCK = 0x616C6D73756D  # "almsum"
 PAUSE_FACTOR = 20
+# Where the forks of any repository are unknown, so is their total.
+SUM_FORKS = "CASE WHEN count(forks) = count(*) THEN sum(forks) END AS forks"
 # Deletes rows that no longer apply and writes only rows that differ.
 UPSERT_LANGUAGE_DAYS = """
     , outdated AS (
@@ -18,16 +20,16 @@ UPSERT_LANGUAGE_DAYS = """
          WHERE stored.source_id = :source {scope}
            AND NOT EXISTS (SELECT FROM summed WHERE summed.day = stored.day AND summed.language = stored.language)
     )
-    INSERT INTO language_day (day, source_id, language, repositories, stars, bytes)
-    SELECT day, :source, language, repositories, stars, bytes FROM summed
+    INSERT INTO language_day (day, source_id, language, repositories, stars, forks, bytes)
+    SELECT day, :source, language, repositories, stars, forks, bytes FROM summed
     ON CONFLICT (day, source_id, language) DO UPDATE
-       SET repositories = excluded.repositories, stars = excluded.stars, bytes = excluded.bytes
-     WHERE ROW(language_day.repositories, language_day.stars, language_day.bytes)
-           IS DISTINCT FROM ROW(excluded.repositories, excluded.stars, excluded.bytes)
+       SET repositories = excluded.repositories, stars = excluded.stars, forks = excluded.forks, bytes = excluded.bytes
+     WHERE ROW(language_day.repositories, language_day.stars, language_day.forks, language_day.bytes)
+           IS DISTINCT FROM ROW(excluded.repositories, excluded.stars, excluded.forks, excluded.bytes)
 """
-SUM_OWN_LANGUAGES = """
+SUM_OWN_LANGUAGES = f"""
     WITH counted AS (
-        SELECT repository.id, coalesce(primary_language, '') AS language, coalesce(stars, 0) AS stars
+        SELECT repository.id, coalesce(primary_language, '') AS language, coalesce(stars, 0) AS stars, forks
           FROM repository_current JOIN repository ON repository.id = repository_id
          WHERE NOT is_fork AND gone_at IS NULL
     ), sized AS (
@@ -41,18 +43,19 @@ SUM_OWN_LANGUAGES = """
          WHERE latest.language <> ''
          GROUP BY latest.language
     ), ranked AS (
-        SELECT language, count(*) AS repositories, sum(stars) AS stars FROM counted GROUP BY language
+        SELECT language, count(*) AS repositories, sum(stars) AS stars, {SUM_FORKS}
+          FROM counted GROUP BY language
     ), summed AS (
         SELECT CAST(:day AS date) AS day, language, coalesce(repositories, 0) AS repositories,
-               coalesce(stars, 0) AS stars, bytes
+               coalesce(stars, 0) AS stars, CASE WHEN repositories IS NULL THEN 0 ELSE forks END AS forks, bytes
           FROM ranked FULL JOIN sized USING (language)
     )
-"""
+"""  # noqa: S608
 # An imported source may capture each repository on another day of the week: the last capture of each ISO week counts,
 # under the day of the last capture of all repositories.
-SUM_IMPORTED_LANGUAGES = """
+SUM_IMPORTED_LANGUAGES = f"""
     WITH latest AS (
-        SELECT DISTINCT ON (repository_id, week) repository_id, stars, captured_at,
+        SELECT DISTINCT ON (repository_id, week) repository_id, stars, forks, captured_at,
                date_trunc('week', captured_at AT TIME ZONE 'UTC') AS week
           FROM repository_snapshot
          WHERE source_id = :source AND captured_at >= :first AND captured_at <= :last
@@ -61,12 +64,12 @@ SUM_IMPORTED_LANGUAGES = """
         SELECT week, (max(captured_at) AT TIME ZONE 'UTC')::date AS day FROM latest GROUP BY week
     ), summed AS (
         SELECT day, coalesce(primary_language, '') AS language, count(*) AS repositories,
-               sum(coalesce(stars, 0)) AS stars, CAST(NULL AS bigint) AS bytes
+               sum(coalesce(stars, 0)) AS stars, {SUM_FORKS}, CAST(NULL AS bigint) AS bytes
           FROM latest JOIN weeks USING (week) JOIN repository ON repository.id = repository_id
          WHERE NOT is_fork
          GROUP BY day, coalesce(primary_language, '')
     )
-"""
+"""  # noqa: S608
 
 
 def update_language_day(connection: Connection) -> bool:

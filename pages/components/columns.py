@@ -9,11 +9,13 @@ TIMESTAMP_COLUMN = column.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UT
 SUBJECT_COLUMN = column.LinkColumn("Repository or account", display_text=r"(?:name|login)=([^&]+)")
 
 
-def with_compared(columns: Mapping[str, Any], name: str, label: str, day: str) -> dict[str, Any]:
+def with_compared(
+    columns: Mapping[str, Any], name: str, label: str, day: str, difference: str = "Difference"
+) -> dict[str, Any]:
     """Return *columns* with those of `with_differences` after the column *name*; *day* is what is compared with."""
     compared = {
         f"{name}_vs": column.NumberColumn(f"{label} on {day}", format="localized", width=130),
-        f"{name}_difference": column.NumberColumn("Difference", format="localized", width=85),
+        f"{name}_difference": column.NumberColumn(difference, format="localized", width=85),
         f"{name}_percent": column.NumberColumn("Change, %", format="%+.1f", width=85),
     }
     before = list(columns).index(name) + 1
@@ -119,6 +121,13 @@ CHANGES = {
     "what": column.TextColumn("What happened", width=190),
     "before": column.TextColumn("Before", width=160),
     "after": column.TextColumn("After", width=160),
+}
+CHANGE_COUNTS = {
+    "what": column.TextColumn("What happened", width=190),
+    "changes": column.NumberColumn("Since then", format="localized", width=90),
+    "changes_vs": column.NumberColumn("Before", format="localized", width=90),
+    "changes_difference": column.NumberColumn("Difference", format="localized", width=85),
+    "changes_percent": column.NumberColumn("Change, %", format="%+.1f", width=85),
 }
 LEDGER = {
     "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", timezone="UTC", width=130),

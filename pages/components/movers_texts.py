@@ -1,11 +1,13 @@
 """What pages say about a ranking of movers: what was compared, what was left out, and why there are no rows."""
 
-from pandas import DataFrame
+from typing import Any
+
+from pandas import DataFrame, Series
 
 from core.queries.movers import MIN_STARS_FOR_SHARE, Movers, Ranking
 from core.wording import quantity
 from pages.components.as_of import page_links
-from pages.components.format import day, number
+from pages.components.format import day, number, signed_number
 
 
 def movers_sentence(movers: Movers, period: str) -> str:
@@ -33,6 +35,13 @@ def why_no_movers(movers: Movers, ranking: Ranking, period: str) -> str:
     if ranking == "lost":
         return f"Of {compared} compared, none lost a star."
     return f"Of {compared} compared, none had {MIN_STARS_FOR_SHARE} stars {period} before."
+
+
+def before_texts(rows: DataFrame) -> "Series[Any]":
+    """Return what follows a bar's text where the growth is compared with another time: `, was +20`."""
+    if "growth_vs" not in rows:
+        return Series("", index=rows.index, dtype=str)
+    return rows["growth_vs"].map(lambda growth: f", was {signed_number(growth)}")
 
 
 def movers_table(rows: DataFrame) -> DataFrame:

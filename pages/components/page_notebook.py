@@ -3,6 +3,7 @@
 import ast
 import inspect
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def show_downloads(title: str, file: Path) -> None:
     # The docstring is the first cell; a page without one begins with its title.
     heading, rest = (texts[0][1].markdown.strip(), texts[1:]) if texts else (f"# {title}", [])
     ordered = [part for _, part in sorted([*rest, *recording.parts], key=lambda placed: placed[0])]
-    selected = as_of.selected_as_of()
+    selected, vs = as_of.selected_as_of(), as_of.selected_vs()
     base_url = settings().base_url
     page_url = base_url + query_params.path_with_query(recording.path)
     name = recording.path or "overview"
@@ -85,9 +86,7 @@ def show_downloads(title: str, file: Path) -> None:
     with st.container(horizontal=True, key="page-downloads", gap="small"):
         export.download(
             "Download as notebook",
-            lambda: notebook.write(
-                heading, page_url, base_url, "" if selected is None else as_of_text(selected), ordered
-            ),
+            lambda: notebook.write(heading, page_url, base_url, _text(selected), _text(vs), ordered),
             key="page-notebook",
             file_name=export.file_name(name, "ipynb"),
             mime="application/x-ipynb+json",
@@ -103,3 +102,7 @@ def show_downloads(title: str, file: Path) -> None:
             icon=":material/folder_zip:",
             help=f"The rows of {quantity(questions, 'cell')}, a CSV each: the notebook can read them instead of the API",
         )
+
+
+def _text(at: datetime | None) -> str:
+    return "" if at is None else as_of_text(at)

@@ -1,7 +1,7 @@
 """The feed of the changes page: entries by day, each in one line."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,13 +10,15 @@ from pandas import DataFrame, Series, to_datetime
 
 from core.errors import BadInput
 from core.queries import repository_detail
-from core.queries.changes import before_and_after
+from core.queries.changes import before_and_after, counts_by_kind
 from core.queries.repository_detail import FoundRepository
 from core.shared_cache import kept
 from core.tracking.login import parse_login, parse_repository
 from core.wording import pluralize
-from pages.components import labels
+from pages.components import columns, labels
+from pages.components.as_of import moment
 from pages.components.markdown import escape_markdown
+from pages.components.table_cell import table_cell
 
 SHOWN_DAYS, SHOWN_ENTRIES = 7, 12
 FEED_HELP = "These filters as a feed. A reader of feeds needs a feed token: create one on your profile page."
@@ -90,11 +92,36 @@ def find_repository(name: str, as_of: datetime | None) -> FoundRepository | None
     return found
 
 
+def show_counts(as_of: datetime | None, vs: datetime, chosen: dict[str, Any]) -> None:
+    """Draw how many entries of each kind there are since *vs*, beside those of as long a time before it."""
+    counts = counts_by_kind(as_of, vs, **chosen)
+    table_cell(
+        "How many of each kind, and how many before?",
+        f"Since {moment(vs)}, and in as long a time before that.",
+        counts,
+        columns.CHANGE_COUNTS,
+        name="changes-counts",
+        shown=counts.assign(what=counts["kind"].map(lambda kind: labels.CHANGES.get(kind, kind))),
+        empty="Nothing changed in either of the two times.",
+        empty_is_ok=True,
+        max_height=220,
+    )
+
+
+def api_path(kinds: Sequence[str], account: str, repository: str, span: timedelta | None) -> str:
+    """Return the path of the page's entries in the API."""
+    return f"changes{_filters(kinds, account, repository, days=span.days if span else None)}"
+
+
+def _filters(kinds: Sequence[str], account: str, repository: str, days: int | None = None) -> str:
+    given = {"kind": list(kinds), "account": account, "repository": repository, "days": days}
+    filters = urlencode({name: value for name, value in given.items() if value}, doseq=True)
+    return f"?{filters}" if filters else ""
+
+
 def show_feed_link(kinds: Sequence[str], account: str, repository: str) -> None:
     """Link to the Atom feed with the filters of the page; a span would end an entry's time in a reader of feeds."""
-    given = {"kind": list(kinds), "account": account, "repository": repository}
-    filters = urlencode({name: value for name, value in given.items() if value}, doseq=True)
-    url = f"/api/v1/changes.atom{'?' if filters else ''}{filters}"
+    url = f"/api/v1/changes.atom{_filters(kinds, account, repository)}"
     st.markdown(f"[:material/rss_feed: Atom feed]({url})", width="content", help=FEED_HELP)
 
 

@@ -1,6 +1,7 @@
 """Choices, sentences and frames of the cells of the compare page."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import streamlit as st
@@ -14,7 +15,7 @@ from core.queries import compare, peers
 from core.queries.compare import Align, Indexed, Kind, Measure, Subject
 from core.wording import quantity
 from pages.components import definitions
-from pages.components.as_of import page_links
+from pages.components.as_of import moment, page_links
 from pages.components.format import day, number, percent
 from pages.components.markdown import escape_markdown
 
@@ -42,9 +43,13 @@ def question(measure: Measure, align: Align) -> str:
     return f"How many {measure} did each one have at the same time?"
 
 
-def how_to_read(subjects: Sequence[Subject], indexed: Indexed, align: Align, scale: Scale) -> str:
+def how_to_read(
+    subjects: Sequence[Subject], indexed: Indexed, align: Align, scale: Scale, vs: datetime | None = None
+) -> str:
     """Say what the axes are and which lines are missing."""
     parts = ["A line ends where nobody refreshed; imported history is thin."]
+    if vs is not None:
+        parts.append(f"Dotted: the same up to {moment(vs)}, moved so that both end together.")
     if scale == "indexed":
         parts.append(_base_sentence(indexed, align))
     if scale == "log":

@@ -85,7 +85,8 @@ def show_trend(largest: DataFrame, until: datetime) -> None:
                 name=f"total-{column}",
                 until=until,
                 height=220,
-                rows=points[["captured_at", "stars", "repositories", "languages", "source"]],
+                api="totals",
+                rows=points[["captured_at", "stars", "forks", "repositories", "languages", "source"]],
             )
 
 

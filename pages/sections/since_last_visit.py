@@ -34,6 +34,7 @@ def show(last_visit: datetime | None, now: datetime) -> None:
             ledger,
             columns.CHANGES,
             name="since-changes",
+            api=f"changes?since={as_of_text(last_visit)}&top={MAX_ROWS}",
             shown=labels.change_rows(ledger),
             max_height=260,
             empty="No name, licence or state has changed since then.",

@@ -42,7 +42,7 @@ def parts(path: str = "") -> list[Text | Question]:
 
 
 def written(path: str = "", title: str = "# Page") -> bytes:
-    return notebook.write(title, "http://almanac/page", "http://almanac", "2026-01-31", parts(path))
+    return notebook.write(title, "http://almanac/page", "http://almanac", "2026-01-31", "", parts(path))
 
 
 def code(content: bytes) -> list[str]:

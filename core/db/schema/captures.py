@@ -131,9 +131,10 @@ language_day = Table(
     Column("language", Text, nullable=False),
     Column("repositories", Integer, nullable=False),
     Column("stars", BigInteger, nullable=False),
+    Column("forks", BigInteger),
     Column("bytes", BigInteger),
     PrimaryKeyConstraint("source_id", "day", "language"),
-    comment="Daily totals: repositories and stars by primary language, bytes by language; forks excluded",
+    comment="Daily totals: repositories, their stars and forks by primary language, bytes by language; forks excluded",
 )
 
 

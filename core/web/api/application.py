@@ -26,6 +26,7 @@ from core.web.api.routers import (
     ingestions,
     languages,
     movers,
+    overview,
     people,
     repositories,
     repository_facts,
@@ -50,6 +51,7 @@ ROUTER_MODULES = (
         changes,
         compare,
         scene,
+        overview,
     ),
     *(search, ingestions, tracking),
 )

@@ -72,14 +72,6 @@ def test_a_change_long_ago_is_still_the_base_of_our_own_growth(database):
     assert found["growth"].tolist() == [50]
 
 
-def test_changes_come_newest_first_and_not_from_the_future(database):
-    cat = seed_data.add_repository(database, "octo/cat", {"2026-01-01": 1})
-    seed_data.add_change(database, cat, "archived", "2026-01-05")
-    seed_data.add_change(database, cat, "restored", "2026-02-05")
-    assert overview.latest_changes(None)["kind"].tolist() == ["restored", "archived"]
-    assert overview.latest_changes(utc("2026-01-06"))["kind"].tolist() == ["archived"]
-
-
 def captured(database, *days: str) -> None:
     """Capture one account on these days."""
     account = seed_data.add_account(database, "octo", checked_at=utc(max(days)))

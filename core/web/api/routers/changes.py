@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from core import atom
-from core.as_of import EARLIEST, parse_since
+from core.as_of import EARLIEST, just_after, parse_since
 from core.queries import accounts, repository_detail
 from core.queries import changes as queries
 from core.settings import settings
@@ -88,6 +88,12 @@ Days = Annotated[
 ]
 
 
+Top = Annotated[
+    WholeNumber | None, Query(ge=1, le=MAX_EXPORT_ROWS, description="Only so many, the newest; null: all of them.")
+]
+MAX_TOP = 2**31
+
+
 def changes(
     read_request: CheckedListRequest,
     kind: Kinds = None,
@@ -95,13 +101,16 @@ def changes(
     repository: Repository = None,
     since: Since = None,
     days: Days = None,
+    top: Top = None,
 ) -> Response:
+    position, sent = _cursor_position(read_request)
+    left = MAX_TOP if top is None else top - sent
     # One row more than returned shows whether there is a next page.
-    max_rows = (read_request.limit if read_request.format == "json" else MAX_EXPORT_ROWS) + 1
+    max_rows = min((read_request.limit if read_request.format == "json" else MAX_EXPORT_ROWS) + 1, left)
     ledger = queries.ledger(
         read_request.as_of,
         **_filters(read_request, kind, account, repository, since, days),
-        before=_cursor_position(read_request),
+        before=position,
         limit=max_rows,
     )
     if read_request.format != "json":
@@ -110,7 +119,9 @@ def changes(
     cursor = None
     if len(ledger) > len(shown):
         last = shown.iloc[-1]
-        cursor = cursors.encode_cursor(read_request.query_key, (last["detected_at"].isoformat(), int(last["entry"])))
+        cursor = cursors.encode_cursor(
+            read_request.query_key, (last["detected_at"].isoformat(), int(last["entry"]), sent + len(shown))
+        )
     return page_response(read_request, shown[COLUMNS], Page[Change], cursor)
 
 
@@ -127,7 +138,7 @@ def _filters(
     login = parse_login(account) if account is not None else ""
     if found := login and accounts.find(login, read_request.as_of):
         login = found.current_login
-    start = max(parse_since(since, now) if since is not None else EARLIEST, _just_after(read_request.vs))
+    start = max(parse_since(since, now) if since is not None else EARLIEST, just_after(read_request.vs))
     if days is not None:
         start = max(start, (read_request.as_of or now) - timedelta(days=days))
     selected: dict[str, Any] = {"kinds": kind or (), "login": login, "since": start}
@@ -136,11 +147,6 @@ def _filters(
         known = repository_detail.find(owner, name, read_request.as_of)
         selected["repository_id"] = known.repository_id if known else NO_REPOSITORY
     return selected
-
-
-def _just_after(vs: datetime | None) -> datetime:
-    """Return the first moment whose changes the ledger as of *vs* does not have; without one, all are wanted."""
-    return EARLIEST if vs is None else vs + timedelta(microseconds=1)
 
 
 @router.get(
@@ -175,11 +181,12 @@ def feed_of_changes(
     return Response(feed, media_type=ATOM_MEDIA_TYPE, headers=read_request.headers())
 
 
-def _cursor_position(read_request: ListRequest) -> tuple[datetime, int] | None:
+def _cursor_position(read_request: ListRequest) -> tuple[tuple[datetime, int] | None, int]:
+    """Return the last row of the page before, and how many rows were sent by then."""
     if read_request.after is None:
-        return None
-    at, entry = read_request.after
-    return datetime.fromisoformat(str(at)), int(entry or 0)
+        return None, 0
+    at, entry, sent = read_request.after
+    return (datetime.fromisoformat(str(at)), int(entry or 0)), int(sent or 0)
 
 
 add_row_routes(

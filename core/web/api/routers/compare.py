@@ -11,7 +11,6 @@ from core.errors import BadInput, NotFound
 from core.queries import compare as queries
 from core.queries.compare import Align, Choice, Kind, Measure
 from core.queries.peers import MIN_PEERS
-from core.web.api.compared import compared_rows
 from core.web.api.conditional import CheckedListRequest, records, rows_response
 from core.web.api.moved import NotCreatedYet
 from core.web.api.pagination import ComparedRow, Page
@@ -39,7 +38,7 @@ class Compared(ComparedRow):
     """The latest numbers of one account or repository."""
 
     KEY = ("name",)
-    COMPARED = ("stars", "forks", "followers", "repositories")
+    COMPARED = queries.COMPARED_COLUMNS
 
     name: str
     stars: int | None
@@ -92,9 +91,10 @@ def compare(
     if measure not in queries.MEASURES[choice.kind]:
         raise BadInput(f"Repositories have no {measure}; choose one of: {', '.join(queries.MEASURES[choice.kind])}")
     rows = queries.series(choice.subjects, measure, read_request.as_of)
-    differences = queries.differences(choice.subjects, read_request.as_of)
     if vs := read_request.vs:
-        differences = compared_rows(differences, queries.differences(choice.subjects, vs), Compared)
+        differences = queries.compared_differences(choice.subjects, read_request.as_of, vs)
+    else:
+        differences = queries.differences(choice.subjects, read_request.as_of)
     intervals = queries.coverage_intervals(choice.subjects, read_request.as_of)
     return rows_response(
         read_request,

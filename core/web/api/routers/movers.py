@@ -1,7 +1,7 @@
 """API route of repositories by gained stars: `/movers`."""
 
-from datetime import datetime
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
@@ -21,7 +21,7 @@ class Mover(ComparedRow):
     """A repository and its growth."""
 
     KEY = ("id",)
-    COMPARED = ("growth", "stars")
+    COMPARED = queries.COMPARED_COLUMNS
 
     id: int | None = Field(description="GitHub's id; null if only imported history is stored.")
     full_name: str = Field(examples=["octocat/hello-world"])
@@ -33,12 +33,21 @@ class Mover(ComparedRow):
     share: float | None = Field(description="growth divided by the stars before; null if there were none.")
     until_at: datetime = Field(description="Time of the last capture, at most a week before the newest of all.")
     source: str
+    created_at: datetime | None = Field(description="null where it is unknown.")
+    age_days: int | None = Field(description="Whole days from created_at to until_at; null where it is unknown.")
+    rank: int = Field(description="From 1, in the order of `by`.")
+    rank_before: int | None = Field(description="The same in the `days` before; null if it was not ranked then.")
+    rank_change: int | None = Field(description="Places gained against the `days` before; negative for places lost.")
 
 
 class Movers(Page[Mover]):
-    """Repositories by growth, descending; at most 10,000. One that did not exist at the start had no stars."""
+    """Repositories by rank, or by how much their growth changed against `vs`; at most 10,000.
+
+    One that did not exist at the start had no stars.
+    """
 
     days: int
+    by: queries.Ranking
     compared: int = Field(description="Repositories whose growth is known.")
     unknown_at_start: int = Field(
         description="Repositories left out because no capture near the start of the period confirms a number."
@@ -72,27 +81,58 @@ Collection = Annotated[
 ]
 
 
+By = Annotated[
+    queries.Ranking,
+    Query(
+        description="Rank by stars gained, by stars lost (only repositories that lost some), or by share: growth"
+        f" relative to the stars before (only from {queries.MIN_STARS_FOR_SHARE} stars before)."
+    ),
+]
+MaxAge = Annotated[
+    WholeNumber | None,
+    Query(
+        ge=1, le=36_500, description="Only repositories created at most this many days before as_of.", examples=[365]
+    ),
+]
+Top = Annotated[WholeNumber, Query(ge=1, le=queries.MAX_ROWS, description="Only so many, the first in rank.")]
+# A share is no whole number, as the keys of a cursor are.
+ORDERS: dict[queries.Ranking, tuple[str, ...]] = {
+    "gained": ("-growth", "full_name", "id"),
+    "lost": ("growth", "full_name", "id"),
+    "share": ("rank",),
+}
+
+
 def movers(
     read_request: CheckedListRequest,
     days: Days = 30,
     language: Language = "",
     account: Account = None,
     collection: Collection = "",
+    by: By = "gained",
+    max_age_days: MaxAge = None,
+    top: Top = queries.MAX_ROWS,
 ) -> Response:
     chosen = languages.find(language) if language else ""
     login = parse_login(account) if account is not None else ""
 
-    def ranked(at: datetime | None) -> queries.Movers:
-        return queries.movers(at, days, chosen, login=login, collection=collection)
-
-    found = ranked(read_request.as_of)
+    selected: dict[str, Any] = {
+        "ranking": by,
+        "max_age": timedelta(days=max_age_days) if max_age_days is not None else None,
+        "login": login,
+        "collection": collection,
+    }
+    found = queries.ranked_movers(read_request.as_of, days, chosen, **selected)
+    rows = found.rows.head(top)
+    ages = (rows["until_at"] - rows["created_at"]).dt.days.astype("Int64")
     return rows_response(
         read_request,
-        found.rows,
+        rows.assign(age_days=ages.where(ages >= 0)),
         Movers,
-        ("-growth", "full_name", "id"),
-        then=lambda vs: ranked(vs).rows,
+        ORDERS[by],
+        then=lambda vs: queries.movers(vs, days, chosen, **selected).rows,
         days=days,
+        by=by,
         compared=found.compared,
         unknown_at_start=found.unknown_at_start,
         not_captured=found.not_captured,

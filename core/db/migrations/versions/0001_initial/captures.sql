@@ -180,10 +180,11 @@ CREATE TABLE language_day (
     language TEXT NOT NULL,
     repositories INTEGER NOT NULL,
     stars BIGINT NOT NULL,
+    forks BIGINT,
     bytes BIGINT,
     CONSTRAINT language_day_pkey PRIMARY KEY (source_id, day, language)
 );
-COMMENT ON TABLE language_day IS 'Daily totals: repositories and stars by primary language, bytes by language; forks excluded';
+COMMENT ON TABLE language_day IS 'Daily totals: repositories, their stars and forks by primary language, bytes by language; forks excluded';
 
 CREATE TABLE data_version (
     singleton BOOLEAN DEFAULT true NOT NULL CONSTRAINT data_version_one_row_check CHECK (singleton),

@@ -51,3 +51,11 @@ def test_the_feed_is_unchanged_until_new_data_and_never_contains_the_token(analy
         f"{URL}.atom", params={"token": "almfeed_secret"}, headers={"if-none-match": feed.headers["etag"]}
     )
     assert again.status_code == 304
+
+
+def test_only_the_newest_over_all_pages(analyst, stored):
+    assert names(analyst, top=1) == ["octo/dog"]
+    assert analyst.get(f"{URL}.csv", params={"top": 1}).text.count("octo/") == 1
+    first = analyst.get(URL, params={"top": 2, "limit": 1}).json()
+    second = analyst.get(URL, params={"top": 2, "limit": 1, "cursor": first["next_cursor"]}).json()
+    assert ([row["repository"] for row in second["data"]], second["next_cursor"]) == (["octo/cat"], None)

@@ -35,7 +35,7 @@ def stored(database):
     for at, stars in (("2025-03-30", 190), ("2025-06-28", 215)):
         values = {"account_id": octo, "captured_at": utc(at), "followers": 5, "stars": stars, "forks": 3}
         database.execute(insert(schema.account_snapshot).values(**values, repositories=2))
-    for day, stars in (("2025-03-31", 120), ("2025-06-28", 150)):
+    for day, stars in (("2025-03-28", 120), ("2025-06-28", 150)):
         values = {"day": date.fromisoformat(day), "language": "C", "repositories": 1, "stars": stars, "source_id": 1}
         database.execute(insert(schema.language_day).values(**values))
     seed_data.add_change(database, cat, "relicensed", "2025-02-01", before="MIT", after="GPL-3.0")
@@ -168,3 +168,10 @@ def test_without_as_of_vs_is_compared_with_now(analyst, stored):
     assert analyst.get("/api/v1/movers", params={"vs": "2025-03-31"}).status_code == 200
     response = analyst.get("/api/v1/movers", params={"vs": today})
     assert response.status_code == 422
+
+
+def test_totals_and_milestones_can_be_read(analyst, stored):
+    last = read(analyst, "totals")["data"][-1]
+    assert compared(last, "stars")[:3] == (150, 120, 30)
+    [near] = read(analyst, "milestones")["data"]
+    assert (near["full_name"], near["milestone"], *compared(near, "stars")) == ("octo/cat", 200, 150, 120, 30, 25.0)
