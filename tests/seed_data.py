@@ -181,7 +181,7 @@ def _add_snapshots(
         }
         for seen, count in stars.items()
     ]
-    connection.execute(insert(schema.repository_snapshot), rows)
+    connection.execute(insert(schema.repository_snapshot_open), rows)
 
 
 def _add_capture(connection: Connection, **values: object) -> None:

@@ -6,17 +6,19 @@ the wait is short, and repeated.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 
 import psycopg
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
 from core.errors import AlmanacError
 
-PARTITIONED_TABLES = ("repository_snapshot", "repository_extra_snapshot")
+OPEN_TABLE = "repository_snapshot_open"
+PARTITIONED_TABLES = (OPEN_TABLE, "repository_extra_snapshot")
+IMPORTED_TABLES = ("repository_extra_snapshot",)
 MONTHS_AHEAD = 2
 CREATION_LOCK = 0x7061727469  # "parti"
 LOCK_TIMEOUT = "200ms"
@@ -54,6 +56,7 @@ def create_partitions(
     first: date,
     last: date,
     *,
+    tables: Sequence[str] = PARTITIONED_TABLES,
     max_tries: int = MAX_TRIES,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
@@ -61,19 +64,20 @@ def create_partitions(
 
     Returns how many were created. Raises PartitionsLocked after *max_tries* for one month.
     """
-    return sum(_create_month(begin, month, max_tries, sleep) for month in months_between(first, last))
+    return sum(_create_month(begin, month, tables, max_tries, sleep) for month in months_between(first, last))
 
 
 def _create_month(
     begin: Callable[[], AbstractContextManager[Connection]],
     month: date,
+    tables: Sequence[str],
     max_tries: int,
     sleep: Callable[[float], None],
 ) -> int:
     for tries in range(1, max_tries + 1):
         try:
             with begin() as connection:
-                return ensure_partitions(connection, month, month)
+                return ensure_partitions(connection, month, month, tables)
         except PartitionsLocked:
             if tries == max_tries:
                 raise
@@ -81,16 +85,18 @@ def _create_month(
     return 0
 
 
-def ensure_partitions(connection: Connection, first: date, last: date) -> int:
+def ensure_partitions(
+    connection: Connection, first: date, last: date, tables: Sequence[str] = PARTITIONED_TABLES
+) -> int:
     """Create the missing partitions of the months from *first* to *last*; returns how many were created.
 
     The locks are held until the caller's transaction ends. Raises PartitionsLocked, at once.
     """
-    missing = _missing_partitions(connection, first, last)
+    missing = _missing_partitions(connection, first, last, tables)
     if not missing:
         return 0
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CREATION_LOCK})
-    missing = _missing_partitions(connection, first, last)  # another process may have been faster
+    missing = _missing_partitions(connection, first, last, tables)  # another process may have been faster
     before = connection.scalar(text("SELECT current_setting('lock_timeout')"))
     for table, month in missing:
         try:
@@ -105,14 +111,14 @@ def ensure_partitions(connection: Connection, first: date, last: date) -> int:
     return len(missing)
 
 
-def _missing_partitions(connection: Connection, first: date, last: date) -> list[tuple[str, date]]:
-    existing = set(
-        connection.scalars(text("SELECT relname FROM pg_class WHERE relname LIKE 'repository_%snapshot_2%'"))
-    )
+def _missing_partitions(
+    connection: Connection, first: date, last: date, tables: Sequence[str]
+) -> list[tuple[str, date]]:
+    existing = set(connection.scalars(text("SELECT relname FROM pg_class WHERE relname LIKE 'repository_%snapshot_%'")))
     return [
         (table, month)
         for month in months_between(first, last)
-        for table in PARTITIONED_TABLES
+        for table in tables
         if _partition_name(table, month) not in existing
     ]
 
@@ -133,6 +139,42 @@ def _create_partition(connection: Connection, table: str, month: date) -> None:
             f" FOR VALUES FROM ('{month} 00:00+00') TO ('{first_of_month(month, months_later=1)} 00:00+00')"
         )
     )
+
+
+def drop_emptied_partitions(engine: Engine, before: date) -> int:
+    """Drop the partitions of months before *before* whose snapshots are all closed; returns how many.
+
+    One whose rows somebody may still see, or that is locked, stays until the next time. A later one is truncated.
+    """
+    sql = """
+        SELECT relname FROM pg_class
+         WHERE relispartition AND relkind = 'r' AND relname ~ '^repository_snapshot_open_\\d'
+           AND (relname < :first OR pg_indexes_size(oid) > :least)
+         ORDER BY relname
+    """
+    first = _partition_name(OPEN_TABLE, before)
+    with engine.connect() as connection:
+        names = list(connection.scalars(text(sql), {"first": first, "least": 1_000_000}))
+        emptied = [name for name in names if not connection.scalar(text(f"SELECT EXISTS (SELECT FROM {name})"))]  # noqa: S608
+    return sum(_drop_if_empty(engine, name, "DROP" if name < first else "TRUNCATE") for name in emptied)
+
+
+def _drop_if_empty(engine: Engine, name: str, verb: str) -> bool:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"VACUUM (INDEX_CLEANUP ON, TRUNCATE ON, SKIP_LOCKED) {name}"))
+    try:
+        with engine.begin() as connection:
+            _set_lock_timeout(connection, LOCK_TIMEOUT)
+            connection.execute(text(f"LOCK TABLE ONLY {OPEN_TABLE}, ONLY {name} IN ACCESS EXCLUSIVE MODE"))
+            # A vacuumed file keeps a page as long as any transaction sees a row in it.
+            if connection.scalar(text("SELECT pg_relation_size(CAST(:name AS regclass))"), {"name": name}):
+                return False
+            connection.execute(text(f"{verb} TABLE {name}"))
+    except OperationalError as error:
+        if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+            raise
+        return False
+    return verb == "DROP"
 
 
 def _set_lock_timeout(connection: Connection, timeout: str) -> None:

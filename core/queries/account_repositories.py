@@ -12,7 +12,7 @@ from core.queries.attributes import owned_repository_ids, repository_attributes
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
 from core.queries.compared_counts import beside_counts_at
 from core.queries.growth import growth_values
-from core.queries.past_counts import OWN_STARS_AT_POINT, closed_month
+from core.queries.past_counts import OWN_STARS_AT_POINT, closed_month, month_of, month_stars
 from core.queries.repository_base import SELECTED_AS_OF_CTES, until_values
 
 IDS = "CAST(:ids AS bigint[])"
@@ -43,7 +43,7 @@ STAR_TRENDS_CTES = f"""point AS (
         ), own AS (
             SELECT latest.repository_id, steps_ago,
                    CASE WHEN point.month IS NULL THEN {OWN_STARS_AT_POINT}
-                        ELSE month.stars[nullif(width_bucket(at, month.captured_at), 0)] END AS stars
+                        ELSE {month_stars("at")} END AS stars
               FROM latest
              CROSS JOIN point
               LEFT JOIN repository_month AS month
@@ -60,6 +60,8 @@ STAR_TRENDS_CTES = f"""point AS (
                    SELECT repository_id FROM repository_import WHERE repository_id = ANY({IDS})))
                AND captured_at >= CAST(:until AS timestamptz) - 13 * CAST(:step AS interval)
                                   - (SELECT max({IMPORT_MAX_GAP}) FROM source)
+               AND snapshot.month >= (
+                   SELECT {month_of(f"min(at) - max({IMPORT_MAX_GAP})")} FROM point CROSS JOIN source)
              ORDER BY repository_id, steps_ago, captured_at DESC, snapshot.source_id DESC
         ), value AS MATERIALIZED (
             SELECT repository_id, steps_ago, own.stars AS own_stars, imported.stars AS imported_stars,

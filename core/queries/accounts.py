@@ -11,6 +11,7 @@ from core.db.frames import derived, first_record, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import EVER_OWNED, account_attributes, as_of_values, owned_repository_ids
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP
+from core.queries.past_counts import month_of
 from core.shared_cache import kept
 
 FOUR_WEEKS = timedelta(days=28)
@@ -468,8 +469,9 @@ def _imported_totals(account_id: int, as_of: datetime | None) -> DataFrame:
             SELECT DISTINCT ON (repository_id) repository_id, stars, forks
               FROM repository_snapshot
              WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND source_id = (SELECT source_id FROM last)
-               -- Each of these bounds lets Postgres skip partitions.
+               -- Each of these bounds lets Postgres skip partitions and months.
                AND captured_at >= (SELECT at - max_gap FROM last) AND captured_at <= (SELECT at FROM last)
+               AND month >= (SELECT {month_of("at - max_gap")} FROM last)
              ORDER BY repository_id, captured_at DESC
         ), earlier AS (
             SELECT DISTINCT ON (repository_id) repository_id, stars, forks
@@ -477,6 +479,7 @@ def _imported_totals(account_id: int, as_of: datetime | None) -> DataFrame:
              WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND source_id = (SELECT source_id FROM last)
                AND captured_at >= (SELECT start_at - least(max_gap, CAST(:span AS interval)) FROM last)
                AND captured_at <= (SELECT start_at FROM last)
+               AND month >= (SELECT {month_of("start_at - max_gap")} FROM last)
              ORDER BY repository_id, captured_at DESC
         ), compared AS (
             SELECT newest.stars, newest.forks, earlier.repository_id IS NOT NULL AS existed,

@@ -15,7 +15,7 @@ from typing import Any
 
 from core.db.partitions import first_of_month
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
-from core.queries.past_counts import OWN_STARS_AT_START, closed_month
+from core.queries.past_counts import OWN_STARS_AT_START, closed_month, month_of, month_stars
 
 DEFINITION = (
     "**Gained**: stars at a repository's last refresh, minus its stars that many days before. A repository that did "
@@ -84,6 +84,7 @@ _GROWTH_CTES = f"""
                     WHERE is_imported AND repository_id = subject.repository_id AND source_id <> 1
                       AND captured_at <= start_at AND captured_at >= start_at - length
                       AND captured_at >= start_at - {IMPORT_MAX_GAP}
+                      AND month >= {month_of("start_at - length")} AND month <= {month_of("start_at")}
                     ORDER BY captured_at DESC, source_id DESC LIMIT 1) AS imported ON true
         )"""  # noqa: S608
 
@@ -93,7 +94,7 @@ GROWTH_CTES = _GROWTH_CTES.format(own_stars_at_start=OWN_STARS_AT_START, month_j
 GROWTH_OF_ALL_CTES = _GROWTH_CTES.format(
     own_stars_at_start=f"""
                            CASE WHEN start_month = ANY(CAST(:main_months AS date[]))
-                                THEN month.stars[nullif(width_bucket(start_at, month.captured_at), 0)]
+                                THEN {month_stars("start_at")}
                                 ELSE {OWN_STARS_AT_START} END""",
     month_join="""
               LEFT JOIN repository_month AS month

@@ -11,6 +11,7 @@ from pandas import DataFrame
 from core import milestones
 from core.db.frames import derived, read_frame
 from core.queries.compared_counts import beside_counts_at
+from core.queries.past_counts import month_of
 from core.queries.repository_base import as_of_values, repository_ctes
 
 WINDOW = timedelta(days=90)
@@ -41,7 +42,8 @@ def ahead(as_of: datetime | None, limit: int = 15, *, vs: datetime | None = None
                                    ORDER BY captured_at)::text
                      FROM repository_snapshot AS snapshot
                     WHERE snapshot.repository_id = candidate.repository_id AND snapshot.source_id = candidate.source_id
-                      AND captured_at > checked_at - CAST(:window AS interval) AND captured_at <= checked_at) AS counts
+                      AND captured_at > checked_at - CAST(:window AS interval) AND captured_at <= checked_at
+                      AND month >= {month_of("checked_at - CAST(:window AS interval)")}) AS counts
           FROM candidate
          WHERE milestone - stars <= 3 * stars_30d
          ORDER BY (milestone - stars)::float / stars_30d, full_name

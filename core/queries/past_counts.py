@@ -1,17 +1,41 @@
 """The counts of repositories at moments of the past: from closed months, and from the snapshots that came later.
 
-`repository_month` holds the snapshots of each repository by month, after the last one before the month, so that the
-counts at a moment are one element of one row; what a source captured from its `closed_until` on is read from
-`repository_snapshot`. Each expression works whatever is closed: nothing, all, or less than was closed before.
+`repository_month` has a row for each repository and month up to its source's `last_month`, so that the counts at a
+moment are one element of one row, or those before the month. Snapshots that are not there yet are in
+`repository_snapshot_open`, none of them before its source's `closed_until`. Each expression works whatever is closed:
+nothing, all, or less than was closed before.
 """
 
-LAST_CLOSED = "closed_until - interval '1 microsecond'"
-"""SQL: the last moment whose counts are in `repository_month`; needs `source`."""
+SNAPSHOT_COLUMNS = ("captured_at", "stars", "forks", "size_kb")
+
+
+def month_of(moment: str) -> str:
+    """Return SQL for the month (UTC) of *moment*, as `repository_month` and `repository_snapshot` name it."""
+    return f"date_trunc('month', ({moment}) AT TIME ZONE 'UTC')::date"
 
 
 def closed_month(moment: str) -> str:
     """Return SQL for the month of `repository_month` that has the counts at *moment*; needs `source`."""
-    return f"least(last_month, (date_trunc('month', least({moment}, {LAST_CLOSED}) AT TIME ZONE 'UTC'))::date)"
+    return f"least(last_month, {month_of(moment)})"
+
+
+def month_value(column: str, place: str) -> str:
+    """Return SQL for one of SNAPSHOT_COLUMNS at *place* of `month`, a row of `repository_month`; none: before it."""
+    number = SNAPSHOT_COLUMNS.index(column)
+    element, before = (f"counts[{place}][{number}]", f"month.{column}_before") if number else (
+        f"captured_at[{place}]", "month.before_at"
+    )  # fmt: skip
+    return f"CASE WHEN {place} > 0 THEN month.{element} ELSE {before} END"
+
+
+def month_columns(place: str) -> str:
+    """Return SQL for all of SNAPSHOT_COLUMNS, as `month_value`."""
+    return ", ".join(f"{month_value(column, place)} AS {column}" for column in SNAPSHOT_COLUMNS)
+
+
+def month_stars(moment: str) -> str:
+    """Return SQL for the stars at *moment* in `month`, the row of `closed_month`."""
+    return month_value("stars", f"width_bucket({moment}, month.captured_at)")
 
 
 OWN_CLOSED_UNTIL = "(SELECT closed_until FROM source WHERE id = 1)"
@@ -20,24 +44,22 @@ OWN_CLOSED_UNTIL = "(SELECT closed_until FROM source WHERE id = 1)"
 # come before imported ones. `:began` is a time before all our captures.
 _NEWEST_CTE = """newest AS (
             SELECT DISTINCT ON (repository_id) repository_id, source_id, captured_at, stars, forks, size_kb
-              FROM (SELECT repository_id, source_id, month.captured_at[place] AS captured_at, stars[place] AS stars,
-                           forks[place] AS forks, size_kb[place] AS size_kb
+              FROM (SELECT repository_id, source_id, {month_columns}
                       FROM source
                       JOIN repository_month AS month
                         ON source_id = source.id AND month = {closed_month}
                      CROSS JOIN LATERAL (
-                           SELECT width_bucket(least(CAST(:until AS timestamptz), {last_closed}),
-                                               month.captured_at) AS place) AS found
-                     WHERE place > 0 {chosen}
+                           SELECT width_bucket(CAST(:until AS timestamptz), month.captured_at) AS place) AS found
+                     WHERE (place > 0 OR before_at IS NOT NULL) {chosen}
                      UNION ALL
                     (SELECT DISTINCT ON (repository_id) repository_id, source_id, captured_at, stars, forks, size_kb
-                       FROM repository_snapshot
+                       FROM repository_snapshot_open
                       WHERE source_id = 1 AND captured_at <= :until
                         AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until}) {chosen}
                       ORDER BY repository_id, captured_at DESC)
                      UNION ALL
                     SELECT repository_id, source_id, captured_at, stars, forks, size_kb
-                      FROM repository_snapshot
+                      FROM repository_snapshot_open
                       JOIN source ON source.id = source_id
                      WHERE source_id <> 1 AND captured_at <= :until
                        AND captured_at >= coalesce(closed_until, '-infinity')
@@ -51,8 +73,8 @@ _NEWEST_CTE = """newest AS (
 def _newest_cte(chosen: str = "") -> str:
     """Return the expression `newest`; *chosen* is a further condition on `repository_id`."""
     return _NEWEST_CTE.format(
+        month_columns=month_columns("place"),
         closed_month=closed_month("CAST(:until AS timestamptz)"),
-        last_closed=LAST_CLOSED,
         own_closed_until=OWN_CLOSED_UNTIL,
         chosen=chosen,
     )
@@ -63,23 +85,28 @@ NEWEST_OF_IDS_CTE = _newest_cte("AND repository_id = ANY(CAST(:ids AS bigint[]))
 
 
 # Our stars of one repository at a moment, by index; null before our first capture.
-_OWN_STARS_AT = """coalesce(
-                   (SELECT stars FROM repository_snapshot
-                     WHERE repository_id = {repository} AND source_id = 1 AND captured_at <= {moment}
-                       AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until})
-                     ORDER BY captured_at DESC LIMIT 1),
-                   (SELECT stars[nullif(width_bucket(least({moment}, {last_closed}), month.captured_at), 0)]
-                      FROM source
-                      JOIN repository_month AS month ON source_id = 1 AND month = {closed_month}
-                     WHERE source.id = 1 AND repository_id = {repository}))"""
+_OWN_STARS_AT = """(SELECT stars
+                      FROM ((SELECT captured_at, stars FROM repository_snapshot_open
+                              WHERE repository_id = {repository} AND source_id = 1 AND captured_at <= {moment}
+                                AND captured_at >= greatest(CAST({began} AS timestamptz), {own_closed_until})
+                              ORDER BY captured_at DESC LIMIT 1)
+                             UNION ALL
+                            SELECT {month_captured_at}, {month_stars}
+                              FROM source
+                              JOIN repository_month AS month
+                                ON source_id = 1 AND month = {closed_month}
+                             WHERE source.id = 1 AND repository_id = {repository}) AS found
+                     ORDER BY captured_at DESC NULLS LAST LIMIT 1)"""
 
 
-def _own_stars_at(repository: str, moment: str) -> str:
+def _own_stars_at(repository: str, moment: str, began: str = ":began") -> str:
     return _OWN_STARS_AT.format(
         repository=repository,
         moment=moment,
+        began=began,
         own_closed_until=OWN_CLOSED_UNTIL,
-        last_closed=LAST_CLOSED,
+        month_captured_at=month_value("captured_at", f"width_bucket({moment}, month.captured_at)"),
+        month_stars=month_stars(moment),
         closed_month=closed_month(moment),
     )
 
@@ -87,3 +114,7 @@ def _own_stars_at(repository: str, moment: str) -> str:
 OWN_STARS_AT_START = _own_stars_at("subject.repository_id", "start_at")
 OWN_STARS_AT_POINT = _own_stars_at("latest.repository_id", "at")
 """SQL: our stars of the repository of `subject` at `start_at`, of `latest` at `at`; they need `:began`."""
+OWN_STARS_BEFORE_LAST = _own_stars_at(
+    "latest.repository_id", "(latest.captured_at - interval '1 microsecond')", "'-infinity'"
+)
+"""SQL: our stars of the repository of `latest` in the snapshot before that of `latest.captured_at`."""

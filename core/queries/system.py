@@ -221,7 +221,7 @@ def data_status() -> DataStatus:
     sql = """
         SELECT version, published_at,
                (SELECT max(right(relname, 7)) FROM pg_class
-                 WHERE relispartition AND relkind = 'r' AND relname LIKE 'repository_snapshot_2%') AS last_month
+                 WHERE relispartition AND relkind = 'r' AND relname LIKE 'repository_snapshot_open_2%') AS last_month
           FROM (SELECT) AS one LEFT JOIN data_version ON true
     """
     return _records(DataStatus, sql)[0]

@@ -16,6 +16,7 @@ from core.alerts.rules import RULE_KINDS
 from core.budget.token_expiry import TokenExpiry
 from core.disk_space import DiskSpace
 from core.queries.freshness import FreshnessCounts, freshness_counts
+from core.queries.past_counts import OWN_STARS_BEFORE_LAST
 from core.queue import abandoned, jobs
 from core.wording import pluralize, quantity, window
 
@@ -93,10 +94,8 @@ SELECT_STAR_DROPS = f"""
            repository.id AS repository_id, stars, drop.lost, CASE WHEN drop.within_days THEN days END AS days
            {CAPTURED_REPOSITORIES}
       LEFT JOIN LATERAL (
-           SELECT snapshot.stars - latest.stars AS lost FROM repository_snapshot AS snapshot
-            WHERE snapshot.repository_id = repository.id AND source_id = 1
-              AND snapshot.captured_at < latest.captured_at AND latest.captured_at >= capture.captured_at
-            ORDER BY snapshot.captured_at DESC LIMIT 1) AS step ON true
+           SELECT {OWN_STARS_BEFORE_LAST} - latest.stars AS lost
+            WHERE latest.captured_at >= capture.captured_at) AS step ON true
      CROSS JOIN LATERAL (
            SELECT lost, within_days FROM (VALUES (- ({GROWN}), true), (step.lost, false)) AS found (lost, within_days)
             WHERE lost >= CAST(settings ->> 'lost' AS integer) AND lost >= share * (stars + lost)

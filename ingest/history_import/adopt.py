@@ -36,7 +36,7 @@ KEEP_IMPORTED_ATTRIBUTES = """
      WHERE first.at < real.first_captured_at
     ON CONFLICT DO NOTHING
 """
-HISTORY_TABLES = ("repository_snapshot", "repository_extra_snapshot", "capture")
+HISTORY_TABLES = ("repository_snapshot_open", "repository_extra_snapshot", "capture")
 # Captures that both have of the same time and source.
 SELECT_DUPLICATE_CAPTURES = """
     SELECT mine.repository_id AS id, mine.captured_at AS at, mine.source_id AS source
@@ -72,7 +72,6 @@ def _adopt(connection: Connection, chosen: str, values: dict[str, object]) -> li
     named_accounts = sorted({pair.named_account for pair in pairs})
     delete_empty_accounts(connection, named_accounts)
     summaries.update_summaries(connection, account_ids=named_accounts)
-    closed_history.rebuild_repositories(connection, sources, [*named, *real])
     for source_id in sources:
         aggregates.update_repository_imports(connection, source_id, real)
         growth.update_import_growth(connection, source_id, real)
@@ -97,6 +96,8 @@ def _move_history(connection: Connection, named: Sequence[int], real: Sequence[i
     sources = connection.scalars(
         text("SELECT DISTINCT source_id FROM capture WHERE repository_id = ANY(CAST(:named AS bigint[]))"), values
     ).all()
+    for source_id in sources:
+        closed_history.move_rows(connection, source_id, named, real)
     _delete_duplicates(connection, values)
     for table in HISTORY_TABLES:
         connection.execute(

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
+from core.queries.past_counts import month_of
+
 UPSERT_REPOSITORY_IMPORTS = """
     WITH span AS (
         SELECT repository_id, min(captured_at) AS first_at, max(captured_at) AS last_at, count(*) AS captures
@@ -19,6 +21,7 @@ UPSERT_REPOSITORY_IMPORTS = """
       LEFT JOIN LATERAL (
            SELECT stars, forks FROM repository_snapshot
             WHERE repository_id = span.repository_id AND captured_at = last_at AND source_id = :source
+              AND month = {month}
             LIMIT 1) AS snapshot ON true
       LEFT JOIN LATERAL (
            SELECT open_issues, open_issues_and_change_requests FROM repository_extra_snapshot
@@ -47,7 +50,7 @@ def update_repository_imports(
     """Update `repository_import` for some repositories or all (None), without growth, which the caller updates next."""
     chosen = "" if repository_ids is None else "AND repository_id = ANY(CAST(:ids AS bigint[]))"
     values = {"source": source_id, "ids": None if repository_ids is None else list(repository_ids)}
-    connection.execute(text(UPSERT_REPOSITORY_IMPORTS.format(chosen=chosen)), values)
+    connection.execute(text(UPSERT_REPOSITORY_IMPORTS.format(chosen=chosen, month=month_of("last_at"))), values)
 
 
 def update_source_interval(connection: Connection, source_id: int) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from core.clock import now_utc
 from core.db.data_version import publish_data_version
-from core.db.partitions import create_partitions
+from core.db.partitions import IMPORTED_TABLES, create_partitions
 from core.errors import BadInput
 from ingest.history_import import adopt, aggregates, matching, run_log, staging, writer
 from ingest.history_import.connection import ImportConnection, import_connection
@@ -146,7 +146,7 @@ def _write_staged(
         if duplicates:
             staged.rejects.add(staging.conflicting_rows(connection))
     if staged.first and staged.last:
-        create_partitions(steps.step, staged.first, staged.last)
+        create_partitions(steps.step, staged.first, staged.last, tables=IMPORTED_TABLES)
     run.rejected, run.rejects_file = staged.rejects.count, staged.rejects.keep()
     _write_batches(steps, run, staged.first, lambda share: progress(int(share * staged.rows), staged.rows))
     if run.written or updated or run.resumes_unfinished:
@@ -190,7 +190,7 @@ def _write_batches(
 def _update_aggregates(connection: Connection, run: run_log.ImportRun) -> None:
     connection.execute(text("SET LOCAL synchronous_commit = on"))
     if run.written >= ANALYZE_MIN_ROWS:
-        connection.execute(text("ANALYZE repository, repository_snapshot, repository_extra_snapshot, capture"))
+        connection.execute(text("ANALYZE repository, repository_month, repository_extra_snapshot, capture"))
     adopted = adopt.adopt_all_imported_history(connection)
     aggregates.update_repository_imports(connection, run.source_id)
     aggregates.update_source_interval(connection, run.source_id)

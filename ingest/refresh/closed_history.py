@@ -1,21 +1,24 @@
-"""Closes history: keeps the snapshots by month in `repository_month` and counts refreshed accounts in `capture_day`.
+"""Closes history: moves snapshots to `repository_month` and counts refreshed accounts in `capture_day`.
 
-What a source captured before its `closed_until` is read from there, what came later from the snapshots and captures
-themselves: without a closed month reading is slower, never wrong. Whoever writes rows older than that lowers it in the
-same transaction (`reopen_own`, `reopen_imported`), or rebuilds what they changed (`rebuild_repositories`).
+Each snapshot is either there or in `repository_snapshot_open`, where whoever writes a capture puts it: nothing of a
+source that is older than its `closed_until`, which a late one lowers in the same transaction (`reopen_own`). Rows of
+`repository_month` are complete up to `last_month` whenever a transaction ends, so that reads are right at any time.
+An import writes there at once (`store_rows`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from typing import Any
 
 import psycopg
 import structlog
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from core.db.partitions import first_of_month, months_between
+from core.db.partitions import first_of_month
+from core.queries.past_counts import month_columns, month_of
 
 log = structlog.get_logger()
 OWN_SOURCE_ID = 1
@@ -37,31 +40,111 @@ SELECT_MONTH_TO_CLOSE = """
                        WHERE source.id = 1)) END AS first_at
       FROM source WHERE id = :source
 """
-# Only rows that differ are written: of the month that is not over, what changed since.
-BUILD_MONTH = """
-    WITH reported AS (
-        SELECT repository_id, captured_at[cardinality(captured_at)] AS captured_at, stars[cardinality(stars)] AS stars,
-               forks[cardinality(forks)] AS forks, size_kb[cardinality(size_kb)] AS size_kb
-          FROM repository_month
-         WHERE source_id = :source AND month = CAST(:month AS date) - interval '1 month' {chosen}
+# Moves the snapshots of a month and repeats the last ones before it. Only rows that differ are written.
+CLOSE_MONTH = f"""
+    WITH moved AS (
+        DELETE FROM repository_snapshot_open
+         WHERE source_id = :source AND captured_at >= :start_at AND captured_at < :end_at
+        RETURNING repository_id, captured_at, stars, forks, size_kb
+    ), merged AS (
+        SELECT repository_id, captured_at, stars, forks, size_kb, true AS is_moved FROM moved
          UNION ALL
-        SELECT repository_id, captured_at, stars, forks, size_kb
-          FROM repository_snapshot
-         WHERE source_id = :source AND captured_at >= :start_at AND captured_at < :end_at {chosen}
+        SELECT repository_id, captured_at, stars, forks, size_kb, false FROM repository_snapshot_closed
+         WHERE source_id = :source AND month = :month AND repository_id IN (SELECT repository_id FROM moved)
+    ), filled AS (
+        SELECT repository_id, array_agg(captured_at ORDER BY captured_at) AS captured_at,
+               array_agg(ARRAY[stars, forks, size_kb] ORDER BY captured_at) AS counts
+          FROM (SELECT DISTINCT ON (repository_id, captured_at) *
+                  FROM merged ORDER BY repository_id, captured_at, is_moved DESC) AS once
+         GROUP BY repository_id
+    ), before AS (
+        SELECT repository_id, {month_columns("cardinality(captured_at)")}
+          FROM repository_month AS month
+         WHERE source_id = :source AND month = CAST(:month AS date) - interval '1 month'
+    ), closed AS (
+        SELECT repository_id, before.captured_at AS before_at, before.stars AS stars_before,
+               before.forks AS forks_before, before.size_kb AS size_kb_before, filled.captured_at, filled.counts
+          FROM before
+          FULL JOIN filled USING (repository_id)
     )
-    INSERT INTO repository_month AS stored (source_id, month, repository_id, captured_at, stars, forks, size_kb)
-    SELECT :source, :month, repository_id, array_agg(captured_at ORDER BY captured_at),
-           array_agg(stars ORDER BY captured_at), array_agg(forks ORDER BY captured_at),
-           array_agg(size_kb ORDER BY captured_at)
-      FROM reported
-     GROUP BY repository_id
-    ON CONFLICT (source_id, month, repository_id) DO UPDATE
-       SET captured_at = excluded.captured_at, stars = excluded.stars, forks = excluded.forks,
-           size_kb = excluded.size_kb
-     WHERE ROW(stored.captured_at, stored.stars, stored.forks, stored.size_kb)
-           IS DISTINCT FROM ROW(excluded.captured_at, excluded.stars, excluded.forks, excluded.size_kb)
-"""
-OF_REPOSITORIES = "AND repository_id = ANY(CAST(:ids AS bigint[]))"
+    INSERT INTO repository_month AS stored (repository_id, source_id, month, before_at, stars_before, forks_before,
+           size_kb_before, captured_at, counts)
+    SELECT closed.repository_id, :source, :month, closed.before_at, closed.stars_before, closed.forks_before,
+           closed.size_kb_before, closed.captured_at, closed.counts
+      FROM closed
+      -- Without this join each row would be locked, differing or not.
+      LEFT JOIN repository_month AS existing
+        ON existing.source_id = :source AND existing.month = :month AND existing.repository_id = closed.repository_id
+     WHERE existing.repository_id IS NULL OR closed.captured_at IS NOT NULL
+        OR ROW(existing.before_at, existing.stars_before, existing.forks_before, existing.size_kb_before)
+           IS DISTINCT FROM ROW(closed.before_at, closed.stars_before, closed.forks_before, closed.size_kb_before)
+    ON CONFLICT (repository_id, source_id, month) DO UPDATE
+       SET before_at = excluded.before_at, stars_before = excluded.stars_before,
+           forks_before = excluded.forks_before, size_kb_before = excluded.size_kb_before,
+           captured_at = coalesce(excluded.captured_at, stored.captured_at),
+           counts = coalesce(excluded.counts, stored.counts)
+"""  # noqa: S608
+# Merges the rows of `given`, which win over stored ones of the same time, and carries the last counts on.
+STORE_ROWS = f"""
+    WITH given AS MATERIALIZED ({{given}}
+    ), first AS (
+        SELECT repository_id, min({month_of("captured_at")}) AS month FROM given GROUP BY repository_id
+    ), merged AS (
+        SELECT repository_id, captured_at, stars, forks, size_kb, true AS is_given FROM given
+         UNION ALL
+        SELECT repository_id, captured_at, stars, forks, size_kb, false
+          FROM first
+          JOIN repository_snapshot_closed AS stored USING (repository_id)
+         WHERE source_id = :source AND stored.month >= first.month
+    ), filled AS (
+        SELECT repository_id, month, row_number() OVER (PARTITION BY repository_id ORDER BY month) AS number,
+               array_agg(captured_at ORDER BY captured_at) AS captured_at,
+               array_agg(ARRAY[stars, forks, size_kb] ORDER BY captured_at) AS counts
+          FROM (SELECT DISTINCT ON (repository_id, captured_at) *, {month_of("captured_at")} AS month
+                  FROM merged ORDER BY repository_id, captured_at, is_given DESC) AS once
+         GROUP BY repository_id, month
+    ), span AS (
+        SELECT repository_id, min(month) AS first_month,
+               greatest(max(month), (SELECT last_month FROM source WHERE id = :source)) AS last_month
+          FROM filled GROUP BY repository_id
+    ), spread AS (
+        SELECT span.repository_id, begins_at::date AS month, first_month, filled.captured_at, filled.counts,
+               -- Whose last counts are those before this month.
+               count(filled.number) OVER (PARTITION BY span.repository_id ORDER BY begins_at)
+               - CASE WHEN filled.number IS NULL THEN 0 ELSE 1 END AS number_before
+          FROM span
+         CROSS JOIN LATERAL generate_series(first_month::timestamp, last_month, '1 month') AS begins_at
+          LEFT JOIN filled ON filled.repository_id = span.repository_id AND filled.month = begins_at::date
+    ), before AS (
+        SELECT repository_id, number, {month_columns("cardinality(captured_at)")}
+          FROM (SELECT *, NULL::timestamptz AS before_at, NULL::int AS stars_before, NULL::int AS forks_before,
+                       NULL::int AS size_kb_before FROM filled) AS month
+         UNION ALL
+        SELECT repository_id, 0, {month_columns("cardinality(captured_at)")}
+          FROM span
+          JOIN repository_month AS month USING (repository_id)
+         WHERE source_id = :source AND month = first_month - interval '1 month'
+    )
+    INSERT INTO repository_month (repository_id, source_id, month, before_at, stars_before, forks_before,
+           size_kb_before, captured_at, counts)
+    SELECT spread.repository_id, :source, spread.month, before.captured_at, before.stars, before.forks,
+           before.size_kb, spread.captured_at, spread.counts
+      FROM spread
+      LEFT JOIN before ON before.repository_id = spread.repository_id AND before.number = number_before
+     ORDER BY spread.month, spread.repository_id
+    ON CONFLICT (repository_id, source_id, month) DO UPDATE
+       SET before_at = excluded.before_at, stars_before = excluded.stars_before,
+           forks_before = excluded.forks_before, size_kb_before = excluded.size_kb_before,
+           captured_at = excluded.captured_at, counts = excluded.counts
+"""  # noqa: S608
+SELECT_MOVED_ROWS = """
+        SELECT pair.real AS repository_id, captured_at, stars, forks, size_kb
+          FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+          JOIN repository_snapshot_closed AS stored ON stored.repository_id = pair.named
+         WHERE source_id = :source AND NOT EXISTS (
+               SELECT FROM capture
+                WHERE capture.repository_id = pair.real AND capture.source_id = stored.source_id
+                  AND capture.captured_at = stored.captured_at)"""
 COUNT_DAYS = """
     INSERT INTO capture_day AS stored (day, accounts)
     SELECT (captured_at AT TIME ZONE 'UTC')::date, count(DISTINCT account_id)
@@ -175,13 +258,21 @@ def open_imported_sources(connection: Connection) -> list[int]:
 
 
 def close_next_month(connection: Connection, source_id: int) -> bool:
-    """Close the next month, or what has become complete of the last one; returns False if there is nothing to do."""
+    """Close the next month, or what has become complete of the last one; returns False if there is nothing to do.
+
+    What was reopened is closed up to the last month at once: the months after it repeat its last counts.
+    """
     if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": CLOSER_LOCK}):
         return False
+    last = connection.scalar(text("SELECT last_month FROM source WHERE id = :source"), {"source": source_id})
     month = _open_month(connection, source_id)
     if month is None:
         return False
-    _close(connection, month)
+    while month:
+        _close(connection, month)
+        month = _open_month(connection, source_id) if last else None
+        if month and month.month > last:
+            break
     return True
 
 
@@ -195,7 +286,7 @@ def _open_month(connection: Connection, source_id: int) -> OpenMonth | None:
 
 
 def _close(connection: Connection, month: OpenMonth) -> None:
-    connection.execute(text(BUILD_MONTH.format(chosen="")), month.values)
+    connection.execute(text(CLOSE_MONTH), month.values)
     if month.source_id == OWN_SOURCE_ID:
         connection.execute(text(COUNT_DAYS), month.values)
     # An older row that was written meanwhile has lowered closing_until.
@@ -208,25 +299,20 @@ def _close(connection: Connection, month: OpenMonth) -> None:
     )
 
 
-def rebuild_repositories(connection: Connection, source_ids: Sequence[int], repository_ids: Sequence[int]) -> None:
-    """Write the closed months of these repositories again, after imported rows were moved, in the same transaction."""
-    values = {"sources": list(source_ids), "ids": list(repository_ids)}
+def store_rows(connection: Connection, source_id: int, given: str, values: Mapping[str, Any]) -> None:
+    """Store snapshots of an imported source: those of the query *given*, which wins over stored ones of the same time.
+
+    given  repository_id, captured_at, stars, forks, size_kb
+    Counts as of a later month than the source's last one are seen once that is closed.
+    """
+    connection.execute(text(STORE_ROWS.format(given=given)), {**values, "source": source_id})
+
+
+def move_rows(connection: Connection, source_id: int, named: Sequence[int], real: Sequence[int]) -> None:
+    """Move imported snapshots from each of *named* to its counterpart in *real*, except those of its captures."""
+    values = {"named": list(named), "real": list(real)}
+    store_rows(connection, source_id, SELECT_MOVED_ROWS, values)
     connection.execute(
-        text(f"DELETE FROM repository_month WHERE source_id = ANY(:sources) {OF_REPOSITORIES}"),  # noqa: S608
-        values,
+        text("DELETE FROM repository_month WHERE source_id = :source AND repository_id = ANY(:named)"),
+        values | {"source": source_id},
     )
-    spans = connection.execute(
-        text(f"""
-            SELECT source_id, last_month, min(captured_at) AS first_at
-              FROM capture
-              JOIN source ON source.id = source_id
-             WHERE source_id = ANY(:sources) AND last_month IS NOT NULL {OF_REPOSITORIES}
-             GROUP BY source_id, last_month
-        """),  # noqa: S608
-        values,
-    ).all()
-    for span in spans:
-        for month in months_between(span.first_at.astimezone(UTC).date(), span.last_month):
-            end_at = start_of_month(first_of_month(month, months_later=1))
-            one = OpenMonth(span.source_id, month, end_at)
-            connection.execute(text(BUILD_MONTH.format(chosen=OF_REPOSITORIES)), one.values | {"ids": values["ids"]})

@@ -182,9 +182,8 @@ SnapshotRow = tuple[int, datetime, int | None, int | None, int | None]
 def write_snapshots(connection: Connection, rows: Sequence[SnapshotRow]) -> None:
     """Insert snapshots (repository, captured_at, stars, forks, size); the caller made sure that none exists yet."""
     if len(rows) >= COPY_MIN_ROWS:
-        statement = (
-            "COPY repository_snapshot (repository_id, captured_at, stars, forks, size_kb) FROM STDIN (FORMAT binary)"
-        )
+        columns = "repository_id, captured_at, stars, forks, size_kb"
+        statement = f"COPY repository_snapshot_open ({columns}) FROM STDIN (FORMAT binary)"
         with psycopg_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
             copy.set_types(["int8", "timestamptz", "int4", "int4", "int4"])
             for row in rows:
@@ -192,7 +191,7 @@ def write_snapshots(connection: Connection, rows: Sequence[SnapshotRow]) -> None
         return
     connection.execute(
         text(
-            "INSERT INTO repository_snapshot (repository_id, captured_at, stars, forks, size_kb)"
+            "INSERT INTO repository_snapshot_open (repository_id, captured_at, stars, forks, size_kb)"
             " VALUES (:id, :at, :stars, :forks, :size)"
         ),
         [dict(zip(("id", "at", "stars", "forks", "size"), row, strict=True)) for row in rows],

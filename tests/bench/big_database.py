@@ -253,8 +253,11 @@ def _copy_history(connection: psycopg.Connection[Any], world: World) -> None:
     ids, at, stars, forks, sizes = (np.concatenate(column) for column in zip(*world.snapshots, strict=True))
     world.snapshots.clear()
     order = np.argsort(at, kind="stable")
+    # An older version has one table of all snapshots.
+    found = connection.execute("SELECT to_regclass('repository_snapshot_open') IS NOT NULL").fetchone()
+    table = "repository_snapshot_open" if found and found[0] else "repository_snapshot"
     copy_array(
-        connection, "repository_snapshot (repository_id, captured_at, stars, forks, size_kb)",
+        connection, f"{table} (repository_id, captured_at, stars, forks, size_kb)",
         ("q", ids[order]), ("q", at[order]), ("i", stars[order]), ("i", forks[order]), ("i", sizes[order]),
     )  # fmt: skip
     # Extras come once a quarter.

@@ -46,7 +46,7 @@ def run() -> list[Measurement]:
         answers = {age: _ask(url, trees[age], servers.redis_url) for age, url in urls.items()}
         figures = [
             *_figures(answers["new"], answers.get("old", {})),
-            *(_bytes_per_row(age, url) for age, url in urls.items()),
+            *(figure for age, url in urls.items() for figure in _bytes_per_row(age, url)),
         ]
         if kept:
             servers.release(wait_seconds=10)
@@ -109,15 +109,21 @@ def _figures(new: dict[str, tuple[float, str]], old: dict[str, tuple[float, str]
     return figures
 
 
-def _bytes_per_row(age: str, url: str) -> Measurement:
+def _bytes_per_row(age: str, url: str) -> list[Measurement]:
+    """Measure what one snapshot costs on disk: the tables of snapshots alone with their keys, then everything."""
     sql = """
-        SELECT sum(pg_total_relation_size(inhrelid))::float / (SELECT count(*) FROM repository_snapshot)
-          FROM pg_inherits WHERE inhparent = 'repository_snapshot'::regclass
+        SELECT sum(pg_total_relation_size(pg_class.oid)) FILTER (WHERE relname ~ '^repository_(snapshot|month)')::float
+                   / min(rows) AS snapshots,
+               sum(pg_total_relation_size(pg_class.oid))::float / min(rows) AS everything
+          FROM pg_class
+         CROSS JOIN (SELECT count(*) AS rows FROM repository_snapshot) AS counted
+         WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
     """
     with psycopg.connect(libpq_url(url)) as connection:
         row = connection.execute(sql).fetchone()
     assert row
-    return Measurement(f"bytes per snapshot row, key included ({age})", row[0], "bytes")
+    names = ("bytes per snapshot row, key included", "bytes per snapshot row, all tables")
+    return [Measurement(f"{name} ({age})", value, "bytes") for name, value in zip(names, row, strict=True)]
 
 
 def libpq_url(url: str) -> str:

@@ -31,8 +31,9 @@ def raw_copy_rate(engine: Engine, rows: list[writer.SnapshotRow]) -> float:
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS floor"))
         connection.execute(
-            text("CREATE TABLE floor (LIKE repository_snapshot, PRIMARY KEY (repository_id, captured_at, source_id))")
-        )
+            text("CREATE TABLE floor (LIKE repository_snapshot_open,"
+                 " PRIMARY KEY (repository_id, captured_at, source_id))")
+        )  # fmt: skip
         connection.execute(text("ALTER TABLE floor ALTER source_id SET DEFAULT 1"))
     started = time.perf_counter()
     with engine.begin() as connection, writer.psycopg_connection(connection).cursor() as cursor:
@@ -46,7 +47,7 @@ def raw_copy_rate(engine: Engine, rows: list[writer.SnapshotRow]) -> float:
 
 def write_snapshots_rate(engine: Engine, rows: list[writer.SnapshotRow]) -> float:
     with engine.begin() as connection:
-        connection.execute(text("TRUNCATE repository_snapshot"))
+        connection.execute(text("TRUNCATE repository_snapshot_open"))
     started = time.perf_counter()
     with engine.begin() as connection:
         writer.write_snapshots(connection, rows)

@@ -32,7 +32,7 @@ from core.db.schema.repositories import (
     repository_language,
     repository_month,
     repository_push,
-    repository_snapshot,
+    repository_snapshot_open,
     repository_summary,
     repository_version,
 )
@@ -83,7 +83,7 @@ __all__ = [
     "repository_language",
     "repository_month",
     "repository_push",
-    "repository_snapshot",
+    "repository_snapshot_open",
     "repository_summary",
     "repository_version",
     "session",

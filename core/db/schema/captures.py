@@ -37,8 +37,8 @@ source = Table(
     timestamp_column("closing_until"),
     Column("last_month", Date),
     comment="Origin of captures: 1 is this installation, each other one an import of somebody else's history."
-    " closed_until: repository_month has everything before it, up to last_month; whoever writes older rows lowers it."
-    " closing_until: the same, while that is being written",
+    " closed_until: repository_snapshot_open has nothing before it; whoever writes older rows lowers it. closing_until:"
+    " the same, while that is being written. last_month: the last one of repository_month",
 )
 
 

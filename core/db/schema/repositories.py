@@ -160,8 +160,8 @@ repository_summary = Table(
 )
 
 
-repository_snapshot = Table(
-    "repository_snapshot",
+repository_snapshot_open = Table(
+    "repository_snapshot_open",
     metadata,
     Column("repository_id", BigInteger, nullable=False),
     timestamp_column("captured_at", required=True),
@@ -169,21 +169,31 @@ repository_snapshot = Table(
     source_id_column(),
     PrimaryKeyConstraint("repository_id", "captured_at", "source_id"),
     postgresql_partition_by="RANGE (captured_at)",
-    comment="Stars, forks and size at one time, stored only when they differ; imported rows are stored as they are",
+    comment="Snapshots that are not in repository_month yet: the view repository_snapshot has all",
 )
 
 
+# The order of the columns leaves no padding between them.
 repository_month = Table(
     "repository_month",
     metadata,
-    source_id_column(),
-    Column("month", Date, nullable=False),
     Column("repository_id", BigInteger, nullable=False),
-    Column("captured_at", ARRAY(DateTime(timezone=True)), nullable=False),
-    *(Column(name, ARRAY(Integer), nullable=False) for name in ("stars", "forks", "size_kb")),
-    PrimaryKeyConstraint("source_id", "month", "repository_id"),
-    comment="The snapshots of one repository in one month (UTC), oldest first, after the last one before the month;"
-    " derived from repository_snapshot up to source.closed_until",
+    timestamp_column("before_at"),
+    Column("month", Date, nullable=False),
+    *count_columns("stars_before", "forks_before", "size_kb_before"),
+    source_id_column(),
+    Column("captured_at", ARRAY(DateTime(timezone=True))),
+    Column("counts", ARRAY(Integer), comment="stars, forks and size_kb of each"),
+    PrimaryKeyConstraint("repository_id", "source_id", "month"),
+    Index(
+        "repository_month_month_idx",
+        "month",
+        "source_id",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": "32", "autosummarize": "on"},
+    ),
+    comment="The snapshots of one repository in one month (UTC), oldest first, null if there is none, and the last one"
+    " before the month: a row for each month from its first snapshot to source.last_month",
 )
 
 

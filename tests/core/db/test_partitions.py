@@ -24,7 +24,7 @@ def backup(committing_database):
 
 def month_exists(engine):
     with engine.connect() as connection:
-        return connection.scalar(text("SELECT to_regclass('repository_snapshot_2031_05') IS NOT NULL"))
+        return connection.scalar(text("SELECT to_regclass('repository_snapshot_open_2031_05') IS NOT NULL"))
 
 
 def test_readers_go_on_while_partitions_wait_for_a_backup(committing_database, backup):
@@ -73,12 +73,15 @@ def test_a_locked_partition_leaves_the_callers_transaction_usable(committing_dat
 def test_a_created_partition_is_like_one_created_in_place(database):
     """Rows of the month go there, and it has the parent's columns, defaults, constraints and indexes."""
     partitions.ensure_partitions(database, MONTH, MONTH)
-    database.execute(text("CREATE TABLE reference PARTITION OF repository_snapshot"
+    database.execute(text("CREATE TABLE reference PARTITION OF repository_snapshot_open"
                           " FOR VALUES FROM ('2031-06-01Z') TO ('2031-07-01Z')"))  # fmt: skip
     database.execute(
-        text("INSERT INTO repository_snapshot (repository_id, captured_at, stars) VALUES (1, '2031-05-31 23:59Z', 5)")
+        text(
+            "INSERT INTO repository_snapshot_open (repository_id, captured_at, stars)"
+            " VALUES (1, '2031-05-31 23:59Z', 5)"
+        )
     )
-    assert database.scalar(text("SELECT source_id FROM repository_snapshot_2031_05")) == 1
+    assert database.scalar(text("SELECT source_id FROM repository_snapshot_open_2031_05")) == 1
 
     def shape(table):
         columns = database.execute(
@@ -97,11 +100,11 @@ def test_a_created_partition_is_like_one_created_in_place(database):
         ).all()  # fmt: skip
         return columns, [one.split("USING")[1] for one in indexes], constraints
 
-    assert shape("repository_snapshot_2031_05") == shape("reference")
+    assert shape("repository_snapshot_open_2031_05") == shape("reference")
     attached = database.scalar(text("SELECT count(*) FROM pg_inherits WHERE inhparent IN (SELECT indexrelid FROM"
-                                    " pg_index WHERE indrelid = 'repository_snapshot'::regclass) AND inhrelid IN"
+                                    " pg_index WHERE indrelid = 'repository_snapshot_open'::regclass) AND inhrelid IN"
                                     " (SELECT indexrelid FROM pg_index WHERE indrelid ="
-                                    " 'repository_snapshot_2031_05'::regclass)"))  # fmt: skip
+                                    " 'repository_snapshot_open_2031_05'::regclass)"))  # fmt: skip
     assert attached == len(shape("reference")[1])
 
 

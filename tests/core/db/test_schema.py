@@ -37,7 +37,7 @@ def test_every_table_has_a_comment(database):
 
 def test_snapshots_without_a_monthly_partition_go_to_the_default_partition_and_are_counted(database):
     database.execute(
-        text("INSERT INTO repository_snapshot (repository_id, captured_at, stars) VALUES (1, '2015-03-04Z', 5)")
+        text("INSERT INTO repository_snapshot_open (repository_id, captured_at, stars) VALUES (1, '2015-03-04Z', 5)")
     )
     assert partitions.count_default_rows(database) == 1
 

@@ -20,7 +20,7 @@ def filled(committing_database):
     """Create a database with an account, its monthly partition, a person and their session; nobody is connected."""
     with committing_database.begin() as connection:
         connection.execute(text("INSERT INTO account (login, github_id) VALUES ('octo;cat''s', 7)"))
-        connection.execute(text("INSERT INTO repository_snapshot VALUES (1, '2019-03-04Z', 5, 1, 2)"))
+        connection.execute(text("INSERT INTO repository_snapshot_open VALUES (1, '2019-03-04Z', 5, 1, 2)"))
         person = connection.scalar(text("INSERT INTO person (username, role) VALUES ('ada', 'admin') RETURNING id"))
         connection.execute(
             text(

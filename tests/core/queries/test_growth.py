@@ -193,7 +193,7 @@ class Writer:
             source_id, key = seed_data.add_source(self.connection, source), self.ids[number]
             for step, stars in rows.items():
                 self.insert(
-                    schema.repository_snapshot,
+                    schema.repository_snapshot_open,
                     repository_id=key,
                     captured_at=at(step),
                     stars=stars,
@@ -235,7 +235,7 @@ class Writer:
             self.update(number, step, account_id=self.accounts[owner], full_name=name, gone_at=None)
         stars, key = life.stars_at(step), self.ids[number]
         if stars != stored["stars"]:
-            self.insert(schema.repository_snapshot, repository_id=key, captured_at=at(step), stars=stars)
+            self.insert(schema.repository_snapshot_open, repository_id=key, captured_at=at(step), stars=stars)
             table = schema.repository_current
             if stored["stars"] is None:
                 known = schema.repository

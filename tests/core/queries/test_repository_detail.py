@@ -82,7 +82,7 @@ def test_a_former_owner_leads_to_its_repositories_under_the_present_name(cat, da
 
 def test_stars_of_all_sources_are_ordered_by_time(cat, database):
     database.execute(
-        insert(schema.repository_snapshot).values(
+        insert(schema.repository_snapshot_open).values(
             repository_id=cat,
             captured_at=seed_data.utc("2026-01-15"),
             stars=20,

@@ -119,10 +119,10 @@ def test_partitions_are_counted_with_their_table(database):
 
     ensure_partitions(database, datetime(2026, 1, 1).date(), datetime(2026, 3, 1).date())  # noqa: DTZ001 - a day
     found = {table.name: table for table in system.table_sizes()}
-    assert found["repository_snapshot"].partitions >= 4  # three months and the default
-    assert not any(name.startswith("repository_snapshot_2") for name in found)
+    assert found["repository_snapshot_open"].partitions >= 4  # three months and the default
+    assert not any(name.startswith("repository_snapshot_open_2") for name in found)
     assert found["person"].partitions == 0
-    assert found["repository_snapshot"].bytes > 0
+    assert found["repository_snapshot_open"].bytes > 0
 
 
 def test_a_slow_query_raises_a_timeout(database, monkeypatch):

@@ -58,7 +58,7 @@ def test_a_star_jump_raises_one_alert_per_window(ingestor, seen):
     ingestor.rows("UPDATE alert_rule SET settings = '{\"gained\": 50, \"share\": 0.0, \"days\": 1}'"
                   " WHERE kind = 'stars_jumped' RETURNING id")  # fmt: skip
     # As if the first look had been a day ago.
-    for table in ("repository_snapshot", "capture"):
+    for table in ("repository_snapshot_open", "capture"):
         ingestor.rows(f"UPDATE {table} SET captured_at = captured_at - interval '25 hours' RETURNING 1")
     ingestor.world.edit.star(full_name, 80)
     ingestor.refresh(login)
@@ -71,7 +71,7 @@ def test_a_star_jump_raises_one_alert_per_window(ingestor, seen):
 
 def all_days_before(ingestor, days):
     """Move everything captured so far into the past."""
-    for table in ("repository_snapshot", "capture", "repository_current"):
+    for table in ("repository_snapshot_open", "capture", "repository_current"):
         ingestor.rows(f"UPDATE {table} SET captured_at = captured_at - make_interval(hours => :hours) RETURNING 1",
                       hours=round(days * 24))  # fmt: skip
     ingestor.rows("UPDATE account SET checked_at = checked_at - make_interval(hours => :hours) RETURNING 1",

@@ -82,9 +82,9 @@ def test_rows_are_imported_unchanged(database: Connection, imported: ImportRows)
 def test_monthly_partitions_are_created_before_the_rows(database: Connection, imported: ImportRows) -> None:
     """No row is stored in a default partition."""
     imported(("2011-05-05", "octo/cat", 1, 1, 1), ("2013-07-31", "octo/cat", 1, 1, 1))
-    assert rows_of(database, "SELECT DISTINCT tableoid::regclass::text FROM repository_snapshot ORDER BY 1") == [
-        ("repository_snapshot_2011_05",),
-        ("repository_snapshot_2013_07",),
+    assert rows_of(database, "SELECT DISTINCT tableoid::regclass::text FROM repository_extra_snapshot ORDER BY 1") == [
+        ("repository_extra_snapshot_2011_05",),
+        ("repository_extra_snapshot_2013_07",),
     ]
 
 

@@ -1,13 +1,16 @@
 """History is closed month by month; whoever writes older rows reopens it, and reads are the same all the while."""
 
 from contextlib import nullcontext
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as some
 from sqlalchemy import Connection, insert, select, text
 
-from core.db import schema
+from core.db import partitions, schema
 from core.db.frames import frame_cache
 from core.queries import coverage, repository_detail
+from core.queries.past_counts import NEWEST_CTE, OWN_STARS_AT_POINT
 from ingest.history_import import adopt
 from ingest.refresh import closed_history, writer
 from tests.seed_data import add_account, add_imported_repository, add_repository, utc
@@ -88,3 +91,158 @@ def test_adopted_history_is_read_from_its_repository_in_closed_months(database):
     months = schema.repository_month
     assert set(database.scalars(select(months.c.repository_id))) == {real}
     assert named != real
+
+
+STEPS = [utc("2026-01-20") + timedelta(days=5 * step, hours=step) for step in range(20)]  # to April
+IMPORTED = 2
+Rows = dict[tuple[int, int, datetime], int | None]
+"""Stars by repository, source and time, in a plain dict."""
+
+
+class Stored:
+    """Snapshots of three repositories as the database has them, and in a plain dict."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection, self.rows = connection, Rows()
+        self.account = add_account(connection, "octo")
+        connection.execute(
+            text("INSERT INTO repository (id, account_id, full_name) OVERRIDING SYSTEM VALUE"
+                 " SELECT id, :account, 'octo/' || id FROM generate_series(1, 3) AS id"), {"account": self.account}
+        )  # fmt: skip
+        connection.execute(
+            text("INSERT INTO source (id, name) OVERRIDING SYSTEM VALUE VALUES (:id, 'elsewhere')"), {"id": IMPORTED}
+        )
+
+    def refresh(self, step: int, repository: int, stars: int) -> None:
+        if (repository, 1, STEPS[step]) in self.rows:
+            return
+        writer.write_snapshots(self.connection, [(repository, STEPS[step], stars, stars // 2, None)])
+        writer.write_capture(self.connection, self.account, STEPS[step], 1, timedelta(hours=6))
+        self.rows[repository, 1, STEPS[step]] = stars
+
+    def close(self, step: int) -> None:
+        closed_history.close_own_history(lambda: nullcontext(self.connection), STEPS[step])
+
+    def import_rows(self, step: int, repository: int, stars: int) -> None:
+        """Five days from *step* on, the second without a number."""
+        given = {STEPS[step] + timedelta(days=day): None if day == 1 else stars + day for day in range(5)}
+        rows = ", ".join(f"({repository}, timestamptz '{at}', {'NULL' if value is None else value})"
+                         for at, value in given.items())  # fmt: skip
+        closed_history.store_rows(
+            self.connection, IMPORTED,
+            "SELECT repository_id, captured_at, stars::int, 0 AS forks, NULL::int AS size_kb"
+            f" FROM (VALUES {rows}) AS one(repository_id, captured_at, stars)", {},
+        )  # fmt: skip
+        first_at = min([*given, *(at for _, source, at in self.rows if source == IMPORTED)])
+        closed_history.reopen_imported(self.connection, IMPORTED, first_at)
+        for at, value in given.items():
+            self.rows[repository, IMPORTED, at] = value
+        self.tell_imports()
+        closed_history.close_imported_history(self.connection, IMPORTED)
+
+    def adopt(self, _: int, named: int, __: int) -> None:
+        """Give the imported snapshots of one repository to the next one, which keeps its own of the same time."""
+        real = named % 3 + 1
+        closed_history.move_rows(self.connection, IMPORTED, [named], [real])
+        for repository, source, at in [key for key in self.rows if key[:2] == (named, IMPORTED)]:
+            stars = self.rows.pop((repository, source, at))
+            self.rows.setdefault((real, source, at), stars)
+        self.tell_imports()
+
+    def tell_imports(self) -> None:
+        self.connection.execute(text("DELETE FROM capture WHERE source_id = :source"), {"source": IMPORTED})
+        self.connection.execute(text("DELETE FROM repository_import"))
+        times: dict[int, list[datetime]] = {}
+        for repository, source, at in self.rows:
+            if source == IMPORTED:
+                times.setdefault(repository, []).append(at)
+        for repository, days in times.items():
+            for at in days:
+                self.connection.execute(
+                    insert(schema.capture).values(repository_id=repository, source_id=IMPORTED, captured_at=at)
+                )
+            self.connection.execute(insert(schema.repository_import).values(
+                repository_id=repository, source_id=IMPORTED, first_at=min(days), last_at=max(days), captures=len(days)
+            ))  # fmt: skip
+
+    def stored_rows(self) -> Rows:
+        rows = self.connection.execute(text("SELECT * FROM repository_snapshot")).all()
+        assert all(row.month == row.captured_at.date().replace(day=1) for row in rows)
+        found = {(row.repository_id, row.source_id, row.captured_at): row.stars for row in rows}
+        assert len(found) == len(rows)
+        return found
+
+    def newest(self, until: datetime) -> dict[int, tuple[int, int | None]]:
+        rows = self.connection.execute(text(f"WITH {NEWEST_CTE} SELECT * FROM newest"), {
+            "until": until, "began": STEPS[0]
+        })  # fmt: skip
+        return {row.repository_id: (row.source_id, row.stars) for row in rows}
+
+    def expected_newest(self, until: datetime) -> dict[int, tuple[int, int | None]]:
+        newest = {}
+        for repository, source, at in sorted(self.rows, key=lambda key: (key[1] == 1, key[2])):
+            if at <= until:
+                newest[repository] = (source, self.rows[repository, source, at])
+        return newest
+
+    def own_stars(self, repository: int, at: datetime) -> int | None:
+        sql = f"""
+            SELECT {OWN_STARS_AT_POINT} FROM (SELECT CAST(:repository AS bigint) AS repository_id) AS latest
+             CROSS JOIN (SELECT CAST(:at AS timestamptz) AS at) AS moment
+        """
+        found: int | None = self.connection.scalar(text(sql), {"repository": repository, "at": at, "began": STEPS[0]})
+        return found
+
+
+STEP = some.integers(0, len(STEPS) - 1)
+MOVES = some.one_of(
+    some.tuples(some.just(Stored.refresh), STEP, some.integers(1, 3), some.integers(0, 99)),
+    some.tuples(some.just(Stored.close), STEP),
+    some.tuples(some.just(Stored.import_rows), STEP, some.integers(1, 3), some.integers(0, 99)),
+    some.tuples(some.just(Stored.adopt), STEP, some.integers(1, 3), some.integers(0, 99)),
+)
+
+
+@settings(
+    max_examples=40, phases=[Phase.explicit, Phase.generate, Phase.shrink], deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(some.lists(MOVES, min_size=3, max_size=14), some.lists(STEP, min_size=2, max_size=2))
+def test_nothing_is_lost_or_changed_by_closing_in_any_order(database, moves, steps):
+    """Refreshes, late ones too, imports that overlap, adoptions and closings up to any moment: all snapshots are
+    there once, and the counts at any moment are those of a plain list of rows."""
+    with database.begin_nested() as savepoint:
+        stored = Stored(database)
+        for move, *values in moves:
+            move(stored, *values)
+            assert stored.stored_rows() == stored.rows
+        months = [utc("2026-03-01"), utc("2026-03-01") - timedelta(microseconds=1)]
+        for until in [*months, *(STEPS[step] for step in steps), STEPS[-1] + timedelta(days=90)]:
+            expected = stored.expected_newest(until)
+            assert stored.newest(until) == expected
+            for repository in (1, 2, 3):
+                own = [(at, stars) for (id_, source, at), stars in stored.rows.items()
+                       if id_ == repository and source == 1 and at <= until]  # fmt: skip
+                assert stored.own_stars(repository, until) == (max(own)[1] if own else None)
+        savepoint.rollback()
+
+
+def test_partitions_whose_snapshots_are_closed_are_dropped(committing_database):
+    """January is closed and dropped, but not while a transaction still sees its rows; an open one stays."""
+    with committing_database.begin() as connection:
+        partitions.ensure_partitions(connection, date(2026, 1, 1), date(2026, 3, 1))
+        account = add_account(connection, "octo")
+        for day in ("2026-01-05", "2026-02-03"):
+            writer.write_snapshots(connection, [(1, utc(day), 5, 0, 10)])
+            writer.write_capture(connection, account, utc(day), 1, timedelta(hours=6))
+    with committing_database.connect().execution_options(isolation_level="REPEATABLE READ") as reader:
+        counted = text("SELECT count(*) FROM repository_snapshot")
+        assert reader.scalar(counted) == 2
+        closed_history.close_own_history(committing_database.begin, utc("2026-02-02"))
+        assert partitions.drop_emptied_partitions(committing_database, date(2026, 2, 1)) == 0
+        assert reader.scalar(counted) == 2
+    assert partitions.drop_emptied_partitions(committing_database, date(2026, 2, 1)) == 1
+    with committing_database.connect() as connection:
+        assert connection.scalar(counted) == 2
+        assert connection.scalar(text("SELECT count(*) FROM repository_snapshot_open")) == 1
+        assert connection.scalar(text("SELECT to_regclass('repository_snapshot_open_2026_01')")) is None

@@ -65,7 +65,7 @@ class GrowthRows:
     def saw(self, repository: int, at: datetime, stars: int, source: int = 1) -> None:
         """Add a stored change, or a row of the imported source."""
         self.run(
-            "INSERT INTO repository_snapshot (repository_id, captured_at, stars, source_id)"
+            "INSERT INTO repository_snapshot_open (repository_id, captured_at, stars, source_id)"
             " VALUES (:id, :at, :stars, :source)",
             id=repository,
             at=at,

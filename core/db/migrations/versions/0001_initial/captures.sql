@@ -10,7 +10,7 @@ CREATE TABLE source (
     CONSTRAINT source_pkey PRIMARY KEY (id),
     CONSTRAINT source_name_key UNIQUE (name)
 );
-COMMENT ON TABLE source IS 'Origin of captures: 1 is this installation, each other one an import of somebody else''s history. closed_until: repository_month has everything before it, up to last_month; whoever writes older rows lowers it. closing_until: the same, while that is being written';
+COMMENT ON TABLE source IS 'Origin of captures: 1 is this installation, each other one an import of somebody else''s history. closed_until: repository_snapshot_open has nothing before it; whoever writes older rows lowers it. closing_until: the same, while that is being written. last_month: the last one of repository_month';
 COMMENT ON COLUMN source.cadence IS 'usual interval between two captures; null until estimated';
 
 INSERT INTO source (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'github');

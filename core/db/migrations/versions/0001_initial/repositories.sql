@@ -129,30 +129,53 @@ COMMENT ON TABLE repository_summary IS 'One row per repository with what pages l
 COMMENT ON COLUMN repository_summary.language IS 'the present name of the primary language';
 COMMENT ON COLUMN repository_summary.own_checked_at IS 'its last capture, where that is not the last refresh of its account';
 
-CREATE TABLE repository_snapshot (
+CREATE TABLE repository_snapshot_open (
     repository_id BIGINT NOT NULL,
     captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
     stars INTEGER,
     forks INTEGER,
     size_kb INTEGER,
     source_id SMALLINT DEFAULT 1 NOT NULL,
-    CONSTRAINT repository_snapshot_pkey PRIMARY KEY (repository_id, captured_at, source_id)
+    CONSTRAINT repository_snapshot_open_pkey PRIMARY KEY (repository_id, captured_at, source_id)
 ) PARTITION BY RANGE (captured_at);
-COMMENT ON TABLE repository_snapshot IS 'Stars, forks and size at one time, stored only when they differ; imported rows are stored as they are';
+COMMENT ON TABLE repository_snapshot_open IS 'Snapshots that are not in repository_month yet: the view repository_snapshot has all';
 
-CREATE TABLE repository_snapshot_default PARTITION OF repository_snapshot DEFAULT;
+CREATE TABLE repository_snapshot_open_default PARTITION OF repository_snapshot_open DEFAULT;
 
 CREATE TABLE repository_month (
-    source_id SMALLINT DEFAULT 1 NOT NULL,
-    month DATE NOT NULL,
     repository_id BIGINT NOT NULL,
-    captured_at TIMESTAMP WITH TIME ZONE[] NOT NULL,
-    stars INTEGER[] NOT NULL,
-    forks INTEGER[] NOT NULL,
-    size_kb INTEGER[] NOT NULL,
-    CONSTRAINT repository_month_pkey PRIMARY KEY (source_id, month, repository_id)
+    before_at TIMESTAMP WITH TIME ZONE,
+    month DATE NOT NULL,
+    stars_before INTEGER,
+    forks_before INTEGER,
+    size_kb_before INTEGER,
+    source_id SMALLINT DEFAULT 1 NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE[],
+    counts INTEGER[],
+    CONSTRAINT repository_month_pkey PRIMARY KEY (repository_id, source_id, month)
 );
-COMMENT ON TABLE repository_month IS 'The snapshots of one repository in one month (UTC), oldest first, after the last one before the month; derived from repository_snapshot up to source.closed_until';
+CREATE INDEX repository_month_month_idx ON repository_month USING brin (month, source_id) WITH (pages_per_range = 32, autosummarize = on);
+COMMENT ON TABLE repository_month IS 'The snapshots of one repository in one month (UTC), oldest first, null if there is none, and the last one before the month: a row for each month from its first snapshot to source.last_month';
+COMMENT ON COLUMN repository_month.counts IS 'stars, forks and size_kb of each';
+
+CREATE VIEW repository_snapshot_closed AS
+SELECT repository_id, one.captured_at, counts[place][1] AS stars, counts[place][2] AS forks,
+       counts[place][3] AS size_kb, source_id, month
+  FROM repository_month
+ CROSS JOIN LATERAL (
+       SELECT at, place::int FROM unnest(repository_month.captured_at) WITH ORDINALITY AS at (at, place)
+       ) AS one (captured_at, place);
+COMMENT ON VIEW repository_snapshot_closed IS 'The snapshots in repository_month, one row each';
+
+-- A condition on `month` beside that on `captured_at` spares reading the other months.
+CREATE VIEW repository_snapshot AS
+SELECT repository_id, captured_at, stars, forks, size_kb, source_id,
+       date_trunc('month', captured_at AT TIME ZONE 'UTC')::date AS month
+  FROM repository_snapshot_open
+ UNION ALL
+SELECT repository_id, captured_at, stars, forks, size_kb, source_id, month
+  FROM repository_snapshot_closed;
+COMMENT ON VIEW repository_snapshot IS 'Stars, forks and size at one time, stored only when they differ; imported rows are stored as they are. month: that of captured_at (UTC)';
 
 CREATE TABLE repository_extra_snapshot (
     repository_id BIGINT NOT NULL,
