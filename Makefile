@@ -30,6 +30,8 @@ run: environment
 demo: environment
 	@exec $(PY) -m core up --demo
 
+# Without compiled files each worker would compile all tests, and each process that a test starts the whole product.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: setup
 	@CHROMIUM="$$(sh .ci/browser)" || exit 1; export CHROMIUM; exec $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(TESTS)
 

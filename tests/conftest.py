@@ -5,11 +5,12 @@ A test that touches the database asks for `database` (its own transaction, rolle
 """
 
 import fcntl
+import importlib
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -50,6 +51,18 @@ def pytest_configure(config: pytest.Config) -> None:
         folder.chmod(0o711)
         os.environ[SERVERS_FOLDER_VARIABLE] = str(folder)
         config.add_cleanup(lambda: _remove(folder))
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Import the tests in another order in each xdist worker, so that each compiles its share for all of them."""
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if not worker or session.config.args != ["tests"]:
+        return
+    files = sorted((PROJECT / "tests").rglob("test_*.py"))
+    start = len(files) * int(worker.removeprefix("gw")) // workers
+    for file in (*files[start:], *files[:start]):
+        with suppress(Exception):  # collection reports it
+            importlib.import_module(".".join(file.relative_to(PROJECT).with_suffix("").parts))
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
