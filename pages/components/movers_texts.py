@@ -41,7 +41,7 @@ def before_texts(rows: DataFrame) -> "Series[Any]":
     """Return what follows a bar's text where the growth is compared with another time: `, was +20`."""
     if "growth_vs" not in rows:
         return Series("", index=rows.index, dtype=str)
-    return rows["growth_vs"].map(lambda growth: f", was {signed_number(growth)}")
+    return rows["growth_vs"].map(lambda growth: f", was {signed_number(growth)}").astype(str)
 
 
 def movers_table(rows: DataFrame) -> DataFrame:
