@@ -8,9 +8,18 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.emoji import render_shortcodes
-from core.queries import account_portfolio, account_repositories, accounts, empty_reasons, growth, peers
+from core.queries import (
+    account_portfolio,
+    account_repositories,
+    accounts,
+    empty_reasons,
+    growth,
+    peers,
+    repository_facts,
+)
 from core.queries import changes as changes_queries
-from pages.components import columns, definitions, labels
+from core.queries.attributes import owned_repository_ids
+from pages.components import chart_marks, columns, definitions, labels
 from pages.components.as_of import page_links, selected_as_of, selected_vs, unknown_sentence
 from pages.components.format import day
 from pages.components.history_cell import line_cell
@@ -39,11 +48,16 @@ if totals := accounts.totals(account.account_id, as_of):
 """
 ## Popularity
 """
+changes = changes_queries.ledger(as_of, login=account.current_login, limit=MAX_CHANGES).drop(columns="entry")
+releases = repository_facts.releases_of(owned_repository_ids(account.account_id, as_of), as_of)
+happened = chart_marks.chosen_marks(repository_facts.events(releases, changes, named=True))
+hint = chart_marks.reading_hint(happened)
 line_cell(
     "How many stars do its repositories have together?",
-    f"Current stars of all its repositories together.{account_header.imported_sentence(history)} Grey: not collected.",
+    f"Current stars of all its repositories together.{account_header.imported_sentence(history)} Grey: not collected.{hint}",
     history,
     intervals,
+    happened=happened,
     y="stars",
     name="account-stars",
     until=until,
@@ -58,6 +72,7 @@ with left:
         "Followers on GitHub, one point per change.",
         accounts.with_followers(history),
         intervals[intervals["source_id"] == 1],
+        happened=happened,
         y="followers",
         name="account-followers",
         until=until,
@@ -71,6 +86,7 @@ with right:
         "The number of repositories that the totals add up.",
         history,
         intervals,
+        happened=happened,
         y="repositories",
         name="account-repositories-known",
         until=until,
@@ -143,7 +159,6 @@ table_cell(
 """
 ## Changes
 """
-changes = changes_queries.ledger(as_of, login=account.current_login, limit=MAX_CHANGES).drop(columns="entry")
 table_cell(
     "What changed about it and its repositories?",
     "Names, owners, licences, archiving and the like; newest first.",

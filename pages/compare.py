@@ -9,8 +9,9 @@ import streamlit as st
 
 from core import comparison
 from core.charts import comparison as charts
+from core.charts import marks
 from core.queries import compare, growth, peers
-from pages.components import columns
+from pages.components import chart_marks, columns
 from pages.components.as_of import selected_as_of, selected_vs
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
@@ -37,14 +38,20 @@ series = indexed.rows
 compared = (
     charts.Earlier(vs, as_of or datetime.now(UTC).replace(second=0, microsecond=0)) if vs and align == "date" else None
 )
+happened = None
+if align == "date" and view == "together":
+    happened = chart_marks.chosen_marks(compare.events(choice.subjects, as_of))
 tracks = compare_cells.tracks(choice.subjects, series, intervals, align)
 draw = {"together": charts.together, "panels": charts.panels}[view]
 cell(
     compare_cells.question(measure, align),
-    compare_cells.how_to_read(choice.subjects, indexed, align, scale, vs if compared else None),
+    compare_cells.how_to_read(choice.subjects, indexed, align, scale, vs if compared else None)
+    + chart_marks.reading_hint(happened),
     series,
     name=f"compare-{measure}",
-    chart=drawn(draw, tracks, scale, theme(), unit=measure, by_age=align == "age", compared=compared),
+    chart=drawn(
+        marks.marked, draw, happened, tracks, scale, theme(), unit=measure, by_age=align == "age", compared=compared
+    ),
     alt=compare_cells.lines_alt(series, measure),
     rows=series.drop(columns="source_id"),
     definition=f"{compare_cells.MEASURE_DEFINITIONS[choice.kind]}\n\n{comparison.INDEX_DEFINITION}",

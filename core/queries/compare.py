@@ -11,7 +11,8 @@ from pandas import DataFrame, Series
 from core import comparison
 from core.db.frames import derived
 from core.difference import with_differences
-from core.queries import accounts, peers, repository_detail, sql_display, star_history
+from core.queries import accounts, changes, peers, repository_detail, repository_facts, sql_display, star_history
+from core.queries.attributes import owned_repository_ids
 from core.wording import DAYS_PER_YEAR, SECONDS_PER_DAY
 
 Kind = Literal["account", "repository"]
@@ -21,6 +22,7 @@ MEASURES: dict[Kind, tuple[Measure, ...]] = {
     "account": ("stars", "forks", "followers"),
     "repository": ("stars", "forks"),
 }
+MAX_CHANGES = 1_000
 COMPARED_COLUMNS = ("stars", "forks", "followers", "repositories")
 LATEST_TYPES = {
     **dict.fromkeys(("id", "stars", "forks", "gained", "gained_days", "followers", "repositories"), "Int64"),
@@ -124,20 +126,55 @@ def series(subjects: Sequence[Subject], measure: Measure, as_of: datetime | None
     at                  timestamp, when it was captured
     age_years           float, age of the subject then; null where its creation is unknown, and before it
     value               int
-    source_id, source   1 and GitHub for this installation, others are imports
+    source_id, source   1 and GitHub for this installation; stars by day of giving before it; others are imports
     """
     read = {"account": accounts.history, "repository": star_history.star_series}
-    frames = [read[one.kind](one.id, as_of) for one in subjects]
-    parts = [_last_of_each_day(frame, one, measure) for one, frame in zip(subjects, frames, strict=True)]
+    frames, parts = [], []
+    for one in subjects:
+        found = [read[one.kind](one.id, as_of)]
+        if one.kind == "repository" and measure == "stars":
+            given = star_history.stars_before_captures(one.id, as_of)
+            found += [] if given.empty else [given]
+        frames += found
+        parts.append(_last_of_each_day(pd.concat(found, ignore_index=True), one, measure))
     combined = pd.concat(parts, ignore_index=True)
     combined.attrs = _combined_attrs(frames)
     return combined
 
 
+def events(subjects: Sequence[Subject], as_of: datetime | None) -> DataFrame:
+    """Return what happened to the subjects, for marks on charts: see `repository_facts.events`."""
+    releases, entries = [], []
+    for one in subjects:
+        if one.kind == "repository":
+            releases.append(repository_facts.releases_of([one.id], as_of))
+            entries.append(changes.ledger(as_of, repository_id=one.id, limit=MAX_CHANGES))
+        else:
+            releases.append(repository_facts.releases_of(owned_repository_ids(one.id, as_of), as_of))
+            login = one.current_name
+            entries.append(changes.ledger(as_of, login=login, limit=MAX_CHANGES))
+    return pd.concat(
+        [repository_facts.events(*parts, named=True) for parts in zip(releases, entries, strict=True)]
+    ).sort_values("at", ignore_index=True)
+
+
 def coverage_intervals(subjects: Sequence[Subject], as_of: datetime | None) -> dict[str, DataFrame]:
     """Return when each subject was captured, by its name: `coverage_intervals` of `accounts` or `star_history`."""
-    read = {"account": accounts.coverage_intervals, "repository": star_history.coverage_intervals}
-    return {one.name: read[one.kind](one.id, as_of) for one in subjects}
+    return {
+        one.name: accounts.coverage_intervals(one.id, as_of) if one.kind == "account" else _intervals(one.id, as_of)
+        for one in subjects
+    }
+
+
+def _intervals(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """Return when a repository was captured, and before that the time whose stars are known by day of giving."""
+    captured = star_history.coverage_intervals(repository_id, as_of)
+    given = star_history.stars_before_captures(repository_id, as_of)
+    if given.empty:
+        return captured
+    first, last = given["captured_at"].iloc[0], given["captured_at"].iloc[-1]
+    known = {"source_id": star_history.BY_DAY_SOURCE_ID, "source": star_history.BY_DAY_SOURCE, "from_at": [first]}
+    return pd.concat([DataFrame({**known, "to_at": [last], "overdue_at": [last], "captures": [1]}), captured])
 
 
 @dataclass(frozen=True)

@@ -110,15 +110,39 @@ def star_bursts(days: DataFrame, releases: DataFrame, changes: DataFrame) -> Dat
     return derived(frame, days)
 
 
-def events(releases: DataFrame, changes: DataFrame) -> DataFrame:
+def releases_of(repository_ids: list[int], as_of: datetime | None, limit: int = 1_000) -> DataFrame:
+    """List the newest `releases` of several repositories, newest first.
+
+    repository         its name at that time
+    tag, published_at  as in `releases`
+    """
+    sql = f"""
+        WITH {repository_attributes(as_of)}
+        SELECT full_name AS repository, tag, coalesce(release.published_at, release.created_at) AS published_at
+          FROM release
+          JOIN attributes USING (repository_id)
+         WHERE release.repository_id = ANY(CAST(:ids AS bigint[]))
+           AND coalesce(release.published_at, release.created_at) <= :until
+           AND (release.gone_at IS NULL OR release.gone_at > :until)
+         ORDER BY published_at DESC, release.github_id DESC
+         LIMIT :limit
+    """  # noqa: S608
+    return read_frame(sql, ids=repository_ids, until=as_of_or_end_of_today(as_of), limit=limit, **as_of_values(as_of))
+
+
+def events(releases: DataFrame, changes: DataFrame, *, named: bool = False) -> DataFrame:
     """Return what is marked on charts, frames of `releases` and `core.queries.changes.ledger`, oldest first.
 
     at    timestamp
-    what  text: `release v1.0`, `renamed`
+    what  text: `release v1.0`, `renamed`; with *named* after the name, for releases of `releases_of`
     kind  release or change
     """
-    released = DataFrame({"at": releases["published_at"], "what": "release " + releases["tag"].astype(str)})
-    what = [LABELS.get(kind, kind) for kind in changes["kind"]]
+    tags = "release " + releases["tag"].astype(str)
+    what = pd.Series([LABELS.get(kind, kind) for kind in changes["kind"]], index=changes.index, dtype="string")
+    if named:
+        tags = releases["repository"].astype(str) + ": " + tags
+        what = changes["repository"].astype("string").fillna(changes["account"].astype("string")) + " " + what
+    released = DataFrame({"at": releases["published_at"], "what": tags})
     changed = DataFrame({"at": changes["detected_at"], "what": what})
     parts = (released.assign(kind="release"), changed.assign(kind="change"))
     found = pd.concat([part.astype({"at": "datetime64[us, UTC]", "what": "string"}) for part in parts])

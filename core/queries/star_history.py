@@ -9,6 +9,7 @@ from core.queries.accounts import LatestCapture
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP
 
+BY_DAY_SOURCE_ID, BY_DAY_SOURCE = 0, "GitHub, by day of giving"
 # Every capture of one repository by `:until`, and how long the next one may take without a gap.
 CAPTURES_CTES = f"""first AS (
             SELECT min(captured_at) AS at FROM repository_snapshot
@@ -47,6 +48,48 @@ def star_series(repository_id: int, as_of: datetime | None) -> DataFrame:
          ORDER BY captured_at, source_id
     """
     return read_frame(sql, repository_id=repository_id, until=as_of_or_end_of_today(as_of))
+
+
+def stars_before_captures(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """Return the stars at the end of each day before our first capture, as `star_series` has them, oldest first.
+
+    From the first star on, added up by day of giving: stars that were withdrawn before that was read are not in it.
+    Empty where the days back to the first star have not all been read by then.
+    """
+    sql = """
+        WITH complete AS (
+            -- Filled back from the newest day: once the oldest is known, all are; a later gap is filled again.
+            SELECT FROM star_backfill
+             WHERE repository_id = :repository_id
+               AND (next_page IS NULL
+                    OR first_day > (SELECT min(day) FROM star_day WHERE repository_id = :repository_id))
+               AND (SELECT min(day) FROM star_day WHERE repository_id = :repository_id AND captured_at <= :until)
+                   = (SELECT min(day) FROM star_day WHERE repository_id = :repository_id)
+        ), first AS (
+            SELECT coalesce(min(captured_at), :until) AS at FROM repository_snapshot
+             WHERE repository_id = :repository_id AND source_id = 1 AND captured_at <= :until
+        ), newest AS (
+            SELECT DISTINCT ON (day) day, stars FROM star_day
+             WHERE repository_id = :repository_id AND captured_at <= :until AND EXISTS (SELECT FROM complete)
+             ORDER BY day, captured_at DESC
+        ), added AS (
+            SELECT (day + 1)::timestamp AT TIME ZONE 'America/Los_Angeles' AS captured_at,
+                   (sum(stars) OVER (ORDER BY day))::bigint AS stars
+              FROM newest
+        )
+        SELECT added.captured_at, added.stars, CAST(NULL AS bigint) AS forks, CAST(:source_id AS int) AS source_id,
+               CAST(:source AS text) AS source
+          FROM added CROSS JOIN first
+         WHERE added.captured_at < first.at
+         ORDER BY added.captured_at
+    """
+    return read_frame(
+        sql,
+        repository_id=repository_id,
+        until=as_of_or_end_of_today(as_of),
+        source_id=BY_DAY_SOURCE_ID,
+        source=BY_DAY_SOURCE,
+    )
 
 
 def coverage_gaps(repository_id: int, as_of: datetime | None) -> DataFrame:

@@ -47,7 +47,9 @@ def how_to_read(
     subjects: Sequence[Subject], indexed: Indexed, align: Align, scale: Scale, vs: datetime | None = None
 ) -> str:
     """Say what the axes are and which lines are missing."""
-    parts = ["A line ends where nobody refreshed; imported history is thin."]
+    parts = [
+        "A line ends where nobody refreshed. Thin: imported history, and before our first refresh stars by day of giving."
+    ]
     if vs is not None:
         parts.append(f"Dotted: the same up to {moment(vs)}, moved so that both end together.")
     if scale == "indexed":

@@ -1,8 +1,10 @@
 """Accounts and repositories side by side: which they are, their numbers over time, their differences."""
 
+from datetime import date
+
 import pandas as pd
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from core.db import schema
 from core.db.data_version import publish_data_version
@@ -129,3 +131,44 @@ def test_accounts_are_compared_by_their_totals(stored, database):
     assert pd.isna(rows["followers"].iloc[1])
     followers = compare.series(chosen("octo", "cat"), "followers", None)
     assert followers["name"].unique().tolist() == ["octo"]
+
+
+def add_star_days(database, repository_id, days, *, read_at, next_page=None):
+    rows = [
+        {"repository_id": repository_id, "day": day, "captured_at": utc(read_at), "stars": count}
+        for day, count in days.items()
+    ]
+    database.execute(insert(schema.star_day), rows)
+    database.execute(
+        insert(schema.star_backfill).values(
+            repository_id=repository_id, first_day=min(days), next_page=next_page,
+            completed_at=None if next_page else utc(read_at),
+        )
+    )  # fmt: skip
+    publish_data_version(database)
+
+
+DAYS = {date(2024, 2, 1): 3, date(2024, 2, 5): 4, date(2026, 1, 2): 100}
+
+
+def test_stars_by_day_of_giving_lead_from_the_first_star_to_the_first_capture(stored, database):
+    """3, then 7; those of 2026-01-02 are after the first capture. A day of Los Angeles ends at 8:00 UTC."""
+    cat = chosen("octo/cat")
+    add_star_days(database, cat[0].id, DAYS, read_at="2026-01-04")
+    rows = compare.series(cat, "stars", None)
+    assert rows["value"].tolist() == [3, 7, 100, 200]
+    assert rows["source"].tolist() == ["GitHub, by day of giving"] * 2 + ["GitHub"] * 2
+    assert rows["at"].iloc[0] == utc("2024-02-02 08:00")
+    intervals = compare.coverage_intervals(cat, None)["octo/cat"]
+    assert intervals["from_at"].tolist() == [utc("2024-02-02 08:00"), utc("2026-01-01")]
+    assert inline_parameters(rows.attrs["sql"], rows.attrs["values"]).count("star_day") > 1
+
+
+def test_stars_by_day_are_not_added_up_before_all_are_known(stored, database):
+    cat, before_the_reading = chosen("octo/cat"), utc("2026-01-03 23:00")
+    add_star_days(database, cat[0].id, DAYS, read_at="2026-01-04", next_page=2)
+    assert compare.series(cat, "stars", None)["value"].tolist() == [100, 200]
+    database.execute(update(schema.star_backfill).values(next_page=None, completed_at=utc("2026-01-05")))
+    publish_data_version(database)
+    assert compare.series(cat, "stars", before_the_reading)["value"].tolist() == [100, 200]
+    assert compare.series(cat, "forks", None)["source"].unique().tolist() == ["GitHub"]

@@ -22,7 +22,7 @@ router = APIRouter(tags=["compare"])
 class ComparedNumber(ComparedRow):
     """The last number of one account or repository on a day on which it changed."""
 
-    KEY = ("name", "source")
+    KEY = ("name",)
     COMPARED = ("value",)
     IS_SERIES = True
 
