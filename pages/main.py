@@ -104,7 +104,7 @@ def show_requested_page(live: LiveSession) -> None:
     """Show the requested page, unless the reader's page limit is reached."""
     structlog.contextvars.bind_contextvars(user=live.identity.username, address=current.origin().address)
     st.logo(PAGES_DIR / "static" / "logo.svg", size="large", link=None, icon_image=PAGES_DIR / "static" / "favicon.svg")
-    page = st.navigation(navigation.pages_for(live.identity))
+    page = st.navigation(navigation.pages_for(live.identity), expanded=True)
     st.set_page_config(page_title=f"{page.title} · Almanac")
     for key, path in current.SHOWN_ONCE_PAGES.items():
         if page.url_path != path:

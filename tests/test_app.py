@@ -40,7 +40,7 @@ SECRET_NAME = "kept-from-strangers"
 PAGES = tuple(
     dict.fromkeys(
         (
-            *(entry.path for entries in MENU.values() for entry in entries),
+            *(entry.path for entry in MENU),
             *("repository", "compare", "movers", "changes", "tracking", "ingestion", "sign_in", "main", "nothing"),
         )
     )

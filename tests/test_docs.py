@@ -17,7 +17,7 @@ ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_names_every_page():
-    for entry in navigation.all_entries():
+    for entry in navigation.MENU:
         assert f"`/{entry.path}` {entry.title}" in README or f"`/{entry.path}`" in README, entry.path
 
 

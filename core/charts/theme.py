@@ -26,7 +26,7 @@ class Theme:
     series: tuple[str, ...]
 
 
-SERIES = ("#0284c7", "#f59e0b", "#10b981", "#8b5cf6", "#ef4444", "#14b8a6", "#ec4899", "#64748b")
+SERIES = ("#0270ad", "#f59e0b", "#10b981", "#8b5cf6", "#ef4444", "#14b8a6", "#ec4899", "#64748b")
 LIGHT = Theme(
     dark=False,
     text="#0f172a",
@@ -34,8 +34,8 @@ LIGHT = Theme(
     grid="#e9eef4",
     surface="#ffffff",
     background="#ffffff",
-    accent="#0284c7",
-    fill="rgba(2, 132, 199, 0.10)",
+    accent="#0270ad",
+    fill="rgba(2, 112, 173, 0.10)",
     gap="rgba(100, 116, 139, 0.14)",
     imported="#64748b",
     imported_fill="rgba(100, 116, 139, 0.08)",

@@ -40,55 +40,44 @@ class PageEntry:
         )
 
 
-MENU: dict[str, tuple[PageEntry, ...]] = {
-    "": (PageEntry("", ":material/space_dashboard:", "overview.py"),),
-    "Read": (
-        PageEntry("account", ":material/person:"),
-        PageEntry("repositories", ":material/table_rows:"),
-        PageEntry("repository", ":material/book_2:"),
-        PageEntry("compare", ":material/compare_arrows:"),
-        PageEntry("languages", ":material/donut_large:"),
-        PageEntry("movers", ":material/trending_up:"),
-        PageEntry("changes", ":material/history:"),
-        PageEntry("scene", ":material/location_city:"),
-        PageEntry("alerts", ":material/notifications:"),
-    ),
-    "Admin": (
-        PageEntry("tracking", ":material/playlist_add_check:"),
-        PageEntry("ingestion", ":material/sync:"),
-        PageEntry("people", ":material/group:"),
-        PageEntry("system", ":material/monitor_heart:"),
-    ),
-    "You": (
-        PageEntry("search", ":material/search:", in_menu=False),
-        PageEntry("profile", ":material/account_circle:", "profile_page.py", in_menu=False),
-        PageEntry("reset", in_menu=False),
-        PageEntry("register", in_menu=False),
-    ),
-}
-
-
-def all_entries() -> list[PageEntry]:
-    return [entry for entries in MENU.values() for entry in entries]
+# One list: Streamlit draws sections of a menu as a list without items, which screen readers cannot read.
+MENU = (
+    PageEntry("", ":material/space_dashboard:", "overview.py"),
+    PageEntry("account", ":material/person:"),
+    PageEntry("repositories", ":material/table_rows:"),
+    PageEntry("repository", ":material/book_2:"),
+    PageEntry("compare", ":material/compare_arrows:"),
+    PageEntry("languages", ":material/donut_large:"),
+    PageEntry("movers", ":material/trending_up:"),
+    PageEntry("changes", ":material/history:"),
+    PageEntry("scene", ":material/location_city:"),
+    PageEntry("alerts", ":material/notifications:"),
+    PageEntry("tracking", ":material/playlist_add_check:"),
+    PageEntry("ingestion", ":material/sync:"),
+    PageEntry("people", ":material/group:"),
+    PageEntry("system", ":material/monitor_heart:"),
+    PageEntry("search", ":material/search:", in_menu=False),
+    PageEntry("profile", ":material/account_circle:", "profile_page.py", in_menu=False),
+    PageEntry("reset", in_menu=False),
+    PageEntry("register", in_menu=False),
+)
 
 
 def file_of(path: str) -> str:
     """Return the file of the page at URL path *path*, as `st.page_link` takes it."""
-    return next(entry.file or f"{entry.path}.py" for entry in all_entries() if entry.path == path)
+    return next(entry.file or f"{entry.path}.py" for entry in MENU if entry.path == path)
 
 
 def signed_out_pages() -> list[st.Page]:
     """Return every path with the sign-in form as its content: after signing in, the URL still names the page."""
-    return [entry.page("" if entry.path in PUBLIC_PATHS else "sign_in.py") for entry in all_entries()]
+    return [entry.page("" if entry.path in PUBLIC_PATHS else "sign_in.py") for entry in MENU]
 
 
-def pages_for(identity: Identity) -> dict[str, list[st.Page]]:
+def pages_for(identity: Identity) -> list[st.Page]:
     """Return the menu of *identity*; to others a page for admins shows `admins_only.py`, hidden from the menu."""
-    shown: dict[str, list[st.Page]] = {}
-    for heading, entries in MENU.items():
-        for entry in entries:
-            if entry.role == "admin" and not identity.is_admin:
-                shown.setdefault(" ", []).append(PageEntry(entry.path, in_menu=False).page("admins_only.py"))
-            else:
-                shown.setdefault(heading, []).append(entry.page())
-    return shown
+    return [
+        PageEntry(entry.path, in_menu=False).page("admins_only.py")
+        if entry.role == "admin" and not identity.is_admin
+        else entry.page()
+        for entry in MENU
+    ]

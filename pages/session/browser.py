@@ -109,7 +109,7 @@ def apply_theme(theme: str) -> None:
 
 def theme_data(theme: str | None) -> dict[str, Any]:
     """Return what `storeTheme` in theme.js takes: the theme by Streamlit's name, and the paths of all pages."""
-    paths = [f"/{entry.path}" for entry in navigation.all_entries()]
+    paths = [f"/{entry.path}" for entry in navigation.MENU]
     return {"theme": theme.capitalize() if theme else None, "paths": paths}
 
 

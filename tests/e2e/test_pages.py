@@ -11,6 +11,7 @@ import pytest
 from nbclient import NotebookClient
 from playwright.sync_api import expect
 
+from tests.e2e.accessibility import serious_findings
 from tests.e2e.conftest import TIMEOUT_MS
 
 PAGES = {
@@ -19,23 +20,31 @@ PAGES = {
     "/repositories": ("Repositories", "37 of 37 repositories"),
     "/languages": ("Languages", "Python"),
     "/scene": ("Scene", "Click a tower"),
+    "/repository?name=octo/r0": ("Repository", "octo/r0"),
+    "/compare?with=octo/r0&with=hubot/r0": ("Compare", "hubot/r0"),
+    "/movers": ("Movers", "36 repositories"),
+    "/changes": ("Changes", "changed"),
+    "/search?q=octo": ("Search", "octo"),
+    "/alerts": ("Alerts", "alert"),
+    "/profile": ("Profile", "this session"),
 }
 BACKGROUND_COLORS = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 23, 42)"}
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 420)])
-def test_every_page_shows_its_rows_in_its_theme_without_overflow(read, theme, width):
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_shows_its_rows_in_its_theme_without_overflow_or_barrier(read, path, theme, width):
+    """A barrier is a serious or critical finding of axe-core: contrast, names of controls, roles, structure."""
     reader = read(theme=theme, width=width)
-    for path, (heading, shown) in PAGES.items():
-        page = reader.open(path, heading)
-        expect(page.locator(".stMain")).to_contain_text(shown)
-        assert page.locator(".stException").count() == 0
-        assert page.locator('[data-testid="stAlertContentError"]').count() == 0
-        assert reader.overflow_px() <= 0, path
-        assert (
-            page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
-            == BACKGROUND_COLORS[theme]
-        )
+    heading, shown = PAGES[path]
+    page = reader.open(path, heading)
+    expect(page.locator(".stMain")).to_contain_text(shown)
+    assert page.locator(".stException").count() == 0
+    assert page.locator('[data-testid="stAlertContentError"]').count() == 0
+    assert reader.overflow_px() <= 0
+    background = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+    assert background == BACKGROUND_COLORS[theme]
+    assert serious_findings(page) == []
 
 
 def test_filters_are_in_the_url_and_survive_a_reload(read):

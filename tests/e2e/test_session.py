@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Download, Page, expect
 
 from core.launcher.embedded import Servers
+from tests.e2e.accessibility import serious_findings
 from tests.e2e.conftest import DatabasePeople, MonitoredPage, OpenMonitoredPage, web_process
 
 PASSWORD = "A passphrase with 1 digit"
@@ -46,6 +47,7 @@ def fresh_profile(reader: MonitoredPage, cookies: list[dict[str, object]]) -> Mo
 def test_register_stay_in_open_a_second_tab_and_sign_out_everywhere(read: OpenMonitoredPage):
     first = read(signed_in=False)
     page = first.open("/register", "Create an account")
+    assert serious_findings(page) == []
     page.get_by_label("First name (optional)").fill("Ada")
     page.get_by_label("Username", exact=True).fill("Ada.o_s-1815")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -83,6 +85,7 @@ def test_a_link_shows_its_page_after_a_wrong_password(read: OpenMonitoredPage, k
     assert page.get_by_label("Password", exact=True).get_attribute("autocomplete") == "current-password"
     assert page.get_by_role("dialog").count() == 0
     assert reader.overflow_px() <= 0
+    assert serious_findings(page) == []
     fill_in(page, person.username, "not the password")
     expect(page.get_by_text("Username or password is wrong.")).to_be_visible()
     fill_in(page, person.username, PASSWORD)
