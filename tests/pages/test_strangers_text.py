@@ -277,8 +277,16 @@ REVIEWED = {
     "main.py": {"page.title"},
     "compare.py": {"measure", "_base_sentence(…)", "_names(…)", "compare_cells.MEASURE_DEFINITIONS[choice.kind]"}
     | {"options[selected or default_label]"},
-    "movers.py": {"period"},
-    "overview.py": {"labels.PERIODS[days]", "period", "counts.due", "counts.failing", "counts.paused", "counts.queued"},
+    "movers.py": {"period", "urlencode(…)"},
+    "overview.py": {
+        "options[selected or default_label]",
+        "labels.PERIODS[days]",
+        "period",
+        "counts.due",
+        "counts.failing",
+        "counts.paused",
+        "counts.queued",
+    },
     "profile_page.py": {"_first_match(…)", "api_keys.NOUNS[kind]", "kind", "removeprefix(…)"},
     "register.py": {"invalid", "settings().base_url"},
     "reset.py": {"invalid"},
@@ -327,7 +335,13 @@ REVIEWED = {
         "kind",
     }
     | {"model.model_fields", "name", "pop(…)", "title"},
-    "sections/change_feed.py": {"kept(…)", "kind", "urlencode(…)", "within"},  # days, and kinds that only we write
+    "sections/change_feed.py": {
+        "kept(…)",
+        "kind",
+        "urlencode(…)",
+        "_filters(…)",
+        "within",
+    },  # days, and kinds that only we write
     "sections/compare_cells.py": {"measure", "align", "_names(…)", "_rank(…)"}  # names are escaped, a rank too
     | {"row.name", "iterrows(…)", "row['language']", "row['age_class']"},  # for screen readers; else escaped as a whole
     "sections/compare_input.py": {"_refusals(…)", "_listed(…)"},  # escape each name
@@ -345,8 +359,8 @@ REVIEWED = {
     "sections/running_ingestions.py": {"ingestion['trigger']", "pop(…)", "query(…)"}
     | {"jobs[jobs['working'] + jobs['waiting'] > 0]['kind']"},
     "sections/repository_facts_cells.py": {"quiet_sentence(…)", "value"},
-    "sections/scene_view.py": {"left_out"},
-    "sections/since_last_visit.py": {"RULE_KINDS[kind].title", "kind"},
+    "sections/scene_view.py": {"left_out", "deck.growth_labels(found)[0]"},  # numbers
+    "sections/since_last_visit.py": {"RULE_KINDS[kind].title", "kind", "as_of_text(…)"},
     "sections/settings_list.py": {"almanac_version(…)", "machine(…)", "python_version(…)", "query(…)", "release(…)"}
     | {
         "settings_warnings(…)",

@@ -23,7 +23,7 @@ PARAMETERS = {
     "movers": ["language", "account", "by", "age"],
     "changes": ["account", "repository", "kind", "span"],
     "repository": ["name"],
-    "compare": ["with", "measure", "align", "scale", "view"],
+    "compare": ["measure", "align", "scale", "view"],
     "search": ["q"],
     "alerts": ["kind", "of", "rule", "webhook"],
     "tracking": ["q", "state"],
