@@ -20,6 +20,15 @@ def insert_row(connection: Connection, table: Table, **values: object) -> int:
     return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
 
 
+def insert_repository(
+    connection: Connection, account_id: int, full_name: str, *, github_id: int | None = None, **values: object
+) -> int:
+    """Insert a repository, without *github_id* one of which only the name is known; returns its id."""
+    named = text(schema.NAMED_REPOSITORY_ID.format(name="CAST(:name AS text)"))
+    id_ = github_id or connection.scalar(select(named), {"name": full_name})
+    return insert_row(connection, schema.repository, id=id_, account_id=account_id, full_name=full_name, **values)
+
+
 def add_account(connection: Connection, login: str, **values: object) -> int:
     """Return the account's id, adding it when needed."""
     found = connection.scalar(select(schema.account.c.id).where(func.lower(schema.account.c.login) == login.lower()))
@@ -51,7 +60,7 @@ def add_repository(
     """
     owner = add_account(connection, full_name.partition("/")[0])
     values = {"first_captured_at": utc(min(stars)), **values}
-    created = insert_row(connection, schema.repository, account_id=owner, full_name=full_name, **values)
+    created = insert_repository(connection, owner, full_name, **values)
     _add_snapshots(connection, created, stars, forks, OWN_SOURCE_ID)
     last = max(stars)
     connection.execute(
@@ -91,7 +100,7 @@ def add_imported_repository(
 ) -> int:
     """Add a repository known only from imported history."""
     owner, kept_by = add_account(connection, full_name.partition("/")[0]), add_source(connection, by)
-    created = insert_row(connection, schema.repository, account_id=owner, full_name=full_name, **values)
+    created = insert_repository(connection, owner, full_name, **values)
     _add_snapshots(connection, created, stars, None, kept_by)
     first, last = min(stars), max(stars)
     connection.execute(

@@ -2,6 +2,8 @@
 
 from sqlalchemy import Connection, text
 
+from core.db.schema import NAMED_REPOSITORY_ID
+from core.errors import BadInput
 from ingest.refresh import summaries
 
 # A name matches a repository reported by GitHub only if that existed on the name's first day: names are reused, and
@@ -37,9 +39,10 @@ INSERT_NAMED_ACCOUNTS = """
      ORDER BY lower(split_part(full_name, '/', 1)), number
     ON CONFLICT (lower(login)) WHERE github_id IS NULL DO NOTHING
 """
-UPSERT_NAMED_REPOSITORIES = """
-    INSERT INTO repository (account_id, full_name, primary_language, license, description, created_at)
-    SELECT owner.id, full_name, language, license, description, created_at
+UPSERT_NAMED_REPOSITORIES = f"""
+    INSERT INTO repository (id, account_id, full_name, primary_language, license, description, created_at)
+    SELECT {NAMED_REPOSITORY_ID.format(name="full_name")}, owner.id, full_name, language, license, description,
+           created_at
       FROM import_name
       JOIN LATERAL (
            SELECT id FROM account
@@ -48,25 +51,29 @@ UPSERT_NAMED_REPOSITORIES = """
             ORDER BY github_id IS NULL, gone_at IS NOT NULL, account.created_at DESC LIMIT 1) AS owner ON true
      WHERE repository_id IS NULL
      ORDER BY number
-    ON CONFLICT (lower(full_name)) WHERE github_id IS NULL DO UPDATE
+    ON CONFLICT (id) DO UPDATE
        SET full_name = excluded.full_name,
            primary_language = coalesce(excluded.primary_language, repository.primary_language),
            license = coalesce(excluded.license, repository.license),
            description = coalesce(excluded.description, repository.description),
            created_at = coalesce(excluded.created_at, repository.created_at)
-     WHERE ROW(excluded.full_name, coalesce(excluded.primary_language, repository.primary_language),
+     WHERE lower(repository.full_name) = lower(excluded.full_name)
+       AND ROW(excluded.full_name, coalesce(excluded.primary_language, repository.primary_language),
                coalesce(excluded.license, repository.license),
                coalesce(excluded.description, repository.description),
                coalesce(excluded.created_at, repository.created_at))
            IS DISTINCT FROM ROW(repository.full_name, repository.primary_language, repository.license,
                repository.description, repository.created_at)
-"""
-LINK_NAMED_REPOSITORIES = """
+"""  # noqa: S608 - our own names
+LINK_NAMED_REPOSITORIES = f"""
     UPDATE import_name SET repository_id = repository.id
       FROM repository
-     WHERE import_name.repository_id IS NULL AND repository.github_id IS NULL
+     WHERE import_name.repository_id IS NULL
+       AND repository.id = {NAMED_REPOSITORY_ID.format(name="import_name.full_name")}
        AND lower(repository.full_name) = lower(import_name.full_name)
-"""
+"""  # noqa: S608 - our own names
+# Two names with the same id would be one repository: one in 10 million at a million names.
+SELECT_UNMATCHED = "SELECT full_name FROM import_name WHERE repository_id IS NULL ORDER BY full_name LIMIT 1"
 
 # A name that is stored already may have got other attributes.
 SELECT_OUTDATED_SUMMARIES = """
@@ -87,5 +94,7 @@ def match_repositories(connection: Connection) -> int:
     connection.execute(text(INSERT_NAMED_ACCOUNTS))
     changed = connection.execute(text(UPSERT_NAMED_REPOSITORIES)).rowcount
     connection.execute(text(LINK_NAMED_REPOSITORIES))
+    if unmatched := connection.scalar(text(SELECT_UNMATCHED)):
+        raise BadInput(f"{unmatched} cannot be told apart from another imported name; leave it out of the file")
     summaries.update_summaries(connection, repository_ids=connection.scalars(text(SELECT_OUTDATED_SUMMARIES)).all())
     return changed

@@ -95,7 +95,7 @@ def _load_repositories(
                    open_issues_and_change_requests, captured_at
               FROM repository LEFT JOIN repository_current ON repository_id = repository.id
              WHERE repository.id IN (SELECT id FROM repository WHERE account_id = :account AND github_id IS NOT NULL
-                                     UNION SELECT id FROM repository WHERE github_id = ANY(:github_ids))
+                                     UNION SELECT id FROM repository WHERE id = ANY(:github_ids))
         """),
         {"account": account_id, "github_ids": list(github_ids)},
     )

@@ -93,13 +93,13 @@ def insert_repositories(
         return {}
     rows = connection.execute(
         text("""
-            INSERT INTO repository (account_id, github_id, node_id, full_name, description, homepage, license, topics,
+            INSERT INTO repository (account_id, id, node_id, full_name, description, homepage, license, topics,
                    primary_language, default_branch, is_fork, is_archived, is_template, created_at, pushed_at,
                    first_captured_at)
             SELECT :account_id, github_id, node_id, full_name, description, homepage, license, topics,
                    primary_language, default_branch, is_fork, is_archived, is_template, created_at, pushed_at, :at
               FROM jsonb_populate_recordset(NULL::repository, CAST(:rows AS jsonb)) AS row
-            ON CONFLICT (github_id) DO UPDATE SET account_id = excluded.account_id, full_name = excluded.full_name
+            ON CONFLICT (id) DO UPDATE SET account_id = excluded.account_id, full_name = excluded.full_name
             RETURNING id, github_id
         """),
         {"account_id": account_id, "rows": _to_json_rows(new), "at": at},
@@ -112,7 +112,7 @@ UPDATE_DETAILS = f"""
     WITH reported AS MATERIALIZED (
         SELECT * FROM jsonb_populate_recordset(NULL::repository, CAST(:rows AS jsonb))
     ), version AS ({INSERT_REPOSITORY_VERSIONS}
-          JOIN reported USING (github_id)
+          JOIN reported ON reported.github_id = stored.id
          WHERE stored.first_captured_at IS NOT NULL
            AND (stored.gone_at IS NOT NULL OR (reported.topics IS NOT NULL AND stored.topics IS NULL)
                 OR {SORTED_TOPICS.format(topics="stored.topics")} <>
@@ -121,7 +121,7 @@ UPDATE_DETAILS = f"""
                    IS DISTINCT FROM ROW(CAST(:account_id AS bigint), {columns_of("reported", DETAILS)}))
         ON CONFLICT DO NOTHING
     ), push AS ({INSERT_PUSHES}
-          JOIN reported USING (github_id)
+          JOIN reported ON reported.github_id = stored.id
          WHERE stored.first_captured_at IS NOT NULL AND stored.pushed_at IS DISTINCT FROM reported.pushed_at
         ON CONFLICT DO NOTHING
     )
@@ -134,7 +134,7 @@ UPDATE_DETAILS = f"""
            created_at = row.created_at, pushed_at = row.pushed_at, gone_at = NULL, gone_reason = NULL,
            first_captured_at = coalesce(repository.first_captured_at, :at)
       FROM reported AS row
-     WHERE repository.github_id = row.github_id
+     WHERE repository.id = row.github_id
 """  # noqa: S608 - our own names
 
 

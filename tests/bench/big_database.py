@@ -203,10 +203,10 @@ def _copy_repositories(connection: psycopg.Connection[Any], world: World) -> Non
     first = [moment(counts[1][0]) for counts in world.snapshots]
     copy_rows(
         connection, "repository",
-        "id github_id account_id full_name description license topics primary_language default_branch is_fork"
+        "id account_id full_name description license topics primary_language default_branch is_fork"
         " is_archived created_at pushed_at languages_checked_at first_captured_at gone_at",
         (
-            (one.id, one.id, one.account, one.name,
+            (one.id, one.account, one.name,
              f"A {WORDS[one.id % 20]} {WORDS[one.id // 20 % 20]} for {WORDS[one.id // 400 % 20]} work",
              LICENSES[one.id % len(LICENSES)], [WORDS[one.id % 20], WORDS[one.id % 7]], one.language, "main",
              one.id % 9 == 0, one.id % 31 == 0, moment(world.start_us + (one.first_day - one.id % 700) * DAY_US),
@@ -233,8 +233,7 @@ def _copy_repositories(connection: psycopg.Connection[Any], world: World) -> Non
             for language, share in {one.language: 1, "Shell": 9}.items()
         ),
     )  # fmt: skip
-    for table in ("account", "repository"):
-        connection.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
+    connection.execute("SELECT setval(pg_get_serial_sequence('account', 'id'), (SELECT max(id) FROM account))")
 
 
 def _gone_at(one: Repository, end_us: int) -> datetime | None:

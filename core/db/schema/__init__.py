@@ -26,6 +26,7 @@ from core.db.schema.enrichment import (
 )
 from core.db.schema.people import api_key, audit_event, person, report, session, ticket
 from core.db.schema.repositories import (
+    NAMED_REPOSITORY_ID,
     repository,
     repository_current,
     repository_extra_snapshot,
@@ -41,6 +42,7 @@ from core.db.schema.tracking import collection, collection_member, refresh_plan,
 
 __all__ = [
     "GROWTH_DAYS",
+    "NAMED_REPOSITORY_ID",
     "account",
     "account_snapshot",
     "account_summary",

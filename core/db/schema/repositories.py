@@ -21,18 +21,25 @@ from core.db.schema.columns import (
     count_columns,
     foreign_key,
     growth_columns,
-    id_column,
     metadata,
     source_id_column,
     timestamp_column,
     trigram_index,
 )
 
+NAMED_REPOSITORY_ID = "CAST(CAST('x' || left(md5(lower({name})), 16) AS bit(64)) AS bigint) | (CAST(1 AS bigint) << 63)"
+"""SQL: the id of a repository of which only the name is known, always below zero: of one name there is one."""
+
 repository = Table(
     "repository",
     metadata,
-    id_column(),
-    Column("github_id", BigInteger, unique=True, comment="null while only its name is known"),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column(
+        "github_id",
+        BigInteger,
+        Computed("CASE WHEN id > 0 THEN id ELSE NULL::bigint END", persisted=True),
+        comment="null while only its name is known",
+    ),
     Column("node_id", Text),
     foreign_key("account_id", "account", cascade=True),
     Column("full_name", Text, nullable=False),
@@ -60,13 +67,8 @@ repository = Table(
     Index("repository_account_id_idx", "account_id"),
     Index("repository_full_name_idx", text("lower(full_name)")),
     trigram_index("repository_full_name_search_idx", "full_name"),
-    Index(
-        "repository_full_name_unseen_key",
-        text("lower(full_name)"),
-        unique=True,
-        postgresql_where=text("github_id IS NULL"),
-    ),
-    comment="A repository. Identity is GitHub's numeric id; former names are in repository_version."
+    comment="A repository. id: GitHub's, or below zero, made of the name, while only that is known; former names are in"
+    " repository_version."
     " first_captured_at: our first capture; its attributes before are unknown."
     " languages_checked_at: when its languages were last fetched; languages_due_at: when to fetch them again even if"
     " nothing changes; languages_pushed_at, _default_branch, _primary_language, _size_kb: as reported at that fetch",

@@ -26,14 +26,14 @@ def account(database):
     for number, (name, at) in enumerate(pushed.items()):
         database.execute(
             text(
-                "INSERT INTO repository (account_id, github_id, full_name, pushed_at, languages_checked_at)"
+                "INSERT INTO repository (account_id, id, full_name, pushed_at, languages_checked_at)"
                 " VALUES (:account, :id, :name, :pushed, :at)"
             ),
-            {"account": account_id, "id": number, "name": f"acme/{name}", "pushed": at, "at": NOW - 2 * DAY},
+            {"account": account_id, "id": number + 1, "name": f"acme/{name}", "pushed": at, "at": NOW - 2 * DAY},
         )
     database.execute(
         text("""
-            INSERT INTO repository (account_id, github_id, full_name, pushed_at, is_fork)
+            INSERT INTO repository (account_id, id, full_name, pushed_at, is_fork)
             VALUES (:id, 99, 'acme/new', :at, false), (:id, 98, 'acme/fork', :at, true),
                    (:id, 97, 'acme/empty', NULL, false)
         """),

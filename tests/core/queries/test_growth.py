@@ -182,8 +182,8 @@ class Writer:
 
     def create(self, number: int, owner: str) -> None:
         life, name = self.history.lives[number], f"{owner}/{number}"
-        self.ids[number] = seed_data.insert_row(
-            self.connection, schema.repository, account_id=self.accounts[owner], full_name=name, github_id=number + 100,
+        self.ids[number] = seed_data.insert_repository(
+            self.connection, self.accounts[owner], name, github_id=number + 100,
             created_at=None if life.created is None else at(life.created),
         )  # fmt: skip
         self.stored[number] = {"owner": owner, "name": name, "stars": None, "gone": False}

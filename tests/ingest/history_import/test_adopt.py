@@ -34,7 +34,7 @@ def add_repository(connection: Connection, full_name: str, created_at: datetime 
     account_id = add_account(connection, full_name.partition("/")[0], created_at)
     return connection.execute(
         text(
-            "INSERT INTO repository (account_id, github_id, full_name, created_at)"
+            "INSERT INTO repository (account_id, id, full_name, created_at)"
             " VALUES (:account, :github_id, :name, :created_at) RETURNING id"
         ),
         {"account": account_id, "github_id": github_id, "name": full_name, "created_at": created_at},

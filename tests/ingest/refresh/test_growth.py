@@ -48,7 +48,9 @@ class GrowthRows:
         """Add a repository that has *stars* now, without any snapshot."""
         self.many += 1
         added = self.run(
-            "INSERT INTO repository (account_id, full_name, created_at) VALUES (:account, :name, :at) RETURNING id",
+            "INSERT INTO repository (id, account_id, full_name, created_at)"
+            " VALUES (:id, :account, :name, :at) RETURNING id",
+            id=self.many,
             account=account or self.account,
             name=f"octo/{self.many}",
             at=created_at,

@@ -33,10 +33,11 @@ class RollupRows:
         self.many += 1
         added: int = self.connection.execute(
             text(
-                "INSERT INTO repository (account_id, full_name, primary_language, is_fork, gone_at)"
-                " VALUES (:account, :name, :language, :is_fork, CASE WHEN :gone THEN now() END) RETURNING id"
+                "INSERT INTO repository (id, account_id, full_name, primary_language, is_fork, gone_at)"
+                " VALUES (:id, :account, :name, :language, :is_fork, CASE WHEN :gone THEN now() END) RETURNING id"
             ),
             {
+                "id": self.many,
                 "account": self.account,
                 "name": f"o/{self.many}",
                 "language": language,

@@ -87,7 +87,9 @@ def add_rows(connection) -> None:
     seed_data.add_account(connection, "octocat", github_id=1, location="Berlin, Germany", kind="user")
     for n in range(3):
         stars = {"2026-01-01": 10, "2026-03-01": (0, 100, 2**31 - 1)[n]}
-        repository = seed_data.add_repository(connection, f"octocat/r{n}.csv", stars, github_id=n, primary_language="C")
+        repository = seed_data.add_repository(
+            connection, f"octocat/r{n}.csv", stars, github_id=n + 1, primary_language="C"
+        )
         seed_data.add_change(connection, repository, "renamed", "2026-02-01", f"octocat/old{n}")
     accounts.track(connection, "octocat", "ada")
     asked = JobOrigin("person", "ada", "r1")

@@ -1,8 +1,8 @@
 -- Repositories: profile, latest counts, snapshots and languages.
 
 CREATE TABLE repository (
-    id BIGINT GENERATED ALWAYS AS IDENTITY,
-    github_id BIGINT,
+    id BIGINT NOT NULL,
+    github_id BIGINT GENERATED ALWAYS AS (CASE WHEN id > 0 THEN id ELSE NULL::bigint END) STORED,
     node_id TEXT,
     account_id BIGINT NOT NULL,
     full_name TEXT NOT NULL,
@@ -28,14 +28,12 @@ CREATE TABLE repository (
     gone_reason TEXT,
     first_captured_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT repository_pkey PRIMARY KEY (id),
-    CONSTRAINT repository_github_id_key UNIQUE (github_id),
     CONSTRAINT repository_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 CREATE INDEX repository_account_id_idx ON repository (account_id);
 CREATE INDEX repository_full_name_idx ON repository (lower(full_name));
 CREATE INDEX repository_full_name_search_idx ON repository USING gin (lower(full_name) gin_trgm_ops);
-CREATE UNIQUE INDEX repository_full_name_unseen_key ON repository (lower(full_name)) WHERE github_id IS NULL;
-COMMENT ON TABLE repository IS 'A repository. Identity is GitHub''s numeric id; former names are in repository_version. first_captured_at: our first capture; its attributes before are unknown. languages_checked_at: when its languages were last fetched; languages_due_at: when to fetch them again even if nothing changes; languages_pushed_at, _default_branch, _primary_language, _size_kb: as reported at that fetch';
+COMMENT ON TABLE repository IS 'A repository. id: GitHub''s, or below zero, made of the name, while only that is known; former names are in repository_version. first_captured_at: our first capture; its attributes before are unknown. languages_checked_at: when its languages were last fetched; languages_due_at: when to fetch them again even if nothing changes; languages_pushed_at, _default_branch, _primary_language, _size_kb: as reported at that fetch';
 COMMENT ON COLUMN repository.github_id IS 'null while only its name is known';
 COMMENT ON COLUMN repository.license IS 'SPDX identifier';
 COMMENT ON COLUMN repository.topics IS 'null until fetched';
