@@ -40,12 +40,12 @@ ROLLUP_MAX_GAP = f"""CASE source.id WHEN 1 THEN (
                                                      interval '1 day')
                      FROM tracked_account WHERE NOT paused) ELSE {IMPORT_MAX_GAP} END"""  # noqa: S608
 """SQL: the same for the totals of a `source`; of all tracked accounts the most frequently refreshed one counts."""
-LAST_ROLLUP_DAY = """(SELECT CASE WHEN EXISTS (SELECT FROM account WHERE checked_at > :until)
+LAST_ROLLUP_DAY = """(SELECT CASE WHEN EXISTS (SELECT 1 FROM account WHERE checked_at > :until)
                         THEN ((CAST(:until AS timestamptz) + interval '1 microsecond') AT TIME ZONE 'UTC')::date - 1
                         ELSE (CAST(:until AS timestamptz) AT TIME ZONE 'UTC')::date END)"""
 """SQL: the last day whose totals in `language_day` hold what was captured by `:until`, and nothing later."""
 PRESENCE_EXISTS = """(repository.gone_at IS NOT NULL OR EXISTS (
-                   SELECT FROM change WHERE change.repository_id = repository.id
+                   SELECT 1 FROM change WHERE change.repository_id = repository.id
                       AND change.kind IN ('gone', 'back', 'transferred')))"""
 """SQL: whether captures of a `repository` may differ from its account's: it was unavailable or transferred once."""
 
@@ -85,7 +85,7 @@ def newest_capture_at(until: datetime) -> datetime | None:
     sql = """
         SELECT greatest(
                    -- Usually nothing is later than `until`: an index then tells the newest.
-                   CASE WHEN EXISTS (SELECT FROM account WHERE checked_at > :until) THEN (
+                   CASE WHEN EXISTS (SELECT 1 FROM account WHERE checked_at > :until) THEN (
                         SELECT max(own.captured_at)
                           FROM account
                          CROSS JOIN LATERAL (

@@ -67,19 +67,19 @@ def stored_repositories(account_id: int | None, as_of: datetime | None) -> Store
                    -- GraphQL reports no push of a repository without a commit; nobody asks for its languages.
                    coalesce(repository.github_id IS NOT NULL AND past.is_fork IS NOT NULL AND past.pushed_at IS NULL,
                             false)
-                   OR EXISTS (SELECT FROM repository_language
+                   OR EXISTS (SELECT 1 FROM repository_language
                                WHERE repository_id = repository.id AND captured_at <= :until)
                    -- Without a row GitHub has reported no language each time.
                    OR languages_checked_at IS NOT NULL AND NOT EXISTS (
-                      SELECT FROM repository_language WHERE repository_id = repository.id) AS has_languages
+                      SELECT 1 FROM repository_language WHERE repository_id = repository.id) AS has_languages
               FROM attributes AS past
               JOIN repository ON repository.id = past.repository_id
              WHERE NOT past.is_gone {of_account}
-               AND EXISTS (SELECT FROM repository_snapshot
+               AND EXISTS (SELECT 1 FROM repository_snapshot
                             WHERE repository_id = repository.id AND captured_at <= :until)
         )
         SELECT count(*) > 0 OR EXISTS (
-                   SELECT FROM account
+                   SELECT 1 FROM account
                     CROSS JOIN LATERAL (
                           SELECT captured_at FROM capture WHERE capture.account_id = account.id
                            ORDER BY captured_at LIMIT 1) AS first

@@ -15,7 +15,7 @@ from typing import Any
 
 from core.db.partitions import first_of_month
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
-from core.queries.past_counts import OWN_STARS_AT_START, closed_month, month_of, month_stars
+from core.queries.past_counts import OWN_STARS_OF_FEW_CTES, OWN_STARS_OF_MANY_CTES, closed_month, month_of
 
 DEFINITION = (
     "**Gained**: stars at a repository's last refresh, minus its stars that many days before. A repository that did "
@@ -32,75 +32,87 @@ LATEST_SUBJECT = f"""
                    EXISTS (SELECT FROM repository_import WHERE repository_id = repository.id) AS is_imported
               FROM repository_latest AS latest
               JOIN repository ON repository.id = latest.repository_id"""  # noqa: S608
-# Needs a CTE `subject` of repositories and their last counts:
+# Needs a CTE `subject` of repositories and their last counts, MATERIALIZED:
 #   repository_id, account_id, created_at, stars
 #   until_at     the last capture: where growth ends
 #   changed_at   when `stars` were first captured, if by us; else null
 #   is_special   whether its captures may differ from its account's, see `captures.PRESENCE_EXISTS`
 #   is_imported  whether any source imported history of it
+# What lies in tables of repositories is joined, never looked up in a LATERAL with LIMIT: Citus refuses that. Ids in an
+# ARRAY let Postgres use indexes, and FULL JOIN makes it join by hash, however few rows it expects.
 _GROWTH_CTES = f"""
         span AS (
             SELECT days, make_interval(days => days) AS length FROM unnest(CAST(:days AS int[])) AS days
         ), account_start AS MATERIALIZED (
             SELECT ended.account_id, until_at, days, length, until_at - length AS start_at,
-                   CASE WHEN until_at - length < closed_until
-                        THEN {closed_month("until_at - length")} END AS start_month,
+                   {closed_month("until_at - length")} AS start_month,
                    CASE WHEN captured_at >= until_at - length - least(max_gap, length) THEN captured_at END AS own_at
               FROM (SELECT DISTINCT account_id, until_at FROM subject) AS ended
              CROSS JOIN span
-             CROSS JOIN (SELECT closed_until, last_month FROM source WHERE id = 1) AS source
+             CROSS JOIN (SELECT last_month FROM source WHERE id = 1) AS source
               LEFT JOIN LATERAL (
                    SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
                     WHERE capture.account_id = ended.account_id AND source_id = 1 AND captured_at <= until_at - length
                     ORDER BY captured_at DESC LIMIT 1) AS own ON true
-        ), growth AS (
-            SELECT subject.repository_id, days, subject.stars - CASE
-                       WHEN created_at > start_at THEN 0
-                       WHEN own.at IS NULL OR own.at < imported.captured_at THEN imported.stars
-                       WHEN changed_at <= start_at THEN subject.stars
-                       ELSE coalesce({{own_stars_at_start}},
-                           imported.stars) END AS growth
+        ), start AS MATERIALIZED (
+            -- Each has its counterpart.
+            SELECT repository_id, days, length, start_at, start_month, own_at, created_at, stars, changed_at,
+                   is_special, is_imported,
+                   coalesce(created_at <= start_at, true) AND coalesce(changed_at > start_at, true) AS may_differ
               FROM subject
-              -- Each has its counterpart. Postgres joins both sides of FULL by hash, however few rows it expects.
-              FULL JOIN account_start USING (account_id, until_at) {{month_join}}
+              FULL JOIN account_start USING (account_id, until_at)
+        ), presence AS MATERIALIZED (
+            SELECT repository_id, account_id, from_at, to_at
+              FROM repository_presence
+             WHERE repository_id = ANY(ARRAY(SELECT repository_id FROM subject WHERE is_special))
+        ), special AS MATERIALIZED (
+            SELECT DISTINCT ON (repository_id, days) repository_id, days,
+                   CASE WHEN captured_at >= start_at - least(max_gap, length) THEN captured_at END AS special_at
+              FROM start
+              JOIN presence USING (repository_id)
              CROSS JOIN LATERAL (
-                   SELECT CASE WHEN is_special THEN (
-                              SELECT CASE WHEN captured_at >= start_at - least(max_gap, length) THEN captured_at END
-                                FROM (SELECT last.*
-                                        FROM repository_presence AS presence
-                                       CROSS JOIN LATERAL (
-                                             SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
-                                              WHERE capture.account_id = presence.account_id AND source_id = 1
-                                                AND captured_at >= presence.from_at AND captured_at < presence.to_at
-                                                AND captured_at <= start_at
-                                              ORDER BY captured_at DESC LIMIT 1) AS last
-                                       WHERE presence.repository_id = subject.repository_id
-                                       ORDER BY captured_at DESC LIMIT 1) AS newest)
-                          ELSE own_at END AS at) AS own
-              LEFT JOIN LATERAL (
-                   SELECT stars, captured_at
-                     FROM repository_snapshot
-                     JOIN source ON source.id = source_id
-                    WHERE is_imported AND repository_id = subject.repository_id AND source_id <> 1
-                      AND captured_at <= start_at AND captured_at >= start_at - length
-                      AND captured_at >= start_at - {IMPORT_MAX_GAP}
-                      AND month >= {month_of("start_at - length")} AND month <= {month_of("start_at")}
-                    ORDER BY captured_at DESC, source_id DESC LIMIT 1) AS imported ON true
+                   SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
+                    WHERE capture.account_id = presence.account_id AND source_id = 1
+                      AND captured_at >= presence.from_at AND captured_at < presence.to_at
+                      AND captured_at <= start_at
+                    ORDER BY captured_at DESC LIMIT 1) AS last
+             WHERE is_special
+             ORDER BY repository_id, days, captured_at DESC
+        ), {{own_counts}}, imported_start AS MATERIALIZED (
+            SELECT DISTINCT ON (repository_id, days) repository_id, days, captured_at AS imported_at,
+                   snapshot.stars AS imported_stars
+              FROM start
+              JOIN repository_snapshot AS snapshot USING (repository_id)
+              JOIN source ON source.id = source_id
+             WHERE is_imported AND source_id <> 1
+               AND repository_id = ANY(ARRAY(SELECT repository_id FROM subject WHERE is_imported))
+               AND captured_at <= start_at AND captured_at >= start_at - length
+               AND captured_at >= start_at - {IMPORT_MAX_GAP}
+               -- These bounds let Postgres skip partitions and months.
+               AND captured_at >= (SELECT min(start_at - length) FROM start WHERE is_imported)
+               AND captured_at <= (SELECT max(start_at) FROM start WHERE is_imported)
+               AND month >= (SELECT {month_of("min(start_at - length)")} FROM start WHERE is_imported)
+               AND month <= (SELECT {month_of("max(start_at)")} FROM start WHERE is_imported)
+             ORDER BY repository_id, days, captured_at DESC, source_id DESC
+        ), growth AS (
+            SELECT repository_id, days, stars - CASE
+                       WHEN created_at > start_at THEN 0
+                       WHEN own.at IS NULL OR own.at < imported_at THEN imported_stars
+                       WHEN changed_at <= start_at THEN stars
+                       ELSE coalesce(CASE WHEN open_at IS NULL OR closed_at > open_at THEN closed_stars ELSE open_stars END,
+                                     imported_stars) END AS growth
+              FROM start
+              FULL JOIN special USING (repository_id, days)
+              FULL JOIN own_open USING (repository_id, days)
+              FULL JOIN own_closed USING (repository_id, days)
+              FULL JOIN imported_start USING (repository_id, days)
+             CROSS JOIN LATERAL (SELECT CASE WHEN is_special THEN special_at ELSE own_at END AS at) AS own
         )"""  # noqa: S608
 
-GROWTH_CTES = _GROWTH_CTES.format(own_stars_at_start=OWN_STARS_AT_START, month_join="")
+GROWTH_CTES = _GROWTH_CTES.format(own_counts=OWN_STARS_OF_FEW_CTES)
 """For few repositories: each start is read by index."""
-# For many: the starts of most of them are in the same months, `:main_months`, which are joined at once.
-GROWTH_OF_ALL_CTES = _GROWTH_CTES.format(
-    own_stars_at_start=f"""
-                           CASE WHEN start_month = ANY(CAST(:main_months AS date[]))
-                                THEN {month_stars("start_at")}
-                                ELSE {OWN_STARS_AT_START} END""",
-    month_join="""
-              LEFT JOIN repository_month AS month
-                ON month.source_id = 1 AND month.month = start_month AND month.repository_id = subject.repository_id
-               AND month.month = ANY(CAST(:main_months AS date[]))""",
-)
+GROWTH_OF_ALL_CTES = _GROWTH_CTES.format(own_counts=OWN_STARS_OF_MANY_CTES)
+"""For many: the starts of most of them are in the same months, `:main_months`, which are joined at once."""
 
 
 def main_month_values(days: Sequence[int], until: datetime) -> dict[str, Any]:

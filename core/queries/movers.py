@@ -41,7 +41,7 @@ COUNT_CANDIDATES = """SELECT count(*) FILTER (WHERE is_recent AND growth IS NOT 
                    count(*) FILTER (WHERE NOT is_recent) AS not_captured,
                    count(*) FILTER (WHERE is_recent AND growth IS NULL) AS unknown_at_start
               FROM candidate"""
-COMPUTED_GROWTH_CTES = f"""subject AS ({LATEST_SUBJECT}
+COMPUTED_GROWTH_CTES = f"""subject AS MATERIALIZED ({LATEST_SUBJECT}
              WHERE checked_at > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)
         ), {GROWTH_OF_ALL_CTES}"""
 

@@ -111,10 +111,40 @@ def _own_stars_at(repository: str, moment: str, began: str = ":began") -> str:
     )
 
 
-OWN_STARS_AT_START = _own_stars_at("subject.repository_id", "start_at")
 OWN_STARS_AT_POINT = _own_stars_at("latest.repository_id", "at")
-"""SQL: our stars of the repository of `subject` at `start_at`, of `latest` at `at`; they need `:began`."""
+"""SQL: our stars of the repository of `latest` at `at`; needs `:began`."""
 OWN_STARS_BEFORE_LAST = _own_stars_at(
     "latest.repository_id", "(latest.captured_at - interval '1 microsecond')", "'-infinity'"
 )
 """SQL: our stars of the repository of `latest` in the snapshot before that of `latest.captured_at`."""
+
+# Our stars of many repositories at once, at `start_at` of the rows of `start` that `may_differ` from those at the end:
+# `open_stars` of a snapshot that is not closed, `closed_stars` of one that is; the newer one counts.
+_OWN_STARS_CTES = f"""own_open AS MATERIALIZED (
+            SELECT DISTINCT ON (repository_id, days) repository_id, days, captured_at AS open_at,
+                   snapshot.stars AS open_stars
+              FROM start
+              JOIN repository_snapshot_open AS snapshot USING (repository_id)
+             WHERE may_differ AND source_id = 1 AND captured_at <= start_at
+               AND repository_id = ANY(ARRAY(SELECT repository_id FROM start WHERE may_differ))
+               AND captured_at >= greatest(CAST(:began AS timestamptz), {OWN_CLOSED_UNTIL})
+               AND captured_at <= (SELECT max(start_at) FROM start WHERE may_differ)
+             ORDER BY repository_id, days, captured_at DESC
+        ), own_closed AS MATERIALIZED ({{closed}}
+        )"""  # noqa: S608
+_CLOSED_STARS = f"""
+            SELECT repository_id, days, {month_value("captured_at", "width_bucket(start_at, month.captured_at)")}
+                   AS closed_at, {month_stars("start_at")} AS closed_stars
+              FROM start
+              JOIN repository_month AS month USING (repository_id)
+             WHERE may_differ AND source_id = 1 AND month.month = start_month"""  # noqa: S608
+_OTHER_MONTHS = """
+               AND month.month = ANY(ARRAY(SELECT start_month FROM start WHERE may_differ{other}))
+               AND repository_id = ANY(ARRAY(SELECT repository_id FROM start WHERE may_differ{other}))"""
+_MAIN_MONTHS = "CAST(:main_months AS date[])"
+OWN_STARS_OF_FEW_CTES = _OWN_STARS_CTES.format(closed=_CLOSED_STARS + _OTHER_MONTHS.format(other=""))
+OWN_STARS_OF_MANY_CTES = _OWN_STARS_CTES.format(
+    closed=f"""{_CLOSED_STARS} AND month.month = ANY({_MAIN_MONTHS})
+             UNION ALL{_CLOSED_STARS} AND start_month <> ALL({_MAIN_MONTHS})"""
+    + _OTHER_MONTHS.format(other=f" AND start_month <> ALL({_MAIN_MONTHS})")
+)

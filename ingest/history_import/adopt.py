@@ -7,21 +7,27 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
+from core.db.schema import NAMED_REPOSITORY_ID
 from ingest.history_import import aggregates
 from ingest.refresh import closed_history, growth, summaries
 
 # Advisory lock key of history imports.
 IMPORT_LOCK = 0x494D504F5254
 
-SELECT_REPOSITORY_PAIRS = """
+SELECT_REPOSITORY_PAIRS = f"""
+    WITH reported AS MATERIALIZED (
+        SELECT id, full_name, created_at, gone_at, {NAMED_REPOSITORY_ID.format(name="full_name")} AS named_id
+          FROM repository
+         WHERE {{chosen}} AND github_id IS NOT NULL
+    )
     SELECT DISTINCT ON (named.id) named.id AS named, named.account_id AS named_account, real.id AS real
-      FROM repository AS real
-      JOIN repository AS named ON lower(named.full_name) = lower(real.full_name) AND named.github_id IS NULL
+      FROM repository AS named
+      JOIN reported AS real ON real.named_id = named.id AND lower(real.full_name) = lower(named.full_name)
      CROSS JOIN LATERAL (
            SELECT min(captured_at) AS at FROM capture WHERE repository_id = named.id) AS first
-     WHERE {chosen} AND real.github_id IS NOT NULL AND real.created_at < first.at + interval '1 day'
+     WHERE real.created_at < first.at + interval '1 day'
      ORDER BY named.id, real.gone_at IS NOT NULL, real.created_at DESC
-"""
+"""  # noqa: S608 - our own names
 # What the import says of a repository held until we first captured it; its flags the import does not tell.
 KEEP_IMPORTED_ATTRIBUTES = """
     INSERT INTO repository_version (repository_id, until, since, account_id, full_name, description, license,
@@ -53,7 +59,7 @@ def adopt_imported_history(connection: Connection, repository_ids: Sequence[int]
 
     Without such history this is one indexed query. While an import runs nothing happens: the import does it at its end.
     """
-    return _adopt(connection, "real.id = ANY(CAST(:ids AS bigint[]))", {"ids": list(repository_ids)})
+    return _adopt(connection, "id = ANY(CAST(:ids AS bigint[]))", {"ids": list(repository_ids)})
 
 
 def adopt_all_imported_history(connection: Connection) -> list[int]:

@@ -107,7 +107,7 @@ def _close_run(connection: Connection, run: ImportRun, state: str) -> None:
     }
     connection.execute(
         text(
-            "UPDATE ingest_run SET state = :state, finished_at = clock_timestamp(), rows_written = :written,"
+            "UPDATE ingest_run SET state = :state, finished_at = statement_timestamp(), rows_written = :written,"
             " details = details || :details WHERE id = :id"
         ).bindparams(bindparam("details", type_=JSONB)),
         {"state": state, "written": run.written, "details": details, "id": run.id},

@@ -47,9 +47,10 @@ def account_requests(connection: Connection, account_ids: Sequence[int]) -> list
     rows = connection.execute(
         text(
             "SELECT id, login, github_id, token_fingerprint,"
-            "       CASE WHEN checked_at IS NOT NULL THEN (SELECT count(*) FROM repository"
-            "            WHERE account_id = account.id AND gone_at IS NULL) END AS repositories"
-            "  FROM account WHERE id = ANY(:ids)"
+            "       CASE WHEN checked_at IS NOT NULL THEN coalesce(available, 0) END AS repositories"
+            "  FROM account LEFT JOIN (SELECT account_id, count(*) AS available FROM repository"
+            "       WHERE account_id = ANY(:ids) AND gone_at IS NULL GROUP BY account_id) AS owned ON account_id = id"
+            " WHERE id = ANY(:ids)"
         ),
         {"ids": list(account_ids)},
     )

@@ -23,7 +23,7 @@ GROWN_CTE = """
               FROM growth GROUP BY repository_id
         )"""
 UPDATE_IMPORT_GROWTH = f"""
-        WITH subject AS (
+        WITH subject AS MATERIALIZED (
             SELECT repository_id, account_id, created_at, stars, last_at AS until_at,
                    CAST(NULL AS timestamptz) AS changed_at, {PRESENCE_EXISTS} AS is_special, true AS is_imported
               FROM repository_import
@@ -42,7 +42,7 @@ UPDATE_IMPORT_GROWTH = f"""
 # None of our changes of these repositories is older, unless one belonged to another account.
 SELECT_FIRST_CAPTURE = """
         SELECT CASE WHEN NOT EXISTS (
-                         SELECT FROM change JOIN repository ON repository.id = change.repository_id
+                         SELECT 1 FROM change JOIN repository ON repository.id = change.repository_id
                           WHERE change.kind = 'transferred' AND {chosen})
                THEN (SELECT min(first.at)
                        FROM (SELECT DISTINCT account_id FROM repository WHERE {chosen}) AS owner

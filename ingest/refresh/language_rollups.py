@@ -28,23 +28,24 @@ UPSERT_LANGUAGE_DAYS = """
            IS DISTINCT FROM ROW(excluded.repositories, excluded.stars, excluded.forks, excluded.bytes)
 """
 SUM_OWN_LANGUAGES = f"""
-    WITH counted AS (
-        SELECT repository.id, coalesce(primary_language, '') AS language, coalesce(stars, 0) AS stars, forks
-          FROM repository_current JOIN repository ON repository.id = repository_id
-         WHERE NOT is_fork AND gone_at IS NULL
-    ), sized AS (
+    WITH sized AS (
         SELECT latest.language, sum(latest.bytes) AS bytes
-          FROM counted
-         CROSS JOIN LATERAL (
-               SELECT language, bytes FROM repository_language
-                WHERE repository_id = counted.id AND captured_at = (
-                      SELECT max(captured_at) FROM repository_language WHERE repository_id = counted.id)
-               ) AS latest
-         WHERE latest.language <> ''
+          FROM repository_current AS own
+          JOIN repository ON repository.id = own.repository_id
+          JOIN LATERAL (
+               SELECT max(captured_at) AS at FROM repository_language WHERE repository_id = repository.id) AS last
+            ON true
+          JOIN repository_language AS latest
+            ON latest.repository_id = repository.id AND latest.captured_at = last.at
+         WHERE NOT is_fork AND gone_at IS NULL AND latest.language <> ''
          GROUP BY latest.language
     ), ranked AS (
-        SELECT language, count(*) AS repositories, sum(stars) AS stars, {SUM_FORKS}
-          FROM counted GROUP BY language
+        SELECT coalesce(primary_language, '') AS language, count(*) AS repositories, sum(coalesce(stars, 0)) AS stars,
+               {SUM_FORKS}
+          FROM repository_current AS own
+          JOIN repository ON repository.id = own.repository_id
+         WHERE NOT is_fork AND gone_at IS NULL
+         GROUP BY 1
     ), summed AS (
         SELECT CAST(:day AS date) AS day, language, coalesce(repositories, 0) AS repositories,
                coalesce(stars, 0) AS stars, CASE WHEN repositories IS NULL THEN 0 ELSE forks END AS forks, bytes

@@ -117,9 +117,9 @@ def _insert_run(connection: Connection, origin: JobOrigin, accounts: int, now: d
 def _close_run(connection: Connection, run: Run) -> None:
     connection.execute(
         text(
-            "UPDATE ingest_run SET state = :state, finished_at = clock_timestamp(), stored = :stored, failed = :failed,"
-            " requests = :requests, points = :points, not_modified = :not_modified, rows_written = :rows_written"
-            " WHERE id = :id"
+            "UPDATE ingest_run SET state = :state, finished_at = statement_timestamp(), stored = :stored,"
+            " failed = :failed, requests = :requests, points = :points, not_modified = :not_modified,"
+            " rows_written = :rows_written WHERE id = :id"
         ),
         {name: getattr(run, name) for name in ("id", "state", "stored", "failed", "requests", "points")}
         | {"not_modified": run.not_modified, "rows_written": run.rows_written},
@@ -143,7 +143,7 @@ def write_progress(connection: Connection, run: Run) -> None:
     connection.execute(
         text(
             "UPDATE ingest_run SET stored = :stored, failed = :failed, requests = :requests, points = :points,"
-            " not_modified = :not_modified, rows_written = :rows_written, last_item_at = clock_timestamp()"
+            " not_modified = :not_modified, rows_written = :rows_written, last_item_at = statement_timestamp()"
             " WHERE id = :id"
         ),
         {name: getattr(run, name) for name in ("id", "stored", "failed", "requests", "points")}
@@ -153,13 +153,16 @@ def write_progress(connection: Connection, run: Run) -> None:
 
 def close_dead_runs(connection: Connection) -> int:
     """Mark runs whose process died as stopped; returns how many."""
-    return connection.execute(
+    dead = connection.scalars(
         text(
-            "UPDATE ingest_run SET state = 'stopped', finished_at = clock_timestamp() WHERE id IN ("
-            " SELECT id FROM ingest_run WHERE state = 'running'"
-            "    AND pg_try_advisory_xact_lock(:space, (id % 2147483648)::int))"
+            "WITH running AS MATERIALIZED (SELECT id FROM ingest_run WHERE state = 'running')"
+            " SELECT id FROM running WHERE pg_try_advisory_xact_lock(:space, (id % 2147483648)::int)"
         ),
         {"space": RUN_LOCK_SPACE},
+    ).all()
+    return connection.execute(
+        text("UPDATE ingest_run SET state = 'stopped', finished_at = statement_timestamp() WHERE id = ANY(:ids)"),
+        {"ids": list(dead)},
     ).rowcount
 
 

@@ -121,9 +121,10 @@ def load_languages(connection: Connection, repository_ids: Iterable[int]) -> dic
     """Load the latest stored languages and their bytes, by our repository id."""
     rows = connection.execute(
         text(
-            "SELECT repository_id, language, bytes FROM unnest(CAST(:ids AS bigint[])) AS wanted(id)"
-            "  JOIN LATERAL (SELECT max(captured_at) AS at FROM repository_language WHERE repository_id = id) AS last"
-            "    ON true JOIN repository_language ON repository_id = id AND captured_at = at"
+            "SELECT repository_id, language, bytes FROM repository JOIN LATERAL ("
+            "       SELECT max(captured_at) AS at FROM repository_language WHERE repository_id = repository.id) AS last"
+            "    ON true JOIN repository_language ON repository_id = repository.id AND captured_at = at"
+            " WHERE repository.id = ANY(CAST(:ids AS bigint[]))"
         ),
         {"ids": list(repository_ids)},
     )

@@ -41,7 +41,7 @@ COLUMNS = tuple(column.name for column in repository_summary.columns)
 UPSERT_REPOSITORIES = f"""
     WITH computed AS (
         SELECT * FROM repository_summary_computed WHERE repository_id = ANY(CAST(:ids AS bigint[]))
-    ), subject AS (
+    ), subject AS MATERIALIZED (
         SELECT computed.repository_id, computed.account_id, computed.created_at, computed.stars,
                coalesce(own_checked_at, account.checked_at) AS until_at, captured_at AS changed_at,
                {PRESENCE_EXISTS} AS is_special,
@@ -67,9 +67,11 @@ UPSERT_ACCOUNTS = f"""
     {_upsert(account_summary, "account_id")}
 """  # noqa: S608 - our own names
 DELETE_ACCOUNTS = """
+    WITH filled AS MATERIALIZED (
+        SELECT DISTINCT account_id FROM repository_summary WHERE account_id = ANY(CAST(:accounts AS bigint[]))
+    )
     DELETE FROM account_summary
-     WHERE account_id = ANY(CAST(:accounts AS bigint[])) AND NOT EXISTS (
-           SELECT FROM repository_summary WHERE repository_summary.account_id = account_summary.account_id)
+     WHERE account_id = ANY(CAST(:accounts AS bigint[])) AND account_id NOT IN (SELECT account_id FROM filled)
 """
 
 
