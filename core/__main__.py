@@ -43,7 +43,8 @@ def migrate() -> None:
 
     config = settings()
     url = config.database_direct_url or config.database_url
-    changed = migrate_if_needed(url or lease(config.data_dir, pg_bin_dir=config.pg_bin_dir, redis=False).database_url)
+    url = url or lease(config.data_dir, pg_bin_dir=config.pg_bin_dir, redis=False).database_url
+    changed = migrate_if_needed(url, print_line)
     print_line("The database was migrated." if changed else "The database is up to date.")
 
 
@@ -80,7 +81,7 @@ def restore(
 
     with _postgres_url() as url:
         restore_backup(url, file, settings().pg_bin_dir, replace=replace)
-        migrate_if_needed(url)
+        migrate_if_needed(url, print_line)
         check_schema(url)
     print_line(f"Restored {file}.")
 

@@ -213,9 +213,10 @@ def is_healthy(host: str, port: int) -> bool:
         connection.close()
 
 
-def migrate_if_needed(database_url: str) -> bool:
-    """Migrate the database if needed and return whether it was; a current one costs one query, no import of Alembic.
+def migrate_if_needed(database_url: str, progress: Callable[[str], None] = lambda _line: None) -> bool:
+    """Migrate the database if needed and return whether it was; a current one costs few queries, no import of Alembic.
 
+    A database with Citus is spread over its nodes, which *progress* reports line by line.
     Raises ServerUnavailable when the database cannot be reached.
     """
     import psycopg  # noqa: PLC0415 - loads while the web child does
@@ -225,10 +226,11 @@ def migrate_if_needed(database_url: str) -> bool:
 
     try:
         if migrations.is_current(database_url):
-            return False
+            return migrations.distribute_if_needed(database_url, progress)
     except psycopg.Error as error:
         raise ServerUnavailable(f"Cannot connect to DATABASE_URL: {connection_reason(error)}") from error
     migrations.upgrade(database_url)
+    migrations.distribute_if_needed(database_url, progress)
     return True
 
 

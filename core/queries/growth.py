@@ -99,8 +99,9 @@ _GROWTH_CTES = f"""
                        WHEN created_at > start_at THEN 0
                        WHEN own.at IS NULL OR own.at < imported_at THEN imported_stars
                        WHEN changed_at <= start_at THEN stars
-                       ELSE coalesce(CASE WHEN open_at IS NULL OR closed_at > open_at THEN closed_stars ELSE open_stars END,
-                                     imported_stars) END AS growth
+                       ELSE coalesce(
+                           CASE WHEN open_at IS NULL OR closed_at > open_at THEN closed_stars ELSE open_stars END,
+                           imported_stars) END AS growth
               FROM start
               FULL JOIN special USING (repository_id, days)
               FULL JOIN own_open USING (repository_id, days)

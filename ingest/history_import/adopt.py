@@ -43,6 +43,8 @@ KEEP_IMPORTED_ATTRIBUTES = """
     ON CONFLICT DO NOTHING
 """
 HISTORY_TABLES = ("repository_snapshot_open", "repository_extra_snapshot", "capture")
+# What else refers to a repository and does not vanish with it.
+WITHOUT_FOREIGN_KEY = ("change", "enrichment", "page_open", "alert", "collection_member")
 # Captures that both have of the same time and source.
 SELECT_DUPLICATE_CAPTURES = """
     SELECT mine.repository_id AS id, mine.captured_at AS at, mine.source_id AS source
@@ -74,6 +76,8 @@ def _adopt(connection: Connection, chosen: str, values: dict[str, object]) -> li
     named, real = [pair.named for pair in pairs], [pair.real for pair in pairs]
     connection.execute(text(KEEP_IMPORTED_ATTRIBUTES), {"named": named, "real": real})
     sources = _move_history(connection, named, real)
+    for table in WITHOUT_FOREIGN_KEY:
+        connection.execute(text(f"DELETE FROM {table} WHERE repository_id = ANY(:named)"), {"named": named})  # noqa: S608
     connection.execute(text("DELETE FROM repository WHERE id = ANY(:named)"), {"named": named})
     named_accounts = sorted({pair.named_account for pair in pairs})
     delete_empty_accounts(connection, named_accounts)

@@ -1,5 +1,6 @@
 """Database migrations, run by Alembic without an ini file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -18,6 +19,16 @@ def is_current(url: str) -> bool:
     except psycopg.errors.UndefinedTable:
         return False
     return row is not None and newest.startswith(f"{row[0]}_")
+
+
+def distribute_if_needed(url: str, progress: Callable[[str], None] = lambda _line: None) -> bool:
+    """Spread the tables of a current database over the nodes of Citus; without Citus that costs one query."""
+    with psycopg.connect(libpq.conninfo(url)) as connection:
+        if not connection.execute("SELECT FROM pg_extension WHERE extname = 'citus'").rowcount:
+            return False
+    from core.db import citus  # noqa: PLC0415 - the schema, which others do not need to start
+
+    return citus.distribute(url, progress)
 
 
 def upgrade(url: str) -> None:

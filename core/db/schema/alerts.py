@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from core.db.schema.columns import foreign_key, id_column, metadata, timestamp_column
+from core.db.schema.columns import foreign_key, id_column, metadata, repository_id_column, timestamp_column
 
 alert_rule = Table(
     "alert_rule",
@@ -27,7 +27,7 @@ alert = Table(
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
     foreign_key("account_id", "account", required=False, cascade=True),
-    foreign_key("repository_id", "repository", required=False, cascade=True),
+    repository_id_column(),
     Column("message", Text, nullable=False),
     Column("details", JSONB, nullable=False, server_default=text("'{}'")),
     Column("run_id", BigInteger),

@@ -23,6 +23,7 @@ from core.db.schema.columns import (
     growth_columns,
     id_column,
     metadata,
+    repository_id_column,
     source_id_column,
     timestamp_column,
 )
@@ -104,7 +105,7 @@ change = Table(
     metadata,
     id_column(),
     foreign_key("account_id", "account", cascade=True),
-    foreign_key("repository_id", "repository", required=False, cascade=True),
+    repository_id_column(),
     timestamp_column("detected_at", required=True),
     Column("kind", Text, nullable=False),
     Column("before", Text),

@@ -42,6 +42,12 @@ def foreign_key(name: str, target: str, *, required: bool = True, cascade: bool 
     )
 
 
+def repository_id_column() -> Column[int]:
+    # No foreign key: Citus has none to a table that is spread over its nodes, except from another one that is. Whoever
+    # deletes a repository deletes these rows.
+    return Column("repository_id", BigInteger)
+
+
 def source_id_column() -> Column[int]:
     # No foreign key: on tables with millions of rows each would cost a lookup per row.
     return Column("source_id", SmallInteger, nullable=False, server_default=text("1"))

@@ -17,7 +17,14 @@ from sqlalchemy import (
     text,
 )
 
-from core.db.schema.columns import count_columns, foreign_key, id_column, metadata, timestamp_column
+from core.db.schema.columns import (
+    count_columns,
+    foreign_key,
+    id_column,
+    metadata,
+    repository_id_column,
+    timestamp_column,
+)
 
 
 def repository_day_table(name: str, *columns: Column[Any], comment: str) -> Table:
@@ -38,7 +45,7 @@ enrichment = Table(
     "enrichment",
     metadata,
     Column("kind", Text, nullable=False),
-    foreign_key("repository_id", "repository", required=False, cascade=True),
+    repository_id_column(),
     foreign_key("account_id", "account", required=False, cascade=True),
     timestamp_column("captured_at"),
     timestamp_column("due_at", required=True),
@@ -91,7 +98,7 @@ page_open = Table(
     "page_open",
     metadata,
     foreign_key("account_id", "account", required=False, cascade=True),
-    foreign_key("repository_id", "repository", required=False, cascade=True),
+    repository_id_column(),
     timestamp_column("opened_at", required=True),
     CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
     Index("page_open_account_key", "account_id", unique=True, postgresql_where=text("account_id IS NOT NULL")),

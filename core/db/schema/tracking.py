@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from core.db.schema.columns import foreign_key, id_column, metadata, timestamp_column
+from core.db.schema.columns import foreign_key, id_column, metadata, repository_id_column, timestamp_column
 
 tracked_account = Table(
     "tracked_account",
@@ -109,7 +109,7 @@ collection_member = Table(
     metadata,
     foreign_key("collection_id", "collection", cascade=True),
     foreign_key("account_id", "account", required=False, cascade=True),
-    foreign_key("repository_id", "repository", required=False, cascade=True),
+    repository_id_column(),
     UniqueConstraint("collection_id", "account_id", "repository_id", postgresql_nulls_not_distinct=True),
     CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
     comment="An account or repository in a collection",

@@ -40,8 +40,7 @@ CREATE TABLE alert (
     ended_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT alert_pkey PRIMARY KEY (id),
     CONSTRAINT alert_rule_id_fkey FOREIGN KEY(rule_id) REFERENCES alert_rule (id) ON DELETE CASCADE,
-    CONSTRAINT alert_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
-    CONSTRAINT alert_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+    CONSTRAINT alert_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX alert_open_key ON alert (rule_id, subject) WHERE ended_at IS NULL;
 CREATE INDEX alert_raised_at_idx ON alert (raised_at DESC);

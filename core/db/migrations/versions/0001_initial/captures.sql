@@ -67,8 +67,7 @@ CREATE TABLE change (
     after TEXT,
     run_id BIGINT,
     CONSTRAINT change_pkey PRIMARY KEY (id),
-    CONSTRAINT change_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
-    CONSTRAINT change_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+    CONSTRAINT change_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 CREATE INDEX change_account_id_detected_at_idx ON change (account_id, detected_at DESC);
 CREATE INDEX change_detected_at_idx ON change (detected_at DESC);

@@ -12,7 +12,6 @@ CREATE TABLE enrichment (
     first_day DATE,
     CONSTRAINT enrichment_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
     CONSTRAINT enrichment_state_check CHECK (state IN ('stored', 'computing', 'unavailable', 'refused', 'failed')),
-    CONSTRAINT enrichment_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE,
     CONSTRAINT enrichment_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX enrichment_account_key ON enrichment (account_id, kind) WHERE account_id IS NOT NULL;
@@ -47,8 +46,7 @@ CREATE TABLE page_open (
     repository_id BIGINT,
     opened_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT page_open_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
-    CONSTRAINT page_open_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
-    CONSTRAINT page_open_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+    CONSTRAINT page_open_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX page_open_account_key ON page_open (account_id) WHERE account_id IS NOT NULL;
 CREATE UNIQUE INDEX page_open_repository_key ON page_open (repository_id) WHERE repository_id IS NOT NULL;

@@ -89,7 +89,6 @@ CREATE TABLE collection_member (
     CONSTRAINT collection_member_collection_id_account_id_repository_id_key UNIQUE NULLS NOT DISTINCT (collection_id, account_id, repository_id),
     CONSTRAINT collection_member_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
     CONSTRAINT collection_member_collection_id_fkey FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE,
-    CONSTRAINT collection_member_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
-    CONSTRAINT collection_member_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+    CONSTRAINT collection_member_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 COMMENT ON TABLE collection_member IS 'An account or repository in a collection';
