@@ -21,7 +21,7 @@ def insert_row(connection: Connection, table: Table, **values: object) -> int:
 
 
 def insert_repository(
-    connection: Connection, account_id: int, full_name: str, *, github_id: int | None = None, **values: object
+    connection: Connection, account_id: int, full_name: str, *, github_id: object = None, **values: object
 ) -> int:
     """Insert a repository, without *github_id* one of which only the name is known; returns its id."""
     named = text(schema.NAMED_REPOSITORY_ID.format(name="CAST(:name AS text)"))

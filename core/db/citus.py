@@ -55,6 +55,10 @@ class CoordinatorNotNamed(AlmanacError):
         )
 
 
+def is_installed(connection: Connection) -> bool:
+    return bool(connection.execute("SELECT FROM pg_extension WHERE extname = 'citus'").rowcount)
+
+
 def missing_tables(connection: Connection) -> list[str]:
     """List the tables that are to be spread over the nodes and are not; needs Citus."""
     done = {str(name) for (name,) in connection.execute(DONE_SQL)}

@@ -27,6 +27,7 @@ def run_checks(settings: Settings) -> list[CheckResult]:
         **({} if settings.database_url else {"data": lambda: _check_disk(settings)}),
         "Postgres": lambda: _check_postgres(database_url),
         **({"replica": _check_replica} if settings.database_read_url else {}),
+        **({"Citus": lambda: _check_cluster(database_url)} if _has_citus(database_url) else {}),
         "sessions": lambda: _check_sessions(settings.database_direct_url or database_url),
         "migrations": lambda: _check_migrations(database_url),
         "schema": lambda: _check_schema(database_url),
@@ -90,6 +91,39 @@ def _check_replica() -> str:
     if not found.lag_bytes:
         return "up to date with the primary"
     return f"{found.lag_bytes:,} bytes and {found.lag_seconds:,.0f} s behind the primary"
+
+
+def _has_citus(url: str) -> bool:
+    """Return whether the database has Citus; False where it does not respond, which the check of Postgres says."""
+    import psycopg  # noqa: PLC0415
+
+    from core.db import citus, libpq  # noqa: PLC0415
+
+    try:
+        with psycopg.connect(libpq.conninfo(url)) as connection:
+            return citus.is_installed(connection)
+    except psycopg.Error:
+        return False
+
+
+def _check_cluster(url: str) -> str:
+    """Say what lies on the nodes of Citus. Raises where one does not respond, or a table is not spread over them."""
+    import psycopg  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    from core.db import citus, libpq  # noqa: PLC0415
+    from core.db.engine import create_engine_for  # noqa: PLC0415
+    from core.queries.cluster import cluster_status  # noqa: PLC0415
+
+    with psycopg.connect(libpq.conninfo(url)) as plain:
+        if missing := citus.missing_tables(plain):
+            raise AlmanacError(f"{quantity(len(missing), 'table')} on one node only; run `python -m core migrate`")
+    with create_engine_for(url, poolclass=NullPool).connect() as connection:
+        status = cluster_status(connection)
+    assert status is not None
+    if status.unavailable:
+        raise AlmanacError(f"{', '.join(status.unavailable)} does not respond: what is there cannot be read or stored")
+    return status.summary
 
 
 def _check_sessions(url: str) -> str:

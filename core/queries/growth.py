@@ -38,7 +38,7 @@ LATEST_SUBJECT = f"""
 #   changed_at   when `stars` were first captured, if by us; else null
 #   is_special   whether its captures may differ from its account's, see `captures.PRESENCE_EXISTS`
 #   is_imported  whether any source imported history of it
-# What lies in tables of repositories is joined, never looked up in a LATERAL with LIMIT: Citus refuses that. Ids in an
+# What lies in tables of repositories is joined, never read by a LATERAL with LIMIT: Citus refuses that. Ids in an
 # ARRAY let Postgres use indexes, and FULL JOIN makes it join by hash, however few rows it expects.
 _GROWTH_CTES = f"""
         span AS (

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from core import redis_client
 from core.db.engine import engine, transaction
 from core.queries import freshness
+from core.queries.cluster import ClusterStatus, cluster_status
 from core.queries.freshness import FreshnessCounts
 from core.queue.jobs import QUEUES
 from core.queue.liveness import HEARTBEAT_TIMEOUT, LEADER_LOCK
@@ -135,6 +136,13 @@ def postgres_status() -> PostgresStatus:
                current_setting('max_connections')::int AS max_connections
     """
     return _records(PostgresStatus, sql)[0]
+
+
+def cluster_nodes() -> ClusterStatus | None:
+    """Read the nodes of Citus; None where the database has none."""
+    with transaction() as connection:
+        connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": str(STATEMENT_TIMEOUT_MS)})
+        return cluster_status(connection)
 
 
 def redis_status() -> RedisStatus:

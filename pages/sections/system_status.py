@@ -80,11 +80,17 @@ def server_kind(url: str) -> str:
 
 
 def postgres_status(now: datetime) -> StatusCard:
-    server = system.postgres_status()
+    server, cluster = system.postgres_status(), system.cluster_nodes()
+    if cluster and cluster.unavailable:
+        names = escape_markdown(", ".join(cluster.unavailable))
+        return warning(
+            "partly available", f"Citus: {names} does not respond.", "What is there cannot be read or stored."
+        )
     return ok(
         "available",
         f"{escape_markdown(server.version)}, {server_kind(settings().database_url)}, started {time_ago(server.started_at, now)}",
         f"{number(server.connections)} of {number(server.max_connections)} connections · {byte_size(server.bytes)}",
+        f"Citus: {escape_markdown(cluster.summary)}" if cluster else "",
     )
 
 

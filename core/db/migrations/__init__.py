@@ -23,11 +23,11 @@ def is_current(url: str) -> bool:
 
 def distribute_if_needed(url: str, progress: Callable[[str], None] = lambda _line: None) -> bool:
     """Spread the tables of a current database over the nodes of Citus; without Citus that costs one query."""
-    with psycopg.connect(libpq.conninfo(url)) as connection:
-        if not connection.execute("SELECT FROM pg_extension WHERE extname = 'citus'").rowcount:
-            return False
     from core.db import citus  # noqa: PLC0415 - the schema, which others do not need to start
 
+    with psycopg.connect(libpq.conninfo(url)) as connection:
+        if not citus.is_installed(connection):
+            return False
     return citus.distribute(url, progress)
 
 

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 def postgres_metrics() -> list[Metric]:
-    """Collect queue, workers, data version and freshness."""
+    """Collect queue, workers, data version, freshness and the nodes of Citus."""
     # Imported by the first request: the server listens before the libraries have loaded.
     from core.queries import metrics, system  # noqa: PLC0415
 
@@ -64,6 +64,7 @@ def postgres_metrics() -> list[Metric]:
             {f"{quantile:g}": age for quantile, age in metrics.refresh_age_quantiles(now).items()},
         ),
         gauge("data_version", "Current data version", value=data.version or 0),
+        *cluster_metrics(),
     ]
 
 
@@ -137,6 +138,26 @@ def replica_metrics() -> list[Metric]:
             "Age of the newest replayed transaction; 0 while nothing is left to replay",
             value=status.lag_seconds,
         ),
+    ]
+
+
+def cluster_metrics() -> list[Metric]:
+    """Collect the nodes of Citus and what lies on them; nothing where the database has none."""
+    from core.queries import system  # noqa: PLC0415 - as above
+
+    status = system.cluster_nodes()
+    if status is None:
+        return []
+    sizes = {node.name: float(node.bytes) for node in status.nodes if node.bytes is not None}
+    return [
+        gauge(
+            "cluster_node_up",
+            "1 while a node of Citus responds to the coordinator",
+            "node",
+            {node.name: node.is_available for node in status.nodes},
+        ),
+        gauge("cluster_node_shards", "Shards on a node", "node", {node.name: node.shards for node in status.nodes}),
+        gauge("cluster_node_bytes", "Size of the shards on a node", "node", sizes),
     ]
 
 

@@ -1,0 +1,171 @@
+"""A Citus cluster for tests: one that `CITUS_URL` names, or a coordinator and two worker nodes of our own."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from core.launcher.embedded.postgres import NOT_DURABLE_SETTINGS
+from core.launcher.embedded.server_folders import find_server_folders
+
+START_SECONDS = 60
+WORKERS = 2
+ROLE = "almanac"
+
+
+@dataclass
+class Node:
+    """A Postgres with Citus on a port of its own; `stop` ends it at once, `start` starts it again."""
+
+    port: int
+    command: list[str]
+    options: dict[str, object]
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def name(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def url(self, database: str = ROLE) -> str:
+        return f"postgresql://{ROLE}@{self.name}/{database}"
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self.command, **self.options)  # type: ignore[call-overload]
+        until = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            assert self.process.poll() is None, "a node ended"
+            assert time.monotonic() < until, "a node does not accept connections"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait()
+            self.process = None
+
+    def _is_ready(self) -> bool:
+        try:
+            psycopg.connect(self.url("postgres")).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+@dataclass
+class CitusCluster:
+    """The coordinator's URL; *nodes*, the coordinator first, where they are our own."""
+
+    url: str
+    nodes: list[Node] = field(default_factory=list)
+
+    def execute(self, statement: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+
+def find_postgres_with_citus() -> Path | None:
+    """Return the folder of the programs of a Postgres that has the extension; None without one."""
+    folders = [Path(os.environ["PG_BIN_DIR"])] if os.environ.get("PG_BIN_DIR") else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for folder in folders:
+        if (folder / "pg_config").exists() and (folder / "initdb").exists():
+            found = subprocess.run([folder / "pg_config", "--sharedir"], capture_output=True, text=True, check=True)
+            if (Path(found.stdout.strip()) / "extension" / "citus.control").exists():
+                return folder
+    return None
+
+
+@contextmanager
+def citus_cluster() -> Iterator[CitusCluster]:
+    """Yield an empty database of a cluster; skips where there is none and none can be started."""
+    if url := os.environ.get("CITUS_URL"):
+        cluster = CitusCluster(url)
+        _add_workers(cluster, os.environ.get("CITUS_COORDINATOR", ""), os.environ.get("CITUS_WORKERS", "").split())
+        yield cluster
+        return
+    binaries = find_postgres_with_citus()
+    if binaries is None:
+        pytest.skip("Citus is not installed beside any Postgres here, and CITUS_URL names no coordinator")
+    folder = Path(tempfile.mkdtemp(prefix="almanac-citus-", dir="/tmp"))
+    # As root the servers run as another user, who has to pass.
+    folder.chmod(0o711)
+    nodes: list[Node] = []
+    try:
+        nodes.extend(start_node(binaries, folder / str(number)) for number in range(1 + WORKERS))
+        cluster = CitusCluster(nodes[0].url(), nodes)
+        _add_workers(cluster, nodes[0].name, [node.name for node in nodes[1:]])
+        yield cluster
+    finally:
+        for node in nodes:
+            node.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_node(binaries: Path, folder: Path) -> Node:
+    """Make a node in *folder* and start it, with an empty database that has the extension."""
+    folder.mkdir()
+    folder.chmod(0o711)
+    user = find_server_folders(folder / "data").user
+    data = folder / "cluster"
+    user.make_private_folder(data)
+    options: dict[str, object] = {
+        "cwd": "/",
+        # Nodes are clients of each other, and must not read certificates from a home that is not theirs.
+        "env": {"PATH": os.environ.get("PATH", ""), "HOME": "/"},
+        "umask": 0o077,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+        **user.subprocess_arguments(),
+    }
+    arguments = ["-A", "trust", "-U", ROLE, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-D", str(data)]
+    subprocess.run([str(binaries / "initdb"), *arguments], check=True, **options)  # type: ignore[call-overload]
+    port = _free_port()
+    settings = {
+        **NOT_DURABLE_SETTINGS,
+        "port": str(port),
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": "",
+        "shared_preload_libraries": "citus",
+        "citus.shard_count": "4",
+        "max_connections": "200",
+        "max_prepared_transactions": "200",
+        "wal_level": "logical",
+        "max_wal_senders": "10",
+    }
+    command = [str(binaries / "postgres"), "-D", str(data)]
+    for name, value in settings.items():
+        command += ["-c", f"{name}={value}"]
+    node = Node(port, command, options)
+    node.start()
+    with psycopg.connect(node.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {ROLE}".encode())
+    with psycopg.connect(node.url(), autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION citus")
+    return node
+
+
+def _add_workers(cluster: CitusCluster, coordinator: str, workers: list[str]) -> None:
+    with psycopg.connect(cluster.url, autocommit=True) as connection:
+        if coordinator:
+            host, port = coordinator.split(":")
+            connection.execute("SELECT citus_set_coordinator_host(%s, %s)", [host, int(port)])
+        for worker in workers:
+            host, port = worker.split(":")
+            connection.execute("SELECT citus_add_node(%s, %s)", [host, int(port)])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,186 @@
+"""On a cluster of Citus the same is stored and read as on one Postgres. Skips where Citus is not installed."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from pandas import DataFrame
+from pandas.testing import assert_frame_equal
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from core.db import citus
+from core.db.migrations import distribute_if_needed, upgrade
+from core.db.override import use_engine
+from core.db.schema import metadata
+from core.db.schema_check import find_missing_objects
+from core.queries import accounts, globe, languages, overview, repository_detail, repository_list
+from core.queries.cluster import cluster_status
+from core.settings import settings
+from ingest.sandbox import World, serve
+from tests.citus_cluster import CitusCluster, citus_cluster
+from tests.ingest.conftest import TOKEN, Ingestor, github_client
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[CitusCluster]:
+    """A migrated cluster; what it printed is in `progress`."""
+    with citus_cluster() as cluster:
+        upgrade(cluster.url)
+        distribute_if_needed(cluster.url)
+        yield cluster
+
+
+@pytest.fixture
+def engine(cluster: CitusCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setenv("DATABASE_URL", cluster.url)
+    settings.cache_clear()
+    engine = create_engine(cluster.url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sandbox():
+    """Few accounts, and a clock that stands: two refreshes find the same."""
+    with serve(World(accounts=6, repositories=60, biggest=25, seed=3)) as sandbox:
+        sandbox.world.freeze()
+        yield sandbox
+
+
+def test_every_table_lies_where_it_belongs_and_migrating_again_changes_nothing(cluster, engine):
+    with psycopg.connect(cluster.url) as connection:
+        assert citus.missing_tables(connection) == []
+        kinds = dict(connection.execute("SELECT table_name::text, citus_table_type FROM citus_tables").fetchall())
+        homes = connection.execute(
+            "SELECT count(DISTINCT colocation_id) FROM citus_tables WHERE citus_table_type = 'distributed'"
+        ).fetchone()
+    assert {name for name, kind in kinds.items() if kind == "distributed" and name in metadata.tables} == {
+        *citus.BY_REPOSITORY
+    }
+    assert {name for name, kind in kinds.items() if kind == "reference"} == {*citus.ON_EVERY_NODE}
+    assert homes == (1,)
+    assert not distribute_if_needed(cluster.url)
+    with engine.connect() as connection:
+        assert find_missing_objects(connection) == []
+
+
+def test_an_interrupted_distribution_is_completed(cluster, engine):
+    """Killed between two tables: one lies on the coordinator alone, the foreign keys are gone."""
+    for table in ("star_day", "traffic_day"):
+        cluster.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_repository_id_fkey")
+    cluster.execute("SELECT undistribute_table('traffic_day')")
+    assert distribute_if_needed(cluster.url)
+    with psycopg.connect(cluster.url) as connection:
+        assert citus.missing_tables(connection) == []
+    with engine.connect() as connection:
+        assert find_missing_objects(connection) == []
+
+
+@pytest.fixture
+def both(sandbox, redis, committing_database, engine) -> Iterator[tuple[Ingestor, Ingestor]]:
+    """Ingestors of the same GitHub: into one Postgres, and into the cluster."""
+    with github_client(sandbox, redis, TOKEN) as github:
+        yield Ingestor(sandbox, github, committing_database), Ingestor(sandbox, github, engine)
+
+
+def test_a_cluster_stores_and_reads_what_one_postgres_does(both):
+    plain, spread = both
+    logins = plain.world.logins()
+    for ingestor in both:
+        run = ingestor.refresh(*logins, extras=True)
+        assert (run.state, run.stored) == ("done", len(logins)), [item.error for item in run.items]
+        again = ingestor.refresh(*logins)
+        assert {item.state for item in again.items} == {"unchanged"}
+    for login in logins:
+        assert without_times(spread.stored_account(login)) == without_times(plain.stored_account(login))
+    largest = plain.login_with_most_repositories()
+    for name, question in questions(largest).items():
+        assert_same(name, answer(plain.engine, question), answer(spread.engine, question))
+
+
+def questions(login: str) -> dict[str, Callable[[], Any]]:
+    """Return what pages ask of the present; an account's id differs between two databases."""
+    full_name = str(repository_detail.suggestions().iloc[0]["full_name"])
+
+    def account_id() -> int:
+        found = accounts.find(login, None)
+        assert found is not None
+        return found.account_id
+
+    return {
+        "overview": overview.stored_totals,
+        "accounts": accounts.suggestions,
+        "repositories": lambda: repository_list.matching_repositories(repository_list.Filters()),
+        "filtered": lambda: repository_list.matching_repositories(
+            repository_list.Filters(min_stars=5, hidden=frozenset({"forks"}))
+        ),
+        "distribution": lambda: repository_list.star_distribution(repository_list.Filters()),
+        "languages": lambda: languages.ranking("GitHub", None),
+        "account": lambda: repository_detail.by_account(account_id(), None),
+        "repository": lambda: repository_detail.by_name(*full_name.split("/"), None),
+        "globe": lambda: globe.account_locations(None),
+    }
+
+
+def answer(engine: Engine, question: Callable[[], Any]) -> Any:
+    with use_engine(engine, everywhere=True):
+        return question()
+
+
+def assert_same(name: str, one: Any, other: Any) -> None:
+    if isinstance(one, DataFrame):
+        columns = [column for column in one.columns if not str(column).endswith(("_at", "account_id"))]
+        keys = [column for column in columns if column in {"full_name", "login", "language", "name"}][:1]
+        frames = [
+            frame[columns].sort_values(keys).reset_index(drop=True) if keys else frame[columns]
+            for frame in (one, other)
+        ]
+        assert not frames[0].empty, name
+        assert_frame_equal(*frames, obj=name)
+    else:
+        assert str(one) == str(other), name
+
+
+def without_times(given: Any) -> Any:
+    """Leave out when something was captured: the two were refreshed one after the other."""
+    if isinstance(given, dict):
+        return {key: without_times(value) for key, value in given.items() if key not in {"captured_at", "checked_at"}}
+    if isinstance(given, list):
+        return [without_times(one) for one in given]
+    return given
+
+
+def test_a_node_that_is_gone_leaves_nothing_half_written(cluster, both):
+    if not cluster.nodes:
+        pytest.skip("only nodes of our own can be stopped")
+    _, spread = both
+    logins = spread.world.logins()
+    spread.refresh(*logins)
+    before = spread.count("capture")
+    worker = cluster.nodes[-1]
+    worker.stop()
+    try:
+        with pytest.raises(DBAPIError):
+            spread.refresh(*logins)
+        status = answer_status(spread.engine)
+        assert status is not None
+        assert status.unavailable == [worker.name]
+    finally:
+        worker.start()
+    run = spread.refresh(*logins)
+    assert run.stored == len(logins)
+    assert spread.count("capture") >= before
+    assert spread.rows("SELECT count(*) FROM pg_prepared_xacts") == [(0,)]
+    assert spread.rows(
+        "SELECT count(*) FROM repository_current LEFT JOIN repository ON id = repository_id WHERE id IS NULL"
+    ) == [(0,)]
+
+
+def answer_status(engine: Engine) -> Any:
+    with engine.connect() as connection:
+        return cluster_status(connection)
