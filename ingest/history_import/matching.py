@@ -95,6 +95,6 @@ def match_repositories(connection: Connection) -> int:
     changed = connection.execute(text(UPSERT_NAMED_REPOSITORIES)).rowcount
     connection.execute(text(LINK_NAMED_REPOSITORIES))
     if unmatched := connection.scalar(text(SELECT_UNMATCHED)):
-        raise BadInput(f"{unmatched} cannot be told apart from another imported name; leave it out of the file")
+        raise BadInput(f"{unmatched} has the same key as another imported name; leave it out of the file")
     summaries.update_summaries(connection, repository_ids=connection.scalars(text(SELECT_OUTDATED_SUMMARIES)).all())
     return changed
