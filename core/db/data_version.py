@@ -1,8 +1,9 @@
 """The data version: a number in Postgres that increases after each run that changed data."""
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.db.engine import read_rows
+from core.db.statement import text
 
 
 def data_version() -> int:

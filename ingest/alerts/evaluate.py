@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
 from core.alerts.rules import RULE_KINDS
 from core.budget.token_expiry import TokenExpiry
+from core.db.statement import text
 from core.disk_space import DiskSpace
 from core.queries.freshness import FreshnessCounts, freshness_counts
 from core.queries.past_counts import OWN_STARS_BEFORE_LAST

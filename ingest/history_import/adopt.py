@@ -5,9 +5,10 @@ Names are reused: a repository created after the name's first imported day is an
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.db.schema import NAMED_REPOSITORY_ID
+from core.db.statement import text
 from ingest.history_import import aggregates
 from ingest.refresh import closed_history, growth, summaries
 

@@ -14,10 +14,11 @@ from typing import Any
 
 import psycopg
 import structlog
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from core.db.partitions import first_of_month
+from core.db.statement import text
 from core.queries.past_counts import month_columns, month_of
 
 log = structlog.get_logger()
@@ -88,7 +89,10 @@ CLOSE_MONTH = f"""
 STORE_ROWS = f"""
     WITH given AS MATERIALIZED ({{given}}
     ), first AS (
-        SELECT repository_id, min({month_of("captured_at")}) AS month FROM given GROUP BY repository_id
+        SELECT repository_id, least(min({month_of("captured_at")}), (
+                   SELECT max(stored.month) + interval '1 month' FROM repository_month AS stored
+                    WHERE stored.repository_id = given.repository_id AND source_id = :source))::date AS month
+          FROM given GROUP BY repository_id
     ), merged AS (
         SELECT repository_id, captured_at, stars, forks, size_kb, true AS is_given FROM given
          UNION ALL
@@ -104,9 +108,9 @@ STORE_ROWS = f"""
                   FROM merged ORDER BY repository_id, captured_at, is_given DESC) AS once
          GROUP BY repository_id, month
     ), span AS (
-        SELECT repository_id, min(month) AS first_month,
-               greatest(max(month), (SELECT last_month FROM source WHERE id = :source)) AS last_month
-          FROM filled GROUP BY repository_id
+        SELECT repository_id, first.month AS first_month,
+               greatest(max(filled.month), (SELECT last_month FROM source WHERE id = :source)) AS last_month
+          FROM first JOIN filled USING (repository_id) GROUP BY repository_id, first.month
     ), spread AS (
         SELECT span.repository_id, begins_at::date AS month, first_month, filled.captured_at, filled.counts,
                -- Whose last counts are those before this month.
@@ -136,6 +140,22 @@ STORE_ROWS = f"""
        SET before_at = excluded.before_at, stars_before = excluded.stars_before,
            forks_before = excluded.forks_before, size_kb_before = excluded.size_kb_before,
            captured_at = excluded.captured_at, counts = excluded.counts
+"""  # noqa: S608
+# Repeats the last counts of those imported repositories that have none in the last months.
+FILL_MONTHS = f"""
+    INSERT INTO repository_month (repository_id, source_id, month, before_at, stars_before, forks_before,
+           size_kb_before)
+    SELECT repository_id, :source, begins_at::date, last.captured_at, last.stars, last.forks, last.size_kb
+      FROM repository_import AS imported
+     CROSS JOIN LATERAL (
+           SELECT month.month, {month_columns("cardinality(captured_at)")}
+             FROM repository_month AS month
+            WHERE month.repository_id = imported.repository_id AND source_id = :source
+            ORDER BY month.month DESC LIMIT 1) AS last
+     CROSS JOIN LATERAL generate_series(
+           last.month + interval '1 month', CAST(:last AS timestamp), interval '1 month') AS begins_at
+     WHERE imported.source_id = :source
+     ORDER BY begins_at, repository_id
 """  # noqa: S608
 SELECT_MOVED_ROWS = """
         SELECT pair.real AS repository_id, captured_at, stars, forks, size_kb
@@ -192,6 +212,7 @@ def close_own_history(begin: Callable[[], AbstractContextManager[Connection]], u
     while True:
         with begin() as connection:
             if not close_next_month(connection, OWN_SOURCE_ID):
+                connection.execute(text("SELECT brin_summarize_new_values('repository_month_month_idx')"))
                 return months
         months += 1
 
@@ -237,13 +258,20 @@ def close_imported_history(connection: Connection, source_id: int) -> None:
     )
     if last_at is None:
         return
+    last = first_of_month(last_at.astimezone(UTC).date())
     connection.execute(text("UPDATE source SET closing_until = :until WHERE id = :source"), values)
-    end = first_of_month(last_at.astimezone(UTC).date(), months_later=1)
-    while month := _open_month(connection, source_id):
-        if month.month >= end:
-            break
-        _close(connection, month)
-    connection.execute(text("UPDATE source SET closed_until = :until WHERE id = :source"), values)
+    is_open = text("SELECT EXISTS (SELECT FROM repository_snapshot_open WHERE source_id = :source)")
+    if connection.scalar(is_open, values):
+        while (month := _open_month(connection, source_id)) and month.month <= last:
+            _close(connection, month)
+    last = connection.scalar(
+        text("""
+            UPDATE source SET closed_until = :until, last_month = greatest(last_month, :month)
+             WHERE id = :source RETURNING last_month
+        """),
+        values | {"month": last},
+    )
+    connection.execute(text(FILL_MONTHS), {"source": source_id, "last": last})
 
 
 def open_imported_sources(connection: Connection) -> list[int]:

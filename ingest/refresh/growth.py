@@ -6,9 +6,10 @@ Growth is defined in `core.queries.growth`.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.db.schema import GROWTH_DAYS
+from core.db.statement import text
 from core.queries.captures import BEFORE_GITHUB, PRESENCE_EXISTS
 from core.queries.growth import GROWTH_CTES, growth_values
 

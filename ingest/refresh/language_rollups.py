@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from core.db.statement import text
 
 LANGUAGE_DAY_LOCK = 0x616C6D73756D  # "almsum"
 PAUSE_FACTOR = 20

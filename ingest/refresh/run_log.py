@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
+from core.db.statement import text
 from core.queue.jobs import JobOrigin, create_ingestion
 from core.queue.liveness import RUN_LOCK_SPACE
 from ingest.liveness_lock import LivenessLock

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
+from core.db.statement import text
 from ingest.github.api.models import Account, Repository
 from ingest.history_import.adopt import adopt_accounts
 from ingest.refresh.diff import (

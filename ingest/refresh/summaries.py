@@ -10,9 +10,10 @@ replace each other.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Table
 
 from core.db.schema import GROWTH_DAYS, account_summary, repository_summary
+from core.db.statement import text
 from core.queries.captures import BEFORE_GITHUB, PRESENCE_EXISTS
 from core.queries.growth import GROWTH_CTES, growth_values
 from ingest.refresh.growth import GROWN_CTE, first_capture_at

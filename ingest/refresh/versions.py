@@ -5,7 +5,9 @@ A version is written only where something differs, so a first capture costs noth
 
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from core.db.statement import text
 
 REPOSITORY_COLUMNS = (
     *("account_id", "full_name", "description", "homepage", "license", "topics", "primary_language"),

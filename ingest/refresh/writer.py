@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from core.db.statement import text
 from core.queries.captures import STORED_CADENCE
 from ingest.github.api.models import Account, Repository
 from ingest.refresh import closed_history, summaries

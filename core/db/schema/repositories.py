@@ -192,7 +192,7 @@ repository_month = Table(
         "month",
         "source_id",
         postgresql_using="brin",
-        postgresql_with={"pages_per_range": "32", "autosummarize": "on"},
+        postgresql_with={"pages_per_range": "32"},
     ),
     comment="The snapshots of one repository in one month (UTC), oldest first, null if there is none, and the last one"
     " before the month: a row for each month from its first snapshot to source.last_month",
