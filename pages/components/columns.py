@@ -41,7 +41,7 @@ ACCOUNT_REPOSITORIES = {
 LANGUAGES = {
     "language": column.TextColumn("Language", width=150),
     "stars": column.NumberColumn("Stars", format="localized", width=110),
-    "stars_share": column.ProgressColumn("of all stars", format="percent", min_value=0, max_value=1, width=120),
+    "stars_share": column.ProgressColumn("Of all stars", format="percent", min_value=0, max_value=1, width=120),
     "stars_4w": column.NumberColumn("In 4 weeks", format="localized", width=100),
     "repositories": column.NumberColumn("Repositories", format="localized", width=110),
     "bytes": column.NumberColumn("Bytes", format="localized", width=130),
@@ -63,17 +63,17 @@ RISING = {
     "stars": column.NumberColumn("Stars", format="localized", width=100),
 }
 LEADING_USERS = {
-    "language": column.LinkColumn("Language", display_text=r"language=([^&]+)", width=130),
-    "account": column.LinkColumn("Account", display_text=r"login=([^&]+)", width=140),
-    "stars": column.NumberColumn("Its stars", format="localized", width=90),
-    "share": column.ProgressColumn("of the language", format="percent", min_value=0, max_value=1, width=120),
+    "language": column.LinkColumn("Language", display_text=r"language=([^&]+)", width=105),
+    "account": column.LinkColumn("Account", display_text=r"login=([^&]+)", width=105),
+    "stars": column.NumberColumn("Its stars", format="localized", width=80),
+    "share": column.ProgressColumn("Of the language", format="percent", min_value=0, max_value=1, width=105),
 }
 TOGETHER = {
-    "language": column.TextColumn("Language", width=120),
-    "other": column.LinkColumn("And", display_text=r"language=([^&]+)", width=120),
-    "repositories": column.NumberColumn("Repositories", format="localized", width=95),
-    "share": column.NumberColumn("of the first's", format="percent", width=95),
-    "lift": column.NumberColumn("Lift", format="%.1f", width=65),
+    "language": column.TextColumn("Language", width=88),
+    "other": column.LinkColumn("And", display_text=r"language=([^&]+)", width=88),
+    "repositories": column.NumberColumn("Repositories", format="localized", width=88),
+    "share": column.NumberColumn("Of the first's", format="percent", width=88),
+    "lift": column.NumberColumn("Lift", format="%.1f", width=55),
 }
 LANGUAGE_USERS = {
     "account": column.LinkColumn("Account", display_text=r"login=([^&]+)", width=150),
@@ -98,13 +98,13 @@ MOVERS = {
     "owner": None,
 }
 MOVERS_TABLE = {
-    "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=220, pinned=True),
-    "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=110, help="Opens the account page"),
-    "growth": column.NumberColumn("Gained", format="localized", width=85),
-    "share": column.NumberColumn("Gained, share", format="percent", width=105, help="Of the stars before"),
-    "stars": column.NumberColumn("Stars", format="localized", width=85),
-    "language": column.TextColumn("Language", width=110),
-    "until_at": column.DatetimeColumn("Up to", format="YYYY-MM-DD", width=95, help="The last refresh"),
+    "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=200, pinned=True),
+    "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=105, help="Opens the account page"),
+    "growth": column.NumberColumn("Gained", format="localized", width=75),
+    "share": column.NumberColumn("Gained, share", format="percent", width=100, help="Of the stars before"),
+    "stars": column.NumberColumn("Stars", format="localized", width=80),
+    "language": column.TextColumn("Language", width=100),
+    "until_at": column.DatetimeColumn("Up to", format="YYYY-MM-DD", width=92, help="The last refresh"),
     "source": column.TextColumn("Source", width=110),
     "description": column.TextColumn("Description", width=420),
 }
@@ -131,10 +131,10 @@ CHANGE_COUNTS = {
 }
 LEDGER = {
     "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", timezone="UTC", width=130),
-    "subject": SUBJECT_COLUMN | {"width": 230},
-    "what": column.TextColumn("What happened", width=190),
-    "before": column.TextColumn("Before", width=190),
-    "after": column.TextColumn("After", width=190),
+    "subject": SUBJECT_COLUMN | {"width": 210},
+    "what": column.TextColumn("What happened", width=175),
+    "before": column.TextColumn("Before", width=175),
+    "after": column.TextColumn("After", width=175),
 }
 OVERDUE_ACCOUNTS = {
     "login": column.TextColumn("Account", width=120),
@@ -149,10 +149,10 @@ REPOSITORIES = {
     "language": column.TextColumn("Language", width=90),
     "stars": column.NumberColumn("Stars", format="localized", width=75),
     "stars_7d": column.NumberColumn(
-        "in 7 days", format="localized", width=75, help="Stars gained in the 7 days before the last refresh"
+        "In 7 days", format="localized", width=75, help="Stars gained in the 7 days before the last refresh"
     ),
     "stars_30d": column.NumberColumn(
-        "in 30 days", format="localized", width=82, help="Stars gained in the 30 days before the last refresh"
+        "In 30 days", format="localized", width=82, help="Stars gained in the 30 days before the last refresh"
     ),
     "forks": column.NumberColumn("Forks", format="localized", width=70),
     "checked_at": column.DatetimeColumn(
@@ -193,7 +193,7 @@ RELEASES = {
 CONTRIBUTORS = {
     "login": column.TextColumn("Contributor", width=150),
     "commits": column.NumberColumn("Commits", format="localized", width=85),
-    "share": column.ProgressColumn("of all", format="percent", min_value=0, max_value=1, width=110),
+    "share": column.ProgressColumn("Of all", format="percent", min_value=0, max_value=1, width=110),
     "activity": column.TextColumn("Lately", width=80, help="new, returning, active or inactive in the last 90 days"),
     "is_bot": column.CheckboxColumn("Bot", width=60),
 }
@@ -206,7 +206,7 @@ REPOSITORY_CHANGES = {
 _COMPARED = {
     "stars": column.NumberColumn("Stars", format="localized", width=90),
     "difference": column.NumberColumn("Difference", format="localized", width=95, help="To the first one"),
-    "difference_share": column.NumberColumn("in percent", format="percent", width=85),
+    "difference_share": column.NumberColumn("In percent", format="percent", width=85),
     "gained": column.NumberColumn("Gained", format="localized", width=80),
     "forks": column.NumberColumn("Forks", format="localized", width=80),
 }
@@ -238,7 +238,7 @@ KEY_PEOPLE = {
     ),
     "contributors": column.NumberColumn("Contributors", format="localized", width=100),
     "top_contributor": column.TextColumn("Most commits by", width=150),
-    "top_share": column.ProgressColumn("of all", format="percent", min_value=0, max_value=1, width=110),
+    "top_share": column.ProgressColumn("Of all", format="percent", min_value=0, max_value=1, width=110),
 }
 PEERS = {
     "account": column.LinkColumn("Account", display_text=r"login=([^&]+)", width=180),
