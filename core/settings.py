@@ -98,7 +98,8 @@ class Settings(BaseSettings):
     redis_url: str = Field(
         "",
         repr=False,
-        description="Redis or Valkey to use (tested with Valkey 9); empty starts an embedded Valkey in `DATA_DIR`.",
+        description="Redis or Valkey to use (tested with Valkey 9; `rediss://` for TLS); empty starts an embedded "
+        "Valkey in `DATA_DIR`.",
     )
     pg_bin_dir: str = Field("", description="Folder with Postgres binaries to use instead of the bundled ones.")
     data_dir: Path = Field(Path(".data"), description="Folder of the embedded servers and of generated secrets.")

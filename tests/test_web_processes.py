@@ -25,7 +25,9 @@ from tests.test_app import ROOT, environment
 from tests.test_websockets import SECRET_KEY, Page, core_configured, engine, signed_in  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
-ADDRESSES = ("127.0.0.2", "127.0.0.3")
+# More of both by hand: WEB_PROCESSES=3 READERS=50 pytest tests/test_web_processes.py
+ADDRESSES = tuple(f"127.0.0.{number + 2}" for number in range(int(os.environ.get("WEB_PROCESSES", "2"))))
+READERS = int(os.environ.get("READERS", "4"))
 NAME = "web.test"
 DRAIN_SECONDS = 4
 START_SECONDS = 90
@@ -239,7 +241,7 @@ def test_a_rolling_restart_fails_no_request_and_no_page(processes, proxy, person
                 except httpx.HTTPError as error:
                     statuses.append(repr(error))
 
-    readers = [Reader(proxy, person) for _ in range(4)]
+    readers = [Reader(proxy, person) for _ in range(READERS)]
     with ThreadPoolExecutor(4) as pool:
         sending = [pool.submit(send_requests) for _ in range(4)]
         try:

@@ -33,6 +33,8 @@ UPDATE public.data_version SET version = version + 1000000, published_at = now()
 INSERT INTO public.audit_event (actor, action, request_id) VALUES ('command line', 'backup_restored', '{restore_id}');
 COMMIT;
 """
+WITHOUT_TLS = "the bundled Postgres programs know no TLS; set PG_BIN_DIR to the folder of others of the same version"
+NEWER_BACKUP = "the backup was written by a newer Postgres; set PG_BIN_DIR to the folder of that version's programs"
 SCHEMA_ENTRY = re.compile(r"^\d+; \d+ \d+ SCHEMA - public ", re.MULTILINE)
 
 
@@ -169,7 +171,8 @@ def _table_of_contents(binaries: PostgresBinaries, file: Path) -> Iterator[Path]
         check=False,
     )
     if listed.returncode:
-        raise ServerUnavailable("Nothing was restored or changed: the backup is incomplete or damaged")
+        reason = NEWER_BACKUP if b"unsupported version" in listed.stderr else "the backup is incomplete or damaged"
+        raise ServerUnavailable(f"Nothing was restored or changed: {reason}")
     with tempfile.NamedTemporaryFile("w", suffix=".list") as contents:
         contents.write(SCHEMA_ENTRY.sub(";\\g<0>", listed.stdout.decode()))
         contents.flush()
@@ -213,6 +216,8 @@ def _error_message(output: IO[bytes]) -> str:
     output.seek(0)
     lines = [line for line in output.read().decode(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
+    if any("SSL support is not compiled in" in line for line in errors):
+        return WITHOUT_TLS
     return (errors or lines or ["no reason given"])[0]
 
 

@@ -59,6 +59,7 @@ def run(accounts: int = ACCOUNTS, error_share: float = 0.0) -> list[Measurement]
         Measurement("repositories that changed", changed, "", pushed),
         Measurement("the leader's longest decision", done["deciding"], "s"),
         Measurement("memory of leader and worker", done["megabytes"], "MB"),
+        Measurement("processor time of leader and worker", done["cpu_seconds"], "s"),
         Measurement("real time", done["seconds"], "s"),
     ]
 

@@ -1,11 +1,13 @@
 """DATABASE_READ_URL with a real streaming replica: never an older version, and the primary where it fails."""
 
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 import structlog
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from core import prometheus
 from core.db import engine, replica
@@ -17,6 +19,7 @@ from core.launcher.check import _check_replica
 from core.settings import settings
 from core.web.routes.metrics import replica_metrics
 from pages.sections import system_status
+from tests.pgbouncer import pgbouncer
 from tests.streaming_replica import Replica, streaming_replica
 
 pytestmark = pytest.mark.slow
@@ -102,6 +105,33 @@ def test_the_primary_answers_until_the_replica_has_the_version(pair, publish):
     frame_cache.clear()
     assert answer(version) == (version, True)
     assert replica.status().lag_seconds == 0
+
+
+def test_both_are_reached_through_poolers_in_transaction_mode(pair, publish, monkeypatch):
+    """The direct URL beside them is the primary's; neither prepared statements nor settings of others are met."""
+    folders = [Path(tempfile.mkdtemp(prefix="almanac-")) for _ in range(2)]
+    with (
+        pgbouncer(make_url(pair.primary_url), folders[0], pool_size=2) as primary_url,
+        pgbouncer(make_url(pair.url), folders[1], pool_size=2) as read_url,
+    ):
+        monkeypatch.setenv("DATABASE_URL", primary_url)
+        monkeypatch.setenv("DATABASE_DIRECT_URL", pair.primary_url)
+        monkeypatch.setenv("DATABASE_READ_URL", read_url)
+        settings.cache_clear()
+        engine.dispose_engines()
+        for _ in range(8):  # psycopg prepares what runs for the sixth time
+            version = publish()
+            wait_until_replayed(version)
+            for read in (read_frame, read_arrow):
+                assert answer(version, read) == (version, True)
+        pair.pause()
+        try:
+            version = publish()
+            assert answer(version) == (version, False)
+            assert replica.status().lag_bytes > 0
+        finally:
+            pair.resume()
+        engine.dispose_engines()
 
 
 def test_what_is_fresh_is_asked_of_the_primary(pair, publish):

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from io import BytesIO
 from uuid import uuid4
 
 import psycopg
@@ -82,6 +83,22 @@ def test_a_truncated_backup_changes_nothing(filled, tmp_path):
     with pytest.raises(ServerUnavailable):
         backups.restore_backup(filled, tmp_path / "half", replace=True)
     assert rows(filled, "SELECT login FROM account") == [("octo;cat's",)]
+
+
+def test_a_backup_of_a_newer_postgres_is_called_that(filled, tmp_path):
+    """Its format has a version in the bytes after the magic."""
+    backups.write_backup(filled, tmp_path / "backup")
+    content = bytearray((tmp_path / "backup").read_bytes())
+    content[6] = 99
+    (tmp_path / "newer").write_bytes(content)
+    with pytest.raises(ServerUnavailable, match="written by a newer Postgres; set PG_BIN_DIR"):
+        backups.restore_backup(filled, tmp_path / "newer", replace=True)
+
+
+def test_programs_without_tls_are_named_as_the_reason():
+    """The bundled ones are built without it, those of distributions with it."""
+    output = BytesIO(b'psql: error: sslmode value "verify-full" invalid when SSL support is not compiled in\n')
+    assert "set PG_BIN_DIR" in backups._error_message(output)
 
 
 def test_nothing_is_restored_under_a_running_almanac(filled, tmp_path):
