@@ -95,7 +95,7 @@ class ChaosRun:
             process.send_signal(signal.SIGTERM)
         for _, process in self.processes:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(15)
+                process.wait(60)
             process.kill()
             process.wait()
         self.engine.dispose()

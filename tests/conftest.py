@@ -93,7 +93,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _remove(folder: Path) -> None:
     """Wait for the servers to stop, then leave nothing behind."""
     lease_of_nothing = Servers.for_data_dir(folder, pg_bin_dir="", durable=False, postgres=False, redis=False)
-    lease_of_nothing.release(wait_seconds=10)
+    lease_of_nothing.release(wait_seconds=60)
     shutil.rmtree(folder, ignore_errors=True)
     os.environ.pop(SERVERS_FOLDER_VARIABLE, None)
 

@@ -41,7 +41,7 @@ def pgbouncer(database: URL, folder: Path, pool_size: int = 20, pool_mode: str =
     owner = {"user": sockets.stat().st_uid, "group": sockets.stat().st_gid} if os.getuid() == 0 else {}
     with subprocess.Popen([program, "-q", str(file)], **owner) as process:
         try:
-            until = time.monotonic() + 30
+            until = time.monotonic() + 60
             while is_closed(port):
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < until, log.read_text()

@@ -84,7 +84,7 @@ def streaming_replica() -> Iterator[Replica]:
         finally:
             replica.kill()
     finally:
-        servers.release(wait_seconds=10)
+        servers.release(wait_seconds=60)
         shutil.rmtree(folder, ignore_errors=True)
 
 

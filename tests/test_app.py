@@ -69,7 +69,7 @@ def running_app(address: str, **settings: str) -> Iterator[httpx.Client]:
             wait_until_healthy(client, process)
             yield client
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) in {0, -signal.SIGTERM}
+            assert process.wait(EXIT_TIMEOUT_SECONDS) in {0, -signal.SIGTERM}
         finally:
             process.kill()
             process.wait()

@@ -107,12 +107,12 @@ def test_an_error_reaches_all_who_wait_and_is_not_kept():
 
     def fail():
         started.set()
-        waiting.wait(10)
+        waiting.wait(60)
         raise ConnectionError
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(cache.get, ("key",), fail, lambda _: 1)
-        started.wait(10)
+        started.wait(60)
         second = pool.submit(cache.get, ("key",), fail, lambda _: 1)
         waiting.set()
         for one in (first, second):

@@ -35,7 +35,7 @@ def start(sandbox, committing_database, redis, tmp_path):
     for process in running:
         process.terminate()
     for process in running:
-        process.wait(15)
+        process.wait(60)
 
 
 def scalar(engine, sql):

@@ -67,7 +67,7 @@ def start(environment, tmp_path):
     for process in running:
         process.terminate()
     for process in running:
-        process.wait(30)
+        process.wait(60)
 
 
 def wait_for(condition, *logs):

@@ -114,7 +114,7 @@ def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_databas
     assert led["second"].wait(60)
     stops["second"].set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
 
 def test_a_leader_whose_session_was_ended_runs_nothing_more(committing_database, monkeypatch):
@@ -154,7 +154,7 @@ def test_a_clock_set_back_a_day_does_not_stop_the_schedule(committing_database, 
         wait_for(lambda: len(starts) == 2)
     finally:
         stop.set()
-        leading.join(10)
+        leading.join(60)
     assert starts[1] < starts[0]
 
 

@@ -160,7 +160,7 @@ def test_disposed_engines_keep_no_connection(committing_database):
     engine.dispose_engines()
     with committing_database.connect() as connection:
         wait = text("SELECT pg_stat_clear_snapshot(), count(*) AS open FROM pg_stat_activity WHERE pid = :pid")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while connection.execute(wait, {"pid": pid}).one().open:
             assert time.monotonic() < until
 

@@ -92,7 +92,7 @@ def process_named(folder: Path, name: str) -> int:
     return named[0]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 15) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, f"it did not happen in time: {commands()}"

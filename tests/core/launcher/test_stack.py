@@ -51,7 +51,7 @@ class RunningStack:
 
     def is_healthy(self) -> bool:
         try:
-            with urlopen(f"http://127.0.0.1:{self.port}/health", timeout=3) as response:
+            with urlopen(f"http://127.0.0.1:{self.port}/health", timeout=10) as response:
                 return bool(response.status == 200)
         except (URLError, OSError):
             return False
@@ -112,17 +112,17 @@ def up(folder_of_stack: Path) -> Iterator[Any]:
 def test_the_stack_starts_recovers_and_stops(up: Any, folder_of_stack: Path) -> None:
     """One scenario instead of five starts: start, loss of a child, loss of the supervisor, Ctrl-C, start."""
     one = up()
-    wait_until(one.is_healthy, 60)
+    wait_until(one.is_healthy)
     wait_until(lambda: f"Almanac is at http://127.0.0.1:{one.port}" in one.output)
     assert len(PASSWORD_LINE.findall(one.output)) == 1
-    wait_until(lambda: one.children("ingest worker") and one.children("ingest scheduler"), 30)
+    wait_until(lambda: one.children("ingest worker") and one.children("ingest scheduler"))
 
     os.kill(one.children("app.py")[0], signal.SIGKILL)
     wait_until(lambda: "The web process was terminated by SIGKILL; restarting in" in one.output)
     output_before_outage = one.output  # later, libraries may log tracebacks of the lost connection
     os.kill(process_named(folder_of_stack, "core.launcher.embedded.supervisor"), signal.SIGKILL)
     wait_until(lambda: "The supervisor of the embedded servers has exited; restarting them" in one.output)
-    wait_until(one.is_healthy, 60)
+    wait_until(one.is_healthy)
 
     one.end()
     assert one.process.returncode == 0
@@ -132,7 +132,7 @@ def test_the_stack_starts_recovers_and_stops(up: Any, folder_of_stack: Path) -> 
     assert "killed" not in one.output
 
     again = up()
-    wait_until(lambda: f"Almanac is at http://127.0.0.1:{again.port}" in again.output, 60)
+    wait_until(lambda: f"Almanac is at http://127.0.0.1:{again.port}" in again.output)
     wait_until(lambda: "Sign in as admin; if the password is lost: python -m core reset-password admin" in again.output)
     assert not PASSWORD_LINE.search(again.output)
     again.end()
@@ -142,15 +142,15 @@ def test_the_stack_starts_recovers_and_stops(up: Any, folder_of_stack: Path) -> 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals children when their parent is killed")
 def test_a_kill_during_the_start_leaves_no_process(up: Any, folder_of_stack: Path) -> None:
     one = up()
-    wait_until(lambda: one.children("app.py"), 30)
+    wait_until(lambda: one.children("app.py"))
     one.process.kill()
-    wait_until(lambda: not one.children() and not processes_of(folder_of_stack), 20)
+    wait_until(lambda: not one.children() and not processes_of(folder_of_stack))
 
 
 @pytest.mark.slow
 def test_a_stop_during_the_start_is_clean(up: Any, folder_of_stack: Path) -> None:
     one = up()
-    wait_until(lambda: processes_of(folder_of_stack), 30)
+    wait_until(lambda: processes_of(folder_of_stack))
     one.end(signal.SIGTERM)
     assert one.process.returncode == 0, one.output
     assert "Traceback" not in one.output
@@ -172,8 +172,8 @@ def test_an_invalid_configuration_is_one_sentence_and_starts_nothing(
     up: Any, environment: dict[str, str], sentence: str, folder_of_stack: Path
 ) -> None:
     one = up(**environment)
-    assert one.process.wait(30) in {1, 2}
-    one._reader.join(5)
+    assert one.process.wait(60) in {1, 2}
+    one._reader.join(60)
     assert sentence in one.output
     assert "Traceback" not in one.output
     wait_until(lambda: not processes_of(folder_of_stack))

@@ -142,12 +142,12 @@ class DrippingReceiver:
 def test_a_receiver_that_drips_is_left_and_tried_again(deliver, sender, first):
     """Each read ends in time; only the limit of the whole exchange ends the delivery."""
     assert sender.exchange_seconds == 15
-    sender.exchange_seconds = 0.3
+    sender.exchange_seconds = 2
     dripping = DrippingReceiver(first)
     _, _, row = deliver(dripping.url)
-    assert row == ("pending", 1, None, "It did not respond within 0.3 s")
+    assert row == ("pending", 1, None, "It did not respond within 2 s")
     assert dripping.lines > 1
-    assert dripping.hung_up.wait(5)  # the connection is closed
+    assert dripping.hung_up.wait(60)  # the connection is closed
     dripping.listener.close()
 
 
@@ -157,7 +157,7 @@ def test_a_name_that_nobody_answers_for_is_left_and_tried_again(deliver, sender,
 
     def resolve(_host, _port):
         asked.set()
-        answered.wait(30)
+        answered.wait(60)
         return [(None, None, None, "", ("127.0.0.1", 0))]
 
     sender.resolve, sender.exchange_seconds = resolve, 0.2

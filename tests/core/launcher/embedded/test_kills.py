@@ -116,7 +116,7 @@ def test_the_next_lease_restarts_everything_after_all_processes_were_killed(
 
 def test_a_lock_file_that_names_a_foreign_process_does_not_stop_postgres(used_folder: Path) -> None:
     """In a container, the same low process ids recur after every start."""
-    lease(used_folder, durable=False).release(wait_seconds=10)
+    lease(used_folder, durable=False).release(wait_seconds=60)
     cluster = find_server_folders(used_folder).cluster
     (cluster / "postmaster.pid").write_text(f"{os.getpid()}\n{cluster}\n1700000000\n5432\n\n\n")
     with lease(used_folder, durable=False) as servers:
@@ -137,7 +137,7 @@ def test_an_incomplete_cluster_is_created_again(folder: Path, client: Callable[.
 
 
 def test_an_unreadable_snapshot_loses_only_the_cache(used_folder: Path) -> None:
-    lease(used_folder, durable=False, postgres=False).release(wait_seconds=10)
+    lease(used_folder, durable=False, postgres=False).release(wait_seconds=60)
     home = find_server_folders(used_folder)
     (home.valkey / "dump.rdb").write_bytes(b"REDIS0011 this is no snapshot at all")
     with lease(used_folder, durable=False, postgres=False) as servers:

@@ -54,7 +54,7 @@ def test_the_servers_stop_when_the_last_lease_ends(used_folder: Path) -> None:
     with connect(second.database_url) as connection:
         connection.execute("SELECT pg_sleep(1.5)")
     assert processes_of(used_folder)
-    second.release(wait_seconds=10)
+    second.release(wait_seconds=60)
     assert not processes_of(used_folder)
 
 
@@ -82,7 +82,7 @@ def test_stored_and_cached_data_survive_a_restart(folder: Path) -> None:
             assert connection.execute("SHOW fsync").fetchone() == ("on",)
         with Redis.from_url(servers.redis_url) as redis:
             redis.set("etag", "abc")
-        servers.release(wait_seconds=10)
+        servers.release(wait_seconds=60)
     with lease(folder) as servers:
         with connect(servers.database_url) as connection:
             assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
@@ -118,7 +118,7 @@ def test_a_data_directory_may_have_any_name(folder: Path, name: str) -> None:
         with lease(folder / name, durable=False) as servers:
             assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
             assert Redis.from_url(servers.redis_url).ping()
-            servers.release(wait_seconds=10)
+            servers.release(wait_seconds=60)
     finally:
         clear(folder / name)
 

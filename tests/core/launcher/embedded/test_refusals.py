@@ -22,7 +22,7 @@ def test_a_postgres_that_is_too_old_is_refused(folder: Path) -> None:
 
 
 def test_a_cluster_of_another_version_is_refused_unchanged(used_folder: Path) -> None:
-    lease(used_folder, durable=False, redis=False).release(wait_seconds=10)
+    lease(used_folder, durable=False, redis=False).release(wait_seconds=60)
     version = find_server_folders(used_folder).cluster / "PG_VERSION"
     version.write_text("16\n")
     with pytest.raises(ServerUnavailable, match="was created by Postgres 16 and cannot be opened by 18"):
@@ -39,7 +39,7 @@ def test_a_data_directory_that_is_a_file_is_refused(folder: Path) -> None:
 
 
 def test_a_cluster_that_cannot_start_reports_the_reason(folder: Path) -> None:
-    lease(folder, durable=False, redis=False).release(wait_seconds=10)
+    lease(folder, durable=False, redis=False).release(wait_seconds=60)
     (find_server_folders(folder).cluster / "postgresql.conf").write_text("no_such_setting = 1\n")
     with pytest.raises(ServerUnavailable, match=r"postgres does not start: .*no_such_setting"):
         lease(folder, durable=False, redis=False)

@@ -71,7 +71,7 @@ def test_the_servers_live_elsewhere_when_their_user_cannot_enter_the_parents(clo
         assert (elsewhere / "data-dir.txt").read_text() == f"{closed_folder}\n"
         assert (servers.is_data_elsewhere, servers.data_root) == (True, elsewhere)
         assert existing_data_root(closed_folder) == elsewhere
-        servers.release(wait_seconds=10)
+        servers.release(wait_seconds=60)
     assert modes(closed_folder) == before
 
 
@@ -79,7 +79,7 @@ def test_the_servers_live_elsewhere_when_their_user_cannot_enter_the_parents(clo
 def test_a_cluster_keeps_its_location_when_the_modes_of_the_parents_change(closed_folder: Path) -> None:
     with lease(closed_folder, durable=False) as servers:
         connect(servers.database_url).execute("CREATE TABLE kept AS SELECT 42 AS answer")
-        servers.release(wait_seconds=10)
+        servers.release(wait_seconds=60)
     closed_folder.parent.chmod(0o755)
     with lease(closed_folder, durable=False) as servers:
         assert connect(servers.database_url).execute("SELECT answer FROM kept").fetchone() == (42,)
@@ -128,7 +128,7 @@ def test_the_user_nobody_runs_postgres_when_there_is_no_postgres_user(
         assert owner_of(process.pid) == home.user.uid
     finally:
         process.send_signal(PostgresService.stop_signal)
-        process.wait(20)
+        process.wait(60)
 
 
 @as_root

@@ -301,7 +301,7 @@ def hanging(web, monkeypatch):
     release = threading.Event()
 
     def hang(*_: object) -> None:
-        release.wait(20)
+        release.wait(60)
 
     monkeypatch.setattr(identify, "identify", hang)
     monkeypatch.setattr(identify, "renew_session", hang)

@@ -53,10 +53,10 @@ def test_a_hanging_check_costs_one_timeout_and_one_thread():
         asked.append(1)
         release.wait(60)
 
-    with health_client(Health({"slow": hang, "quick": lambda: None}, timeout_seconds=0.05)) as web:
+    with health_client(Health({"slow": hang, "quick": lambda: None}, timeout_seconds=1)) as web:
         responses = [web.get("/health").json()["checks"] for _ in range(3)]
         release.set()
-    assert responses == [{"slow": "no response within 0.05 s", "quick": "ok"}] * 3
+    assert responses == [{"slow": "no response within 1 s", "quick": "ok"}] * 3
     assert len(asked) == 1
 
 
@@ -66,7 +66,7 @@ def test_threads_that_hang_elsewhere_do_not_delay_a_check():
 
     async def ask() -> dict[str, str]:
         others = [asyncio.get_running_loop().run_in_executor(None, release.wait, 60) for _ in range(64)]
-        answer = await Health({"quick": lambda: None}, timeout_seconds=5).respond(Request({"type": "http"}))
+        answer = await Health({"quick": lambda: None}, timeout_seconds=30).respond(Request({"type": "http"}))
         release.set()
         await asyncio.gather(*others)
         return json.loads(answer.body)["checks"]
