@@ -53,10 +53,10 @@ TIMEOUT_MS = 60_000
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if item.nodeid.startswith("tests/e2e/"):
             item.add_marker(pytest.mark.browser)
-            # Two xdist workers share the work, each with one server and one browser for all of its tests.
-            group = "browser sessions" if item.path.stem == "test_session" else "browser pages"
+            # Two xdist workers share the work about evenly, each with one browser and one server for most of its tests.
+            group = "browser sessions" if item.path.stem in {"test_session", "test_cockpit"} else "browser pages"
             item.add_marker(pytest.mark.xdist_group(group))
 
 

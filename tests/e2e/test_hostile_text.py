@@ -12,7 +12,7 @@ from core.launcher.embedded import Servers
 from core.markup import FIRST_STRONG_ISOLATE, POP_ISOLATE, WORD_JOINER
 from tests import hostile_rows
 from tests.e2e.conftest import DatabasePeople, MonitoredPage, empty_context, web_process
-from tests.e2e.test_scene import MAX_TRIES, roof_position, wait_for_drawing
+from tests.e2e.test_scene import hover_until_named, roof_position, wait_for_drawing
 from tests.hostile_rows import MARKUP, NAME, NOTE, WORD
 
 # What the browser would have made of the texts.
@@ -108,12 +108,7 @@ def test_the_scenes_tooltip_and_legend_show_tags_as_text(reader):
     wait_for_drawing(page)
     x, y = roof_position(page, reader.address, hostile_rows.REPOSITORY)
     tooltip = page.locator(".deck-tooltip", has_text=hostile_rows.REPOSITORY)
-    for _ in range(MAX_TRIES):  # the scene shows none while it is still loading
-        page.mouse.move(x - 20, y)
-        page.mouse.move(x, y)
-        page.wait_for_timeout(300)
-        if tooltip.is_visible():
-            break
+    hover_until_named(page, x, y, hostile_rows.REPOSITORY)
     expect(tooltip).to_contain_text(hostile_rows.LANGUAGE)
     assert tooltip.locator("i").count() == 0
     expect(page.get_by_role("list", name="Towers by language")).to_contain_text(hostile_rows.LANGUAGE)
