@@ -14,6 +14,8 @@ from core.charts.scene.camera import Canvas
 from tests.e2e import rows
 
 MAX_TRIES = 60
+# A second click takes back the first, so no click is repeated while the first may still have its effect.
+CLICK_TIMEOUT_MS = 30_000
 
 
 def canvas_pixels(page: Page) -> np.ndarray:
@@ -82,7 +84,13 @@ def test_the_city_is_drawn_uncut_and_a_click_selects_a_tower(read, address):
         assert np.abs(band - ground).max() < 12
     x, y = roof_position(page, address, rows.MOST_STARRED)
     hover_until_named(page, x, y, rows.MOST_STARRED)
-    page.mouse.click(x, y)
+    for _ in range(4):
+        page.mouse.click(x, y)
+        try:
+            expect(page.get_by_role("link", name="All of octo")).to_be_visible(timeout=CLICK_TIMEOUT_MS)
+            break
+        except AssertionError:
+            continue  # a click is lost when a frame takes longer than a click may
     expect(page.get_by_role("link", name=rows.MOST_STARRED)).to_have_attribute(
         "href", re.compile(rf"repository\?name={quote(rows.MOST_STARRED, safe='')}$")
     )
