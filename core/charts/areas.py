@@ -10,6 +10,7 @@ from pandas import DataFrame
 
 from core import linguist, markup
 from core.charts import axes
+from core.charts.comparison import Earlier
 from core.charts.theme import Theme, figure
 from core.wording import byte_size
 
@@ -50,11 +51,14 @@ def stacked_shares(
     max_gap: timedelta = NO_GAP,
     height: int = 300,
     is_step: bool = False,
+    compared: Earlier | None = None,
 ) -> go.Figure:
     """Stack the languages of *frame* (at, language and *value*) to 100 % at each timestamp.
 
     With *is_step* each set holds until the next one. Where two timestamps are more than *max_gap* apart the areas end
     and the gap is shaded.
+
+    compared  the upper edges of the same areas up to then too, dotted, moved so that both end together
     """
     layers = top_layers(frame, value)
     parts = split_at_gaps(layers, max_gap)
@@ -74,6 +78,8 @@ def stacked_shares(
                 pattern = {"shape": patterns[name], "fgcolor": theme.background, "bgcolor": color, "size": 6}
                 chart.data[-1].update(fillpattern=pattern)
             shown.add(name)
+    if compared is not None:
+        _add_earlier_edges(chart, layers, value, theme, compared, max_gap, is_step=is_step)
     for before, after in pairwise(parts):
         chart.add_vrect(
             x0=_without_timezone(before["at"].max()),
@@ -85,6 +91,37 @@ def stacked_shares(
     chart.update_yaxes(**axes.share_axis())
     chart.update_layout(legend={"y": 1.06, "font": {"size": 11}, "traceorder": "normal", "entrywidth": 0})
     return chart
+
+
+def _add_earlier_edges(
+    chart: go.Figure,
+    layers: DataFrame,
+    value: str,
+    theme: Theme,
+    compared: Earlier,
+    max_gap: timedelta,
+    *,
+    is_step: bool,
+) -> None:
+    for part in split_at_gaps(layers[layers["at"] <= compared.vs], max_gap):
+        counts = part[value].astype(float).fillna(0)
+        share = counts / counts.groupby(part["at"]).transform("sum") * 100
+        edges = part.assign(share=share, edge=share.groupby(part["at"]).cumsum())
+        for language, layer in edges.groupby("language", sort=False):
+            days = layer["at"].dt.tz_localize(None)
+            chart.add_scatter(
+                x=days + (compared.until - compared.vs),
+                y=layer["edge"],
+                mode="lines",
+                name=markup.plotly(f"{language} up to {compared.vs:%Y-%m-%d}"),
+                showlegend=False,
+                line={"color": theme.text, "width": 1, "dash": "dot", "shape": "hv" if is_step else "linear"},
+                customdata=[
+                    f"{part_share:.1f} % on {day:%Y-%m-%d}"
+                    for part_share, day in zip(layer["share"], days, strict=True)
+                ],
+                hovertemplate=f"%{{customdata}}<extra>{markup.plotly(str(language))}</extra>",
+            )
 
 
 def _value_text(value: float, unit: str) -> str:

@@ -1,6 +1,6 @@
 """A cell over a time series: its line, or the number where there is one capture."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from core.charts import areas, lines, marks
 from core.charts.axes import count_with_unit
+from core.charts.comparison import Earlier
 from core.charts.coverage_intervals import stable_end
 from core.charts.theme import Theme
 from core.db.frames import derived
@@ -145,9 +146,16 @@ def shares_cell(
 ) -> None:
     """Draw the shares of languages over time, see `stacked_shares`; *value* is also the unit, *period* one step."""
     moments = frame["at"].nunique()
+    vs = as_of.selected_vs()
+    compared = (
+        None
+        if vs is None
+        else Earlier(vs, as_of.selected_as_of() or datetime.now(UTC).replace(second=0, microsecond=0))
+    )
+    hint = f" Dotted: the same up to {as_of.moment(vs)}, moved so that both end together." if vs else ""
     cell(
         question,
-        how_to_read,
+        how_to_read + hint,
         frame,
         name=name,
         chart=partial(_show_shares, areas.top_layers(frame, value), value, f"One {period} so far; layers need two.")
@@ -163,6 +171,7 @@ def shares_cell(
             max_gap=max_gap,
             height=height,
             is_step=is_step,
+            compared=compared,
         ),
         **footer,
     )

@@ -155,3 +155,10 @@ def test_compare_sets_both_times_beside_each_other_in_table_and_chart(open_page,
 
 def charts_of(shown):
     return " ".join(chart.proto.spec for chart in shown.get("plotly_chart"))
+
+
+def test_language_charts_draw_the_earlier_shares_too(open_page, stored):
+    """The last rollup of March had 120 and 70 stars: 63.2 and 36.8 %."""
+    drawn = charts_of(open_page("languages", **TIMES))
+    assert '"dash":"dot"' in drawn
+    assert "63.2 % on 2025-03-28" in drawn
