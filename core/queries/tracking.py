@@ -35,11 +35,19 @@ class TrackingStatus:
 
     account_id      our id; None while there is no such account
     requested_at    when a pending tracking request was made; None without one
+    only_names      short names in lower case of the repositories that it is tracked for; None: all of them
+    widened_at      when more of them were asked for
     """
 
     account_id: int | None
     is_tracked: bool
     requested_at: datetime | None
+    only_names: str | None = None
+    widened_at: datetime | None = None
+
+    @property
+    def only(self) -> frozenset[str] | None:
+        return None if self.only_names is None else frozenset(self.only_names.split())
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,7 @@ def tracked_accounts(login: str = "") -> DataFrame:
 
     id, login, kind, name            id is GitHub's, null before the first refresh
     added_by, added_at, note         who tracked it, when, why
+    only_repositories                short names of the repositories that it is tracked for; null: all
     every_seconds                    its cadence; is_default_every: it has none of its own
     priority, paused                 higher is refreshed sooner; paused is not refreshed
     due_at, queued_at, checked_at    next refresh, queued since, last refresh
@@ -85,6 +94,7 @@ def tracked_accounts(login: str = "") -> DataFrame:
     """
     sql = """
         SELECT github_id AS id, login, kind, name, added_by, added_at, note,
+               array_to_string(only_repositories, ' ') AS only_repositories,
                extract(epoch FROM coalesce(cadence, planned_cadence, CAST(:every AS interval)))::bigint
                    AS every_seconds,
                cadence IS NULL AS is_default_every, priority, paused, due_at, queued_at, checked_at, failures
@@ -118,7 +128,8 @@ def tracking_status(login: str) -> TrackingStatus:
     sql = """
         SELECT found.id AS account_id, tracked_account.account_id IS NOT NULL AS is_tracked,
                (SELECT requested_at FROM tracking_request
-                 WHERE lower(login) = lower(:login) AND decided_at IS NULL) AS requested_at
+                 WHERE lower(login) = lower(:login) AND decided_at IS NULL) AS requested_at,
+               array_to_string(only_repositories, ' ') AS only_names, widened_at
           FROM (VALUES (1)) AS one
           LEFT JOIN LATERAL (
                SELECT id FROM account WHERE lower(login) = lower(:login)
@@ -206,9 +217,12 @@ def latest_plan() -> RefreshPlan | None:
 
 
 def pending_requests() -> DataFrame:
-    """List tracking requests without a decision, oldest first: id, login, username, note, requested_at."""
+    """List tracking requests without a decision, oldest first: id, login, repository, username, note, requested_at.
+
+    The repository, a short name, is null where the whole account is asked for.
+    """
     sql = """
-        SELECT tracking_request.id, login, username, note, requested_at
+        SELECT tracking_request.id, login, repository, username, note, requested_at
           FROM tracking_request LEFT JOIN person ON person.id = person_id
          WHERE decided_at IS NULL ORDER BY requested_at
     """

@@ -53,6 +53,8 @@ class Requester:
     address: str | None = None
     user_agent: str | None = None
     request_id: str | None = None
+    repository: str = ""
+    """Short name of the repository that is asked for alone; empty: the account."""
 
 
 @dataclass(frozen=True)

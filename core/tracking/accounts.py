@@ -10,15 +10,26 @@ from core.queries.captures import STORED_CADENCE
 from core.settings import settings
 
 
-def track(connection: Connection, login: str, added_by: str | None) -> bool:
-    """Track the account with this login; False if it is tracked already. An unknown login gets a row without an id."""
+def track(connection: Connection, login: str, added_by: str | None, repository: str = "") -> bool:
+    """Track the account with this login; False if it is tracked already. An unknown login gets a row without an id.
+
+    With *repository*, a short name, only that one of its repositories is stored, beside others that were asked for
+    alone. Later tracking of the account is of all of them.
+    """
     return bool(
         connection.execute(
-            text(
-                "INSERT INTO tracked_account (account_id, added_by) VALUES (:id, :by)"
-                " ON CONFLICT (account_id) DO NOTHING"
-            ),
-            {"id": get_or_create_account_id(connection, login), "by": added_by},
+            text("""
+                INSERT INTO tracked_account AS tracked (account_id, added_by, only_repositories)
+                VALUES (:id, :by, CASE WHEN :repository <> '' THEN ARRAY[lower(:repository)] END)
+                ON CONFLICT (account_id) DO UPDATE
+                   SET only_repositories = CASE WHEN excluded.only_repositories IS NOT NULL
+                           THEN tracked.only_repositories || excluded.only_repositories END,
+                       widened_at = clock_timestamp(), due_at = least(tracked.due_at, now())
+                 WHERE tracked.only_repositories IS NOT NULL
+                   AND (excluded.only_repositories IS NULL
+                        OR NOT tracked.only_repositories @> excluded.only_repositories)
+            """),
+            {"id": get_or_create_account_id(connection, login), "by": added_by, "repository": repository},
         ).rowcount
     )
 

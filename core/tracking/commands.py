@@ -33,6 +33,14 @@ class TrackingResult:
     """The ingestion that refreshes newly tracked accounts, if any."""
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for of an account: all of it, or one *repository* alone (its short name)."""
+
+    note: str | None = None
+    repository: str = ""
+
+
 def request_tracking(
     connection: Connection,
     identity: Identity,
@@ -40,20 +48,23 @@ def request_tracking(
     now: datetime,
     origin: Origin,
     note: str | None = None,
+    repository: str = "",
 ) -> TrackingResult:
     """Track accounts and refresh them soon, or store requests for an admin's approval (TRACK_APPROVAL).
 
+    With *repository*, the short name of one of its repositories, the one account is tracked for that alone.
     *logins* must come from `core.tracking.login.parse_login`; the caller checks rate limits.
     """
     ids = {login: accounts.find_by_present_login(connection, login) for login in logins}
-    tracked = _tracked_ids(connection, [id_ for id_ in ids.values() if id_ is not None])
+    tracked = _tracked_ids(connection, [id_ for id_ in ids.values() if id_ is not None], repository)
     already = tuple(login for login, id_ in ids.items() if id_ in tracked)
     new = [login for login in ids if login not in already]
     if settings().track_approval and not identity.is_admin:
         for login in new:
-            _store_request(connection, identity, login, now, note)
+            _store_request(connection, identity, login, now, note, repository)
         return TrackingResult(already_tracked=already, awaiting_approval=tuple(new))
-    return _track_accounts(connection, identity, dict.fromkeys(new, note), already, now, origin)
+    wanted = dict.fromkeys(new, Wanted(note, repository))
+    return _track_accounts(connection, identity, wanted, already, now, origin)
 
 
 def decide_requests(
@@ -70,7 +81,7 @@ def decide_requests(
     rows = connection.execute(
         text(
             "UPDATE tracking_request SET decided_at = :now, decided_by = :by, approved = :approved"
-            " WHERE id = ANY(:ids) AND decided_at IS NULL RETURNING login, note"
+            " WHERE id = ANY(:ids) AND decided_at IS NULL RETURNING login, note, repository"
         ),
         {"ids": list(request_ids), "now": now, "by": admin.username, "approved": approved},
     ).all()
@@ -80,7 +91,8 @@ def decide_requests(
         for row in rows:
             _record_audit(connection, admin, "tracking_request_declined", row.login, origin)
         return TrackingResult()
-    return _track_accounts(connection, admin, {row.login: row.note for row in rows}, (), now, origin)
+    wanted = {row.login: Wanted(row.note, row.repository or "") for row in rows}
+    return _track_accounts(connection, admin, wanted, (), now, origin)
 
 
 def update_tracking(
@@ -138,22 +150,25 @@ def _record_audit(
 def _track_accounts(
     connection: Connection,
     identity: Identity,
-    notes: Mapping[str, str | None],
+    wanted: Mapping[str, Wanted],
     already: tuple[str, ...],
     now: datetime,
     origin: Origin,
 ) -> TrackingResult:
-    """Track the logins in *notes*, each with its note, and refresh them as one ingestion."""
-    new = [login for login in notes if accounts.track(connection, login, identity.username)]
+    """Track the logins in *wanted* and refresh them as one ingestion."""
+    new = [
+        login for login, one in wanted.items() if accounts.track(connection, login, identity.username, one.repository)
+    ]
     for login in new:
-        if note := notes[login]:
+        if note := wanted[login].note:
             accounts.update_tracking(connection, login, {"note": note[:MAX_NOTE_LENGTH]}, now)
-        _record_audit(connection, identity, "account_tracked", login, origin)
-    close_pending_requests(connection, identity, list(notes), now)
+        alone = {"repository": wanted[login].repository} if wanted[login].repository else {}
+        _record_audit(connection, identity, "account_tracked", login, origin, **alone)
+    close_pending_requests(connection, identity, list(wanted), now)
     ids = [id_ for login in new if (id_ := accounts.find_account_id(connection, login)) is not None]
     job_origin = JobOrigin("person", identity.username, origin.request_id)
     started = ingestions.start(connection, ids, job_origin, now) if ids else None
-    others = tuple(login for login in notes if login not in new)
+    others = tuple(login for login in wanted if login not in new)
     return TrackingResult(tuple(new), (*already, *others), ingestion_id=started.id if started else None)
 
 
@@ -168,19 +183,35 @@ def close_pending_requests(connection: Connection, identity: Identity, logins: S
     )
 
 
-def _tracked_ids(connection: Connection, account_ids: Sequence[int]) -> set[int]:
+def _tracked_ids(connection: Connection, account_ids: Sequence[int], repository: str) -> set[int]:
+    """Return which of the accounts are tracked as a whole, or for *repository*."""
     return set(
         connection.scalars(
-            text("SELECT account_id FROM tracked_account WHERE account_id = ANY(:ids)"), {"ids": list(account_ids)}
+            text(
+                "SELECT account_id FROM tracked_account WHERE account_id = ANY(:ids)"
+                " AND (only_repositories IS NULL OR lower(:repository) = ANY(only_repositories))"
+            ),
+            {"ids": list(account_ids), "repository": repository},
         )
     )
 
 
-def _store_request(connection: Connection, identity: Identity, login: str, now: datetime, note: str | None) -> None:
+def _store_request(
+    connection: Connection, identity: Identity, login: str, now: datetime, note: str | None, repository: str
+) -> None:
+    """Store the request; a pending one for one repository becomes one for the account where that is asked for."""
     connection.execute(
         text(
-            "INSERT INTO tracking_request (login, person_id, note, requested_at) VALUES (:login, :person, :note, :now)"
-            " ON CONFLICT (lower(login)) WHERE decided_at IS NULL DO NOTHING"
+            "INSERT INTO tracking_request AS pending (login, person_id, note, repository, requested_at)"
+            " VALUES (:login, :person, :note, nullif(:repository, ''), :now)"
+            " ON CONFLICT (lower(login)) WHERE decided_at IS NULL DO UPDATE SET repository = NULL"
+            " WHERE pending.repository IS NOT NULL AND excluded.repository IS NULL"
         ),
-        {"login": login, "person": identity.person_id, "note": note[:MAX_NOTE_LENGTH] if note else None, "now": now},
+        {
+            "login": login,
+            "person": identity.person_id,
+            "note": note[:MAX_NOTE_LENGTH] if note else None,
+            "repository": repository,
+            "now": now,
+        },
     )

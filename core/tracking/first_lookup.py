@@ -47,8 +47,10 @@ def answer(connection: Connection, login: str) -> Lookup | None:
     return lookup if lookup.is_under_way or is_final else None
 
 
-def start(connection: Connection, identity: Identity, login: str, origin: Origin) -> Lookup | None:
-    """Start a lookup of *login* for a tracking request, unless `answer` has one.
+def start(
+    connection: Connection, identity: Identity, login: str, origin: Origin, repository: str = ""
+) -> Lookup | None:
+    """Start a lookup of *login* for a tracking request, of *repository* alone if given, unless `answer` has one.
 
     None when the request needs no lookup: GitHub has reported the account, in a lookup too, or it is tracked or
     requested. None also while Redis is unavailable; the first refresh then finds out.
@@ -60,7 +62,13 @@ def start(connection: Connection, identity: Identity, login: str, origin: Origin
     if has_found or _is_confirmed(connection, login):
         return None
     requester = Requester(
-        identity.person_id, identity.username, identity.role, origin.address, origin.user_agent, origin.request_id
+        identity.person_id,
+        identity.username,
+        identity.role,
+        origin.address,
+        origin.user_agent,
+        origin.request_id,
+        repository,
     )
     return _put(connection, Lookup(login_lookup_id(login), (login,), track_for=requester))
 
@@ -108,7 +116,7 @@ def track_found(connection: Connection, lookup: Lookup, now: datetime) -> None:
     asked = lookup.track_for
     identity = Identity(asked.person_id, asked.username, asked.role)
     origin = Origin(asked.address, asked.user_agent, asked.request_id)
-    commands.request_tracking(connection, identity, [lookup.result.login], now, origin)
+    commands.request_tracking(connection, identity, [lookup.result.login], now, origin, repository=asked.repository)
 
 
 def renamed_to(result: LookupResult) -> str | None:

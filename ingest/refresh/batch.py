@@ -150,8 +150,9 @@ class Refresher:
         def fetch(account_requests: Sequence[AccountRequest]) -> Iterator[AccountResult]:
             return self.github.accounts(
                 account_requests,
-                should_fetch_languages=lambda _account, repository: (
-                    (request.urgent or not repository.is_fork)
+                should_fetch_languages=lambda account, repository: (
+                    state.is_wanted(account, repository)
+                    and (request.urgent or not repository.is_fork)
                     and should_fetch_languages(
                         state.languages.get(repository.github_id), repository, self.clock(), is_idle=is_idle
                     )

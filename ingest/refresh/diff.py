@@ -133,24 +133,35 @@ def details_of(repository: Repository) -> RepositoryDetails:
     return details if details.topics is None else replace(details, topics=tuple(sorted(details.topics)))
 
 
-def diff_account(stored: StoredAccount, account: Account, repositories: Sequence[Repository]) -> AccountDiff:
-    """Return what differs between *stored* and the response; empty if nothing does."""
+def diff_account(
+    stored: StoredAccount,
+    account: Account,
+    repositories: Sequence[Repository],
+    *,
+    listed: Sequence[Repository] | None = None,
+    announces_new: bool = True,
+) -> AccountDiff:
+    """Return what differs between *stored* and the response; empty if nothing does.
+
+    listed         all repositories of the response, which totals add up, where *repositories* are only those to store
+    announces_new  False: repositories that are not stored yet are no news
+    """
     diff = AccountDiff(entries=_account_entries(stored, account))
     for repository in repositories:
         before = stored.repositories.get(repository.github_id)
         if before is None:
             diff.new.append(repository)
-            if stored.checked_at:  # at the first refresh every repository is new
+            if stored.checked_at and announces_new:  # at the first refresh every repository is new
                 diff.entries.append(ChangeEntry("new", None, repository.full_name, repository.github_id))
         else:
             _diff_repository(diff, stored, before, repository)
-    listed = {repository.github_id for repository in repositories}
+    present = {repository.github_id for repository in repositories}
     diff.missing = [
         before
         for before in stored.repositories.values()
-        if before.account_id == stored.id and before.gone_at is None and before.github_id not in listed
+        if before.account_id == stored.id and before.gone_at is None and before.github_id not in present
     ]
-    totals = account_totals(account, repositories, stored.counts)
+    totals = account_totals(account, repositories if listed is None else listed, stored.counts)
     diff.totals = totals if totals != stored.counts else None
     return diff
 

@@ -17,6 +17,7 @@ from ingest.refresh.diff import AccountDiff, ChangeEntry, StoredAccount
 from ingest.refresh.languages import LanguageSignals, LanguagesState
 from ingest.refresh.missing_repositories import MissingRepositories
 from ingest.refresh.run_log import IngestItem
+from ingest.refresh.stored_state import TrackedRepositories, short_name
 
 log = structlog.get_logger()
 
@@ -47,8 +48,12 @@ def store_account(
     if at is None:
         log.info("older response ignored", login=account.login)
         return _noting_missing_extras(IngestItem(login, "unchanged", account_id, len(repositories)), snapshot)
-    snapshot = replace(snapshot, captured_at=at)
-    changes = diff.diff_account(stored, account, repositories)
+    tracked = stored_state.load_tracked_repositories(connection, account_id)
+    kept = [one for one in repositories if is_kept(one, stored, tracked)]
+    listed = tuple(one for one in snapshot.repositories if is_kept(one, stored, tracked))
+    snapshot = replace(snapshot, captured_at=at, repositories=listed)
+    is_news = announces_new(stored, tracked)
+    changes = diff.diff_account(stored, account, kept, listed=repositories, announces_new=is_news)
     ids = _write_changes(connection, run_id, stored, changes, snapshot, missing)
     rows = len(changes.counts) + len(changes.new) + len(changes.extras) + (changes.totals is not None)
     rows += _write_languages(connection, ids, snapshot, language_states)
@@ -65,6 +70,19 @@ def store_account(
         item = replace(item, error=f"{login} is now called {account.login}")
     is_complete = snapshot.is_complete or len(repositories) >= (account.public_repositories or 0)
     return _noting_missing_extras(item if is_complete else _incomplete_item(item, account), snapshot)
+
+
+def is_kept(repository: Repository, stored: StoredAccount, tracked: TrackedRepositories) -> bool:
+    """Return whether to store *repository*: it is asked for, or stored already, as a capture covers all of these."""
+    is_asked_for = tracked.only is None or short_name(repository) in tracked.only
+    return is_asked_for or repository.github_id in stored.repositories
+
+
+def announces_new(stored: StoredAccount, tracked: TrackedRepositories) -> bool:
+    """Return whether a repository that is not stored is new, rather than asked for since the last refresh."""
+    if stored.checked_at is None or tracked.only is not None:
+        return False
+    return tracked.widened_at is None or stored.checked_at > tracked.widened_at
 
 
 def _write_changes(

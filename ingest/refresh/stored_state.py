@@ -1,7 +1,8 @@
 """Loads the stored state of accounts, to compare it with GitHub's response. Callers own the transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -37,6 +38,34 @@ def lock_or_create_account(connection: Connection, account: Account, requested_l
     is_renamed = requested_login.lower() != account.login.lower()
     adopt_accounts(connection, [found], requested_login if is_renamed else None)
     return int(found)
+
+
+def short_name(repository: Repository) -> str:
+    """Return the name without the owner in lower case, as tracking of single repositories has it."""
+    return repository.full_name.rpartition("/")[2].lower()
+
+
+@dataclass(frozen=True)
+class TrackedRepositories:
+    """What of an account is tracked.
+
+    only        short names in lower case; None: all repositories
+    widened_at  when more were asked for
+    """
+
+    only: frozenset[str] | None = None
+    widened_at: datetime | None = None
+
+
+def load_tracked_repositories(connection: Connection, account_id: int) -> TrackedRepositories:
+    """Return which repositories of the account are asked for."""
+    row = connection.execute(
+        text("SELECT only_repositories, widened_at FROM tracked_account WHERE account_id = :id"), {"id": account_id}
+    ).one_or_none()
+    if row is None:
+        return TrackedRepositories()
+    only = None if row.only_repositories is None else frozenset(row.only_repositories)
+    return TrackedRepositories(only, row.widened_at)
 
 
 def find_account_id(connection: Connection, github_id: int) -> int | None:
@@ -143,6 +172,13 @@ class BatchState:
     """By the repository's GitHub id."""
     listed: Mapping[int, Mapping[int, str | None]]
     """Node ids of each account's repositories that are not deleted or private, by GitHub's ids."""
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Of accounts that are tracked for single repositories, by login in lower case: their short names likewise."""
+
+    def is_wanted(self, account: Account, repository: Repository) -> bool:
+        """Return whether *repository* will be stored; see `ingest.refresh.store.is_kept`."""
+        only = self.only.get(account.login.lower())
+        return only is None or short_name(repository) in only or repository.github_id in self.languages
 
 
 def load_batch_state(connection: Connection, account_ids: Sequence[int]) -> BatchState:
@@ -168,4 +204,12 @@ def load_batch_state(connection: Connection, account_ids: Sequence[int]) -> Batc
         languages[row.github_id] = LanguagesState(row.languages_checked_at, signals, row.languages_due_at)
         if row.gone_at is None:
             listed.setdefault(row.account, {})[row.github_id] = row.node_id
-    return BatchState(languages, listed)
+    alone = connection.execute(
+        text(
+            "SELECT lower(login) AS login, only_repositories"
+            "  FROM tracked_account JOIN account ON account.id = account_id"
+            " WHERE account_id = ANY(:ids) AND only_repositories IS NOT NULL"
+        ),
+        {"ids": list(account_ids)},
+    )
+    return BatchState(languages, listed, {row.login: frozenset(row.only_repositories) for row in alone})

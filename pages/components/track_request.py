@@ -45,7 +45,7 @@ def show_tracking_status(login: str, status: TrackingStatus, repository: str = "
     elif lookup := find_answer(login):
         show_lookup(login, lookup, repository)
     else:
-        show_track_button(login)
+        show_track_button(login, repository)
 
 
 def find_answer(login: str) -> Lookup | None:
@@ -81,12 +81,21 @@ def show_lookup_progress(login: str) -> None:
     )
 
 
-def show_track_button(login: str) -> None:
+def show_track_button(login: str, repository: str = "") -> None:
+    """Draw the button that tracks the account, and on the page of a repository another one for that alone."""
     is_approved = is_auto_approved(current.current_identity())
-    st.button(
-        track_label(is_approved), type="primary", icon=":material/bookmark_add:",
-        on_click=track_on_click, args=(login,), key="ask-for-it",
-    )  # fmt: skip
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            track_label(is_approved), type="primary", icon=":material/bookmark_add:",
+            on_click=track_on_click, args=(login,), key="ask-for-it",
+            help="The account with all its public repositories" if repository else None,
+        )  # fmt: skip
+        if repository:
+            st.button(
+                f"{track_label(is_approved)}, this repository alone", icon=":material/bookmark:",
+                on_click=track_on_click, args=(login, repository), key="ask-for-it-alone",
+                help="The account is refreshed, and only this one of its repositories is stored",
+            )  # fmt: skip
     st.caption(
         "It is fetched from GitHub now and shows here once it is stored; its history is kept from then on."
         if is_approved
@@ -95,23 +104,24 @@ def show_track_button(login: str) -> None:
 
 
 @guard.callback()
-def track_on_click(login: str) -> None:
-    request_tracking(login)
+def track_on_click(login: str, repository: str = "") -> None:
+    request_tracking(login, repository)
 
 
 def track_label(is_approved: bool) -> str:
     return "Track it" if is_approved else "Request tracking"
 
 
-def request_tracking(login: str) -> bool:
-    """Send a tracking request as the reader. Returns False, with a notice, where it was refused."""
+def request_tracking(login: str, repository: str = "") -> bool:
+    """Send a tracking request as the reader, for *repository* alone if given. Returns False, with a notice, where it was refused."""
     identity = current.current_identity()
     with errors_as_notices():
         name = parse_login(login)
         limiter.check("track", str(identity.person_id))
         with transaction() as connection:
-            if first_lookup.start(connection, identity, name, current.origin()) is None:
-                tracking_commands.request_tracking(connection, identity, [name], datetime.now(UTC), current.origin())
+            origin, now = current.origin(), datetime.now(UTC)
+            if first_lookup.start(connection, identity, name, origin, repository) is None:
+                tracking_commands.request_tracking(connection, identity, [name], now, origin, repository=repository)
         return True
     return False
 

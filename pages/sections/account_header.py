@@ -59,6 +59,8 @@ def show_profile(login: str) -> Profile | None:
     show_profile_line(profile, selected)
     if is_requestable := not profile.is_tracked and profile.gone_at is None and selected is None:
         show_tracking_status(profile.current_login)
+    if selected is None and profile.is_tracked:
+        show_tracked_alone(profile.current_login)
     if accounts.totals(profile.account_id, selected) is not None:
         return profile
     if selected is None and profile.checked_at is None:
@@ -71,6 +73,15 @@ def show_profile(login: str) -> Profile | None:
         icon=":material/hourglass_empty:",
     )
     return None
+
+
+def show_tracked_alone(login: str) -> None:
+    """Say which repositories the account is tracked for where these are not all, and offer to track all."""
+    only = tracking.tracking_status(login).only
+    if only is not None:
+        names = ", ".join(escape_markdown(name) for name in sorted(only))
+        st.caption(f"Totals are of all its repositories; listed is what is tracked alone: {names}.")
+        track_request.show_track_button(login)
 
 
 def explain_missing(login: str) -> None:

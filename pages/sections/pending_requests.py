@@ -17,6 +17,7 @@ from pages.session import current, guard
 
 COLUMNS = {
     "login": column.TextColumn("Account", width=160),
+    "repository": column.TextColumn("Only repository", width=140, help="A dash: the whole account"),
     "username": column.TextColumn("Requested by", width=140),
     "requested_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
     "note": column.TextColumn("Reason", width=320),

@@ -80,6 +80,19 @@ def explain_missing(owner: str, short_name: str) -> None:
     quoted, account = f"**{escape_markdown(f'{owner}/{short_name}')}**", f"**{escape_markdown(owner)}**"
     stored = accounts.find(owner, None)
     profile = accounts.profile(stored.account_id, None) if stored else None
+    login = profile.current_login if profile is not None else owner
+    status = tracking.tracking_status(login)
+    if profile is not None and status.only is not None and short_name.lower() not in status.only:
+        st.info(f"{quoted} is not stored: of {account} only other repositories are tracked.", icon=":material/search:")
+        if as_of.selected_as_of() is None:
+            track_request.show_track_button(login, short_name)
+        return
+    is_asked_for = status.widened_at is not None and (
+        profile is None or profile.checked_at is None or profile.checked_at < status.widened_at
+    )
+    if is_asked_for:
+        st.info(f"{quoted} was asked for; it shows here after the next refresh.", icon=":material/hourglass_top:")
+        return
     if profile is not None and profile.is_tracked and profile.checked_at is not None:
         when = time_ago(profile.checked_at, datetime.now(UTC))
         st.info(
@@ -87,12 +100,10 @@ def explain_missing(owner: str, short_name: str) -> None:
             icon=":material/search_off:",
         )
         return
-    login = profile.current_login if profile is not None else owner
-    status = tracking.tracking_status(login)
     if not status.is_tracked and status.requested_at is None:
         st.info(
             f"{quoted} is not stored: {account} is not tracked, and there is no imported history of this repository. "
-            "Repositories are tracked with their account.",
+            "It is tracked with its account, or alone.",
             icon=":material/search:",
         )
     if as_of.selected_as_of() is None:
@@ -131,6 +142,8 @@ def show_tracking(owner: str, short_name: str) -> None:
     status = tracking.tracking_status(owner)
     if not status.is_tracked:
         track_request.show_tracking_status(owner, status, short_name)
+    elif status.only is not None and short_name.lower() not in status.only:
+        track_request.show_track_button(owner, short_name)
 
 
 def show_attributes(detail: RepositoryDetail, selected: datetime | None) -> None:

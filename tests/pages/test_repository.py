@@ -124,6 +124,26 @@ def test_a_repository_of_an_untracked_account_can_be_asked_for(open_page, cat):
     assert "ask-for-it" in [button.key for button in open_page("repository", name="nobody/thing").button]
 
 
+def test_a_repository_can_be_asked_for_alone(open_page, reader, database):
+    account = seed_data.add_account(database, "octo", github_id=1, checked_at=datetime.now(UTC) - timedelta(days=1))
+    shown = open_page("repository", name="octo/Cat")
+    assert "tracked with its account, or alone" in page_text(shown)
+    shown.button(key="ask-for-it-alone").click().run()
+    assert not shown.exception
+    tracked = database.execute(select(schema.tracked_account.c["account_id", "only_repositories"])).all()
+    assert tracked == [(account, ["cat"])]
+
+
+def test_another_repository_of_an_account_that_is_tracked_for_one(open_page, database):
+    account = seed_data.add_account(database, "octo", github_id=1, checked_at=datetime.now(UTC))
+    database.execute(insert(schema.tracked_account).values(account_id=account, only_repositories=["cat"]))
+    shown = open_page("repository", name="octo/dog")
+    assert "of **octo** only other repositories are tracked" in page_text(shown)
+    assert "ask-for-it-alone" in [button.key for button in shown.button]
+    assert "GitHub listed no public repository" in page_text(open_page("repository", name="octo/cat"))
+    assert "what is tracked alone: cat." in page_text(open_page("account", login="octo"))
+
+
 def test_before_the_first_refresh_of_its_account_a_repository_is_not_collected_yet(open_page, database):
     account = seed_data.add_account(database, "octo", github_id=1)
     database.execute(insert(schema.tracked_account).values(account_id=account))

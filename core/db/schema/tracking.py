@@ -1,6 +1,7 @@
 """Tracked accounts, tracking requests, refresh plans and collections."""
 
 from sqlalchemy import (
+    ARRAY,
     REAL,
     BigInteger,
     Boolean,
@@ -35,6 +36,12 @@ tracked_account = Table(
     Column("job_id", BigInteger),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("note", Text),
+    Column(
+        "only_repositories",
+        ARRAY(Text),
+        comment="short names in lower case: of those that are not stored yet only these are stored; null: all",
+    ),
+    timestamp_column("widened_at"),
     Column("change_rate", REAL, comment="expected changes per day, estimated from the refreshes"),
     Column("change_rate_shape", REAL, comment="shape of the estimate's Gamma distribution; grows with certainty"),
     Column(
@@ -48,7 +55,8 @@ tracked_account = Table(
     Column("repositories", Integer, comment="at the last refresh"),
     Index("tracked_account_due_at_idx", "due_at", postgresql_where=text("queued_at IS NULL AND NOT paused")),
     Index("tracked_account_job_id_idx", "job_id", postgresql_where=text("job_id IS NOT NULL")),
-    comment="An account refreshed on a schedule; failures: consecutive failed refreshes",
+    comment="An account refreshed on a schedule; failures: consecutive failed refreshes; widened_at: when more of its"
+    " repositories were asked for",
 )
 
 
@@ -59,6 +67,7 @@ tracking_request = Table(
     Column("login", Text, nullable=False),
     foreign_key("person_id", "person", required=False, cascade=True),
     Column("note", Text),
+    Column("repository", Text, comment="short name, where it is asked for alone"),
     timestamp_column("requested_at", now=True),
     timestamp_column("decided_at"),
     Column("decided_by", Text),

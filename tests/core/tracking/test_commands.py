@@ -164,3 +164,34 @@ def test_a_changed_cadence_is_what_the_last_capture_expects_of_the_next(database
     assert cadences() == [None, week]
     tracking_commands.update_tracking(database, admin, {"octo": {"every": hour}}, NOW, ORIGIN)
     assert cadences() == [None, None]
+
+
+def only(connection):
+    return connection.execute(
+        text("SELECT login, only_repositories FROM tracked_account JOIN account ON account.id = account_id ORDER BY 1")
+    ).all()
+
+
+def test_a_repository_can_be_tracked_alone_and_its_account_later(database, people):
+    ada, _ = people
+    for repository, expected in (("Cat", ["cat"]), ("dog", ["cat", "dog"]), ("cat", ["cat", "dog"]), ("", None)):
+        tracking_commands.request_tracking(database, ada, ["octo"], NOW, ORIGIN, repository=repository)
+        assert only(database) == [("octo", expected)]
+    outcome = tracking_commands.request_tracking(database, ada, ["octo"], NOW, ORIGIN, repository="cat")
+    assert (outcome.already_tracked, only(database)) == (("octo",), [("octo", None)])
+
+
+def test_a_request_for_one_repository_is_approved_for_that_alone(database, people, approval):
+    ada, admin = people
+    tracking_commands.request_tracking(database, ada, ["octo"], NOW, ORIGIN, repository="cat")
+    tracking_commands.request_tracking(database, ada, ["octo"], NOW, ORIGIN, repository="dog")
+    ids = database.scalars(text("SELECT id FROM tracking_request WHERE repository = 'cat'")).all()
+    tracking_commands.decide_requests(database, admin, ids, NOW, ORIGIN, approved=True)
+    assert only(database) == [("octo", ["cat"])]
+
+
+def test_a_request_for_the_account_covers_the_pending_one_for_a_repository(database, people, approval):
+    ada, _ = people
+    for repository in ("cat", "", "cat"):
+        tracking_commands.request_tracking(database, ada, ["octo"], NOW, ORIGIN, repository=repository)
+    assert database.execute(text("SELECT login, repository FROM tracking_request")).all() == [("octo", None)]

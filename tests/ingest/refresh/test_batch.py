@@ -402,3 +402,26 @@ def test_an_account_moves_to_the_token_that_its_policy_admits_and_stays(sandbox,
         item = ingestor.one(login)
         assert (item.error_code, item.requests, len(sandbox.log)) == ("permission_denied", 0, 0)
         assert "forbids access" in item.error
+
+
+def test_a_repository_tracked_alone_is_stored_alone_with_totals_of_its_account(still):
+    """Asked for later, the others are stored then, and none of them is news."""
+    login = still.login_with_most_repositories()
+    truth = still.sandbox.ground_truth(login)
+    names = [one["full_name"].partition("/")[2] for one in truth["repositories"]]
+    with still.engine.begin() as connection:
+        accounts.track(connection, login, "test", names[0])
+    still.refresh(login)
+    stored = "SELECT full_name FROM repository JOIN account ON account.id = account_id WHERE login = :login ORDER BY 1"
+    assert still.rows(stored, login=login) == [(f"{login}/{names[0]}",)]
+    languages = (
+        "SELECT count(DISTINCT full_name) FROM repository_language JOIN repository ON repository.id = repository_id"
+    )
+    assert still.rows(languages) <= [(1,)]
+    totals = "SELECT repositories FROM account_snapshot JOIN account ON account.id = account_id WHERE login = :login"
+    assert still.rows(totals, login=login) == [(len(names),)]
+    with still.engine.begin() as connection:
+        accounts.track(connection, login, "test")
+    still.refresh(login)
+    assert len(still.rows(stored, login=login)) == len(names)
+    assert still.ledger(login) == []

@@ -53,6 +53,10 @@ class TrackedAccount(BaseModel):
     priority: int = Field(description="Accounts with a higher priority are refreshed first.")
     paused: bool
     note: str | None
+    only_repositories: str | None = Field(
+        description="Short names, in lower case and separated by spaces, of the repositories that it is tracked for;"
+        " null: all of them."
+    )
     due_at: datetime
     queued_at: datetime | None = Field(description="When it was queued; null if it is not.")
     checked_at: datetime | None

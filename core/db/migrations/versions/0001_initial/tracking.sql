@@ -13,6 +13,8 @@ CREATE TABLE tracked_account (
     job_id BIGINT,
     failures INTEGER DEFAULT 0 NOT NULL,
     note TEXT,
+    only_repositories TEXT[],
+    widened_at TIMESTAMP WITH TIME ZONE,
     change_rate REAL,
     change_rate_shape REAL,
     change_rate_samples INTEGER DEFAULT 0 NOT NULL,
@@ -23,9 +25,10 @@ CREATE TABLE tracked_account (
 );
 CREATE INDEX tracked_account_due_at_idx ON tracked_account (due_at) WHERE queued_at IS NULL AND NOT paused;
 CREATE INDEX tracked_account_job_id_idx ON tracked_account (job_id) WHERE job_id IS NOT NULL;
-COMMENT ON TABLE tracked_account IS 'An account refreshed on a schedule; failures: consecutive failed refreshes';
+COMMENT ON TABLE tracked_account IS 'An account refreshed on a schedule; failures: consecutive failed refreshes; widened_at: when more of its repositories were asked for';
 COMMENT ON COLUMN tracked_account.cadence IS 'set by an admin; null: planned_cadence applies';
 COMMENT ON COLUMN tracked_account.planned_cadence IS 'planned at the last refresh; null: the default cadence applies';
+COMMENT ON COLUMN tracked_account.only_repositories IS 'short names in lower case: of those that are not stored yet only these are stored; null: all';
 COMMENT ON COLUMN tracked_account.change_rate IS 'expected changes per day, estimated from the refreshes';
 COMMENT ON COLUMN tracked_account.change_rate_shape IS 'shape of the estimate''s Gamma distribution; grows with certainty';
 COMMENT ON COLUMN tracked_account.change_rate_samples IS 'number of refreshes it was estimated from';
@@ -37,6 +40,7 @@ CREATE TABLE tracking_request (
     login TEXT NOT NULL,
     person_id BIGINT,
     note TEXT,
+    repository TEXT,
     requested_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     decided_at TIMESTAMP WITH TIME ZONE,
     decided_by TEXT,
@@ -45,6 +49,7 @@ CREATE TABLE tracking_request (
     CONSTRAINT tracking_request_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX tracking_request_pending_key ON tracking_request (lower(login)) WHERE decided_at IS NULL;
+COMMENT ON COLUMN tracking_request.repository IS 'short name, where it is asked for alone';
 COMMENT ON TABLE tracking_request IS 'An analyst''s request to track an account, pending until decided_at';
 
 CREATE TABLE refresh_plan (
