@@ -3,7 +3,7 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 from itertools import pairwise
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+# One worker parses the modules, once for all rules.
+pytestmark = pytest.mark.xdist_group("tests/test_architecture.py")
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("core", "ingest", "pages")
 MODULES = sorted(path for part in PACKAGES for path in (ROOT / part).rglob("*.py") if "versions" not in path.parts)
@@ -47,10 +49,16 @@ def imported_packages(path: Path) -> Iterator[str]:
             yield node.module.split(".")[0]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative_path)
-def test_imports_point_one_way(path):
-    part = path.relative_to(ROOT).parts[0]
-    assert not set(imported_packages(path)) & FORBIDDEN_IMPORTS[part]
+def offences(paths: Iterable[Path], find: Callable[[Path], Iterable[str]]) -> dict[str, list[str]]:
+    """Return what *find* returns for each of *paths*, without those where it is nothing."""
+    return {relative_path(path): found for path in paths if (found := sorted(find(path)))}
+
+
+def test_imports_point_one_way():
+    def forbidden(path: Path) -> set[str]:
+        return set(imported_packages(path)) & FORBIDDEN_IMPORTS[path.relative_to(ROOT).parts[0]]
+
+    assert offences(MODULES, forbidden) == {}
 
 
 def test_of_the_project_only_the_web_process_knows_streamlit_and_only_ingest_knows_httpx():
@@ -108,19 +116,23 @@ def formatted_parameters(path: Path) -> Iterator[str]:
                 yield f"{function.name}: %"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "core" / "queries").glob("*.py")), ids=relative_path)
-def test_values_are_bound_and_never_formatted_into_sql(path):
-    if path.stem == "shown":
-        pytest.skip("writes SQL for people to read; what it returns is never sent")
-    assert not list(formatted_parameters(path))
+QUERIES = sorted((ROOT / "core" / "queries").glob("*.py"))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "core" / "queries").glob("*.py")), ids=relative_path)
-def test_cached_queries_do_not_use_the_current_time(path):
+def test_values_are_bound_and_never_formatted_into_sql():
+    assert offences(QUERIES, formatted_parameters) == {}
+
+
+def test_cached_queries_do_not_use_the_current_time():
     """A cached result must not depend on when it was computed."""
-    constants = (node.value for node in nodes_of(path) if isinstance(node, ast.Constant))
-    queries = [text.lower() for text in constants if isinstance(text, str) and "SELECT" in text]
-    assert not [text for text in queries if "now()" in text or "current_date" in text or "current_time" in text]
+
+    def uses(path: Path) -> Iterator[str]:
+        for node in nodes_of(path):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "SELECT" in node.value:
+                text = node.value.lower()
+                yield from (name for name in ("now()", "current_date", "current_time") if name in text)
+
+    assert offences(QUERIES, uses) == {}
 
 
 def streamlit_calls(path: Path, names: set[str]) -> Iterator[str]:
@@ -175,11 +187,11 @@ GUARDED_ELSEWHERE = {"export.check_export_limit"}
 CALLBACKS_BEFORE_A_SESSION = {"pages/session/browser.py"}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "pages").rglob("*.py")), ids=relative_path)
-def test_callbacks_of_widgets_check_the_session(path):
+def test_callbacks_of_widgets_check_the_session():
     """A callback runs before the main script and before the fragment of its widget."""
-    if relative_path(path) not in CALLBACKS_BEFORE_A_SESSION:
-        assert not list(unguarded_callbacks(path))
+    paths = [path for path in (ROOT / "pages").rglob("*.py") if relative_path(path) not in CALLBACKS_BEFORE_A_SESSION]
+    assert paths
+    assert offences(paths, unguarded_callbacks) == {}
 
 
 def test_pages_write_no_sql():
@@ -341,10 +353,11 @@ def words_of(path: Path) -> set[str]:
     return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", path.read_text(encoding="utf-8"))}
 
 
-@pytest.mark.parametrize("path", [*MODULES, ROOT / "app.py"], ids=relative_path)
-def test_the_glossarys_words_are_used(path):
-    retired = words_of(path) & set(RETIRED_WORDS)
-    assert {word: RETIRED_WORDS[word] for word in sorted(retired)} == {}
+def test_the_glossarys_words_are_used():
+    def retired(path: Path) -> list[str]:
+        return [f"{word}: {RETIRED_WORDS[word]}" for word in words_of(path) & set(RETIRED_WORDS)]
+
+    assert offences([*MODULES, ROOT / "app.py"], retired) == {}
 
 
 COUNTED_NOUNS = (
@@ -375,9 +388,7 @@ def hard_coded_plurals(path: Path) -> list[str]:
 WITHOUT_COUNTED_NOUNS = {"sql_display.py", "graphql_queries.py", "wording.py"}
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if path.name not in WITHOUT_COUNTED_NOUNS], ids=relative_path
-)
-def test_nouns_agree_with_their_number(path):
+def test_nouns_agree_with_their_number():
     """`core.wording.quantity` writes "1 account"; a plural after a number would say "1 accounts"."""
-    assert not hard_coded_plurals(path)
+    paths = [path for path in MODULES if path.name not in WITHOUT_COUNTED_NOUNS]
+    assert offences(paths, hard_coded_plurals) == {}
