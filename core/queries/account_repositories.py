@@ -12,83 +12,86 @@ from core.queries.attributes import owned_repository_ids, repository_attributes
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
 from core.queries.compared_counts import beside_counts_at
 from core.queries.growth import growth_values
-from core.queries.past_counts import OWN_STARS_AT_POINT, closed_month, month_of, month_stars
+from core.queries.past_counts import OWN_STARS, closed_month, month_of, own_stars_ctes
 from core.queries.repository_base import SELECTED_AS_OF_CTES, until_values
 
 IDS = "CAST(:ids AS bigint[])"
-CURRENT_COUNTS_CTE = f"""latest AS (
+CURRENT_COUNTS_CTE = f"""latest AS MATERIALIZED (
             SELECT repository_id, stars, forks, stars_30d, checked_at, source_id
               FROM repository_latest
              WHERE repository_id = ANY({IDS})
         )"""  # noqa: S608
-COUNTS_AS_OF_CTES = f"""{SELECTED_AS_OF_CTES}, latest AS (
+COUNTS_AS_OF_CTES = f"""{SELECTED_AS_OF_CTES}, latest AS MATERIALIZED (
             SELECT repository_id, stars, forks, stars_30d, checked_at, source_id
               FROM grown_counts
         )"""  # noqa: S608
 
 # The stars at 14 moments four weeks apart, each as the start of growth: of the newest capture, unless in a gap.
+_OWN_TREND_CTES = own_stars_ctes("trend", "trend_point", key="steps_ago", moment="at", month="at_month")
 STAR_TRENDS_CTES = f"""point AS (
-            SELECT steps_ago, at, CASE WHEN at < closed_until THEN {closed_month("at")} END AS month
+            SELECT steps_ago, at, {closed_month("at")} AS at_month
               FROM generate_series(0, 13) AS steps_ago
-             CROSS JOIN (SELECT closed_until, last_month FROM source WHERE id = 1) AS source
+             CROSS JOIN (SELECT last_month FROM source WHERE id = 1) AS source
              CROSS JOIN LATERAL (
                    SELECT CAST(:until AS timestamptz) - steps_ago * CAST(:step AS interval) AS at) AS moment
         ), account_point AS (
-            SELECT steps_ago, at, CASE WHEN captured_at >= at - max_gap THEN captured_at END AS own_at
+            SELECT steps_ago, CASE WHEN captured_at >= at - max_gap THEN captured_at END AS own_at
               FROM point
               LEFT JOIN LATERAL (
                    SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
                     WHERE capture.account_id = :account_id AND source_id = 1 AND captured_at <= at
                     ORDER BY captured_at DESC LIMIT 1) AS own ON true
-        ), own AS (
-            SELECT latest.repository_id, steps_ago,
-                   CASE WHEN point.month IS NULL THEN {OWN_STARS_AT_POINT}
-                        ELSE {month_stars("at")} END AS stars
-              FROM latest
-             CROSS JOIN point
-              LEFT JOIN repository_month AS month
-                ON month.source_id = 1 AND month.month = point.month AND month.repository_id = latest.repository_id
-               AND month.month = ANY(ARRAY(SELECT month FROM point)) AND month.repository_id = ANY({IDS})
-        ), imported AS (
-            SELECT DISTINCT ON (repository_id, steps_ago) repository_id, steps_ago, captured_at, snapshot.stars
+        ), trend_point AS MATERIALIZED (
+            SELECT repository_id, steps_ago, at, at_month FROM latest CROSS JOIN point
+        ), {_OWN_TREND_CTES}, imported_repository AS MATERIALIZED (
+            SELECT repository_id FROM repository_import WHERE repository_id = ANY({IDS})
+        ), imported AS MATERIALIZED (
+            SELECT DISTINCT ON (repository_id, steps_ago) repository_id, steps_ago, captured_at AS imported_at,
+                   snapshot.stars AS imported_stars
               FROM latest
               JOIN repository_snapshot AS snapshot USING (repository_id)
               JOIN source ON source.id = snapshot.source_id
               JOIN point ON at >= captured_at AND at <= captured_at + {IMPORT_MAX_GAP}
              WHERE snapshot.source_id <> 1 AND captured_at <= :until
-               AND repository_id = ANY(ARRAY(
-                   SELECT repository_id FROM repository_import WHERE repository_id = ANY({IDS})))
+               AND repository_id = ANY(ARRAY(SELECT repository_id FROM imported_repository))
                AND captured_at >= CAST(:until AS timestamptz) - 13 * CAST(:step AS interval)
                                   - (SELECT max({IMPORT_MAX_GAP}) FROM source)
                AND snapshot.month >= (
                    SELECT {month_of(f"min(at) - max({IMPORT_MAX_GAP})")} FROM point CROSS JOIN source)
              ORDER BY repository_id, steps_ago, captured_at DESC, snapshot.source_id DESC
+        ), kind AS MATERIALIZED (
+            SELECT id AS repository_id, {PRESENCE_EXISTS} AS is_special FROM repository WHERE id = ANY({IDS})
+        ), trend_presence AS MATERIALIZED (
+            SELECT repository_id, account_id, from_at, to_at
+              FROM repository_presence
+             WHERE repository_id = ANY(ARRAY(SELECT repository_id FROM kind WHERE is_special))
+        ), special_point AS MATERIALIZED (
+            SELECT DISTINCT ON (repository_id, steps_ago) repository_id, steps_ago,
+                   CASE WHEN captured_at >= at - max_gap THEN captured_at END AS special_at
+              FROM trend_presence AS presence
+             CROSS JOIN point
+             CROSS JOIN LATERAL (
+                   SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
+                    WHERE capture.account_id = presence.account_id AND source_id = 1
+                      AND captured_at >= presence.from_at AND captured_at < presence.to_at AND captured_at <= at
+                    ORDER BY captured_at DESC LIMIT 1) AS last
+             ORDER BY repository_id, steps_ago, captured_at DESC
         ), value AS MATERIALIZED (
-            SELECT repository_id, steps_ago, own.stars AS own_stars, imported.stars AS imported_stars,
-                   imported.captured_at AS imported_at
-              FROM own
+            -- Postgres joins both sides of FULL by hash, however few rows it expects.
+            SELECT repository_id, steps_ago, {OWN_STARS} AS own_stars, imported_stars, imported_at, special_at
+              FROM trend_point
+              FULL JOIN trend_open USING (repository_id, steps_ago)
+              FULL JOIN trend_closed USING (repository_id, steps_ago)
               FULL JOIN imported USING (repository_id, steps_ago)
+              FULL JOIN special_point USING (repository_id, steps_ago)
         ), trends AS (
             SELECT repository_id, json_agg(CASE
                        WHEN own_capture.at IS NULL OR own_capture.at < imported_at THEN imported_stars
                        ELSE coalesce(own_stars, imported_stars) END ORDER BY steps_ago DESC)::text AS star_trend
               FROM value
-              JOIN repository ON repository.id = repository_id
+              FULL JOIN kind USING (repository_id)
               JOIN account_point USING (steps_ago)
-             CROSS JOIN LATERAL (
-                   SELECT CASE WHEN {PRESENCE_EXISTS} THEN (
-                              SELECT CASE WHEN captured_at >= account_point.at - max_gap THEN captured_at END
-                                FROM (SELECT last.*
-                                        FROM repository_presence AS presence
-                                       CROSS JOIN LATERAL (
-                                             SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
-                                              WHERE capture.account_id = presence.account_id AND source_id = 1
-                                                AND captured_at >= presence.from_at AND captured_at < presence.to_at
-                                                AND captured_at <= account_point.at
-                                              ORDER BY captured_at DESC LIMIT 1) AS last
-                                       WHERE presence.repository_id = repository.id
-                                       ORDER BY captured_at DESC LIMIT 1) AS newest)
-                          ELSE own_at END AS at) AS own_capture
+             CROSS JOIN LATERAL (SELECT CASE WHEN is_special THEN special_at ELSE own_at END AS at) AS own_capture
              GROUP BY repository_id
         ), listed AS MATERIALIZED (
             SELECT * FROM latest FULL JOIN trends USING (repository_id)

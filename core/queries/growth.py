@@ -15,7 +15,7 @@ from typing import Any
 
 from core.db.partitions import first_of_month
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
-from core.queries.past_counts import OWN_STARS_OF_FEW_CTES, OWN_STARS_OF_MANY_CTES, closed_month, month_of
+from core.queries.past_counts import OWN_STARS, closed_month, month_of, own_stars_ctes
 
 DEFINITION = (
     "**Gained**: stars at a repository's last refresh, minus its stars that many days before. A repository that did "
@@ -78,7 +78,7 @@ _GROWTH_CTES = f"""
                     ORDER BY captured_at DESC LIMIT 1) AS last
              WHERE is_special
              ORDER BY repository_id, days, captured_at DESC
-        ), {{own_counts}}, imported_start AS MATERIALIZED (
+        ), {{own_stars}}, imported_start AS MATERIALIZED (
             SELECT DISTINCT ON (repository_id, days) repository_id, days, captured_at AS imported_at,
                    snapshot.stars AS imported_stars
               FROM start
@@ -99,9 +99,7 @@ _GROWTH_CTES = f"""
                        WHEN created_at > start_at THEN 0
                        WHEN own.at IS NULL OR own.at < imported_at THEN imported_stars
                        WHEN changed_at <= start_at THEN stars
-                       ELSE coalesce(
-                           CASE WHEN open_at IS NULL OR closed_at > open_at THEN closed_stars ELSE open_stars END,
-                           imported_stars) END AS growth
+                       ELSE coalesce({OWN_STARS}, imported_stars) END AS growth
               FROM start
               FULL JOIN special USING (repository_id, days)
               FULL JOIN own_open USING (repository_id, days)
@@ -110,9 +108,17 @@ _GROWTH_CTES = f"""
              CROSS JOIN LATERAL (SELECT CASE WHEN is_special THEN special_at ELSE own_at END AS at) AS own
         )"""  # noqa: S608
 
-GROWTH_CTES = _GROWTH_CTES.format(own_counts=OWN_STARS_OF_FEW_CTES)
+
+def _growth_ctes(*, of_many: bool) -> str:
+    own_stars = own_stars_ctes(
+        "own", "start", key="days", moment="start_at", month="start_month", chosen="may_differ", of_many=of_many
+    )
+    return _GROWTH_CTES.format(own_stars=own_stars)
+
+
+GROWTH_CTES = _growth_ctes(of_many=False)
 """For few repositories: each start is read by index."""
-GROWTH_OF_ALL_CTES = _GROWTH_CTES.format(own_counts=OWN_STARS_OF_MANY_CTES)
+GROWTH_OF_ALL_CTES = _growth_ctes(of_many=True)
 """For many: the starts of most of them are in the same months, `:main_months`, which are joined at once."""
 
 

@@ -78,8 +78,8 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
             SELECT least(start + interval '3 months' - interval '1 second', CAST(:until AS timestamptz)) AS at
               FROM generate_series(date_trunc('quarter', CAST(:until AS timestamptz)) - interval '8 years',
                                    :until, interval '3 months') AS start
-        ), account_repositories AS (
-            SELECT id FROM repository WHERE id = ANY(ARRAY({EVER_OWNED}))
+        ), account_repositories AS MATERIALIZED (
+            SELECT id, {PRESENCE_EXISTS} AS is_special FROM repository WHERE id = ANY(ARRAY({EVER_OWNED}))
         ), account_end AS (
             SELECT at, own.captured_at AS own_at
               FROM ends
@@ -88,7 +88,7 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
                     WHERE capture.account_id = :account_id AND source_id = 1
                       AND captured_at <= at AND captured_at > at - interval '3 months'
                     ORDER BY captured_at DESC LIMIT 1) AS own ON true
-        ), quarterly AS (
+        ), quarterly AS MATERIALIZED (
             SELECT DISTINCT ON (repository_id, quarter) repository_id,
                    date_trunc('quarter', captured_at) AS quarter, stars
               FROM repository_snapshot
@@ -96,45 +96,56 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
                AND captured_at <= :until
              ORDER BY repository_id, quarter, captured_at DESC
         ), own_grid AS (
-            SELECT at, account_repositories.id, quarterly.stars,
+            SELECT at, account_repositories.id, is_special, quarterly.stars,
                    count(quarterly.stars) OVER (PARTITION BY account_repositories.id ORDER BY at) AS value_group
               FROM ends CROSS JOIN account_repositories
               LEFT JOIN quarterly
                 ON repository_id = account_repositories.id AND quarterly.quarter = date_trunc('quarter', at)
-        ), own AS (
-            SELECT at, id, first_value(stars) OVER (PARTITION BY id, value_group ORDER BY at) AS stars FROM own_grid
-        ), imported AS (
+        ), own AS MATERIALIZED (
+            SELECT at, id, is_special, first_value(stars) OVER (PARTITION BY id, value_group ORDER BY at) AS stars
+              FROM own_grid
+        ), imported AS MATERIALIZED (
             SELECT DISTINCT ON (repository_id, at) repository_id AS id, at, captured_at, stars
               FROM repository_snapshot
               JOIN ends ON captured_at <= at AND captured_at > at - interval '3 months'
              WHERE repository_id = ANY(ARRAY(SELECT id FROM account_repositories)) AND source_id <> 1
              ORDER BY repository_id, at, captured_at DESC, source_id DESC
-        ), counted AS (
-            SELECT own.at, coalesce(present_language(attributes.primary_language), '') AS language, CASE
-                       WHEN last.own_at IS NULL OR last.own_at < imported.captured_at THEN imported.stars
-                       ELSE coalesce(own.stars, imported.stars) END AS stars
+        ), presence AS MATERIALIZED (
+            SELECT repository_id, account_id, from_at, to_at
+              FROM repository_presence
+             WHERE repository_id = ANY(ARRAY(SELECT id FROM account_repositories WHERE is_special))
+        ), special AS MATERIALIZED (
+            SELECT repository_id AS id, at, max(captured_at) AS own_at
+              FROM presence
+             CROSS JOIN ends
+             CROSS JOIN LATERAL (
+                   SELECT captured_at FROM capture
+                    WHERE capture.account_id = presence.account_id AND source_id = 1
+                      AND captured_at >= presence.from_at AND captured_at < presence.to_at
+                      AND captured_at <= at AND captured_at > at - interval '3 months'
+                    ORDER BY captured_at DESC LIMIT 1) AS last
+             GROUP BY repository_id, at
+        ), described AS MATERIALIZED (
+            SELECT own.at, own.id, own.is_special, own.stars,
+                   CASE WHEN past.since IS NULL THEN repository.account_id ELSE past.account_id END AS account_id,
+                   CASE WHEN past.since IS NULL THEN repository.is_fork ELSE past.is_fork END AS is_fork,
+                   CASE WHEN past.since IS NULL THEN repository.primary_language
+                        ELSE past.primary_language END AS primary_language
               FROM own
               JOIN repository ON repository.id = own.id
               LEFT JOIN repository_version AS past
-                ON past.repository_id = own.id AND past.since <= own.at AND past.until > own.at
+                ON past.repository_id = repository.id AND past.since <= own.at AND past.until > own.at
+        ), counted AS (
+            SELECT at, coalesce(present_language(primary_language), '') AS language, CASE
+                       WHEN last.own_at IS NULL OR last.own_at < imported.captured_at THEN imported.stars
+                       ELSE coalesce(described.stars, imported.stars) END AS stars
+              FROM described
+              JOIN account_end USING (at)
+              LEFT JOIN special USING (id, at)
+              LEFT JOIN imported USING (id, at)
              CROSS JOIN LATERAL (
-                   SELECT CASE WHEN past.since IS NULL THEN repository.account_id
-                               ELSE past.account_id END AS account_id,
-                          CASE WHEN past.since IS NULL THEN repository.is_fork ELSE past.is_fork END AS is_fork,
-                          CASE WHEN past.since IS NULL THEN repository.primary_language
-                               ELSE past.primary_language END AS primary_language) AS attributes
-              JOIN account_end ON account_end.at = own.at
-             CROSS JOIN LATERAL (
-                   SELECT CASE WHEN {PRESENCE_EXISTS} THEN (
-                              SELECT max(capture.captured_at)
-                                FROM repository_presence AS presence
-                                JOIN capture ON capture.account_id = presence.account_id AND capture.source_id = 1
-                                 AND capture.captured_at >= presence.from_at AND capture.captured_at < presence.to_at
-                               WHERE presence.repository_id = repository.id AND capture.captured_at <= account_end.at
-                                 AND capture.captured_at > account_end.at - interval '3 months')
-                          ELSE account_end.own_at END AS own_at) AS last
-              LEFT JOIN imported ON imported.id = own.id AND imported.at = own.at
-             WHERE attributes.account_id = :account_id AND attributes.is_fork IS NOT TRUE
+                   SELECT CASE WHEN is_special THEN special.own_at ELSE account_end.own_at END AS own_at) AS last
+             WHERE account_id = :account_id AND is_fork IS NOT TRUE
         )
         SELECT date_trunc('day', at) AS at, coalesce(nullif(language, ''), 'No language') AS language,
                sum(stars)::bigint AS stars, count(*) AS repositories

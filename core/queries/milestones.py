@@ -36,18 +36,27 @@ def ahead(as_of: datetime | None, limit: int = 15, *, vs: datetime | None = None
               FROM stored
              CROSS JOIN LATERAL (SELECT power(10::numeric, length(stars::text) - 1)::bigint AS power) AS size
              WHERE stars >= :min_stars AND stars_30d > 0 AND NOT is_gone
+        ), nearest AS MATERIALIZED (
+            SELECT repository_id, full_name, stars, milestone, stars_30d, checked_at, source_id
+              FROM candidate
+             WHERE milestone - stars <= 3 * stars_30d
+             ORDER BY (milestone - stars)::float / stars_30d, full_name
+             LIMIT :limit
+        ), counted AS MATERIALIZED (
+            SELECT repository_id, json_agg(json_build_array(extract(epoch FROM captured_at) / 86400, snapshot.stars)
+                                           ORDER BY captured_at)::text AS counts
+              FROM nearest
+              JOIN repository_snapshot AS snapshot USING (repository_id)
+             WHERE repository_id = ANY(ARRAY(SELECT repository_id FROM nearest))
+               AND snapshot.source_id = nearest.source_id
+               AND captured_at > checked_at - CAST(:window AS interval) AND captured_at <= checked_at
+               AND month >= {month_of("checked_at - CAST(:window AS interval)")}
+             GROUP BY repository_id
         )
-        SELECT repository_id, full_name, stars, milestone, stars_30d, checked_at, (
-                   SELECT json_agg(json_build_array(extract(epoch FROM captured_at) / 86400, snapshot.stars)
-                                   ORDER BY captured_at)::text
-                     FROM repository_snapshot AS snapshot
-                    WHERE snapshot.repository_id = candidate.repository_id AND snapshot.source_id = candidate.source_id
-                      AND captured_at > checked_at - CAST(:window AS interval) AND captured_at <= checked_at
-                      AND month >= {month_of("checked_at - CAST(:window AS interval)")}) AS counts
-          FROM candidate
-         WHERE milestone - stars <= 3 * stars_30d
+        SELECT repository_id, full_name, stars, milestone, stars_30d, checked_at, counts
+          FROM nearest
+          LEFT JOIN counted USING (repository_id)
          ORDER BY (milestone - stars)::float / stars_30d, full_name
-         LIMIT :limit
     """  # noqa: S608
     found = read_frame(sql, limit=limit, min_stars=MIN_STARS, window=WINDOW, **as_of_values(as_of))
     forecasts = [_forecast(row) for row in found.to_dict("records")]

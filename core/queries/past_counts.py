@@ -84,67 +84,56 @@ NEWEST_CTE = _newest_cte()
 NEWEST_OF_IDS_CTE = _newest_cte("AND repository_id = ANY(CAST(:ids AS bigint[]))")
 
 
-# Our stars of one repository at a moment, by index; null before our first capture.
-_OWN_STARS_AT = """(SELECT stars
-                      FROM ((SELECT captured_at, stars FROM repository_snapshot_open
-                              WHERE repository_id = {repository} AND source_id = 1 AND captured_at <= {moment}
-                                AND captured_at >= greatest(CAST({began} AS timestamptz), {own_closed_until})
-                              ORDER BY captured_at DESC LIMIT 1)
-                             UNION ALL
-                            SELECT {month_captured_at}, {month_stars}
-                              FROM source
-                              JOIN repository_month AS month
-                                ON source_id = 1 AND month = {closed_month}
-                             WHERE source.id = 1 AND repository_id = {repository}) AS found
-                     ORDER BY captured_at DESC NULLS LAST LIMIT 1)"""
-
-
-def _own_stars_at(repository: str, moment: str, began: str = ":began") -> str:
-    return _OWN_STARS_AT.format(
-        repository=repository,
-        moment=moment,
-        began=began,
-        own_closed_until=OWN_CLOSED_UNTIL,
-        month_captured_at=month_value("captured_at", f"width_bucket({moment}, month.captured_at)"),
-        month_stars=month_stars(moment),
-        closed_month=closed_month(moment),
-    )
-
-
-OWN_STARS_AT_POINT = _own_stars_at("latest.repository_id", "at")
-"""SQL: our stars of the repository of `latest` at `at`; needs `:began`."""
-OWN_STARS_BEFORE_LAST = _own_stars_at(
-    "latest.repository_id", "(latest.captured_at - interval '1 microsecond')", "'-infinity'"
-)
-"""SQL: our stars of the repository of `latest` in the snapshot before that of `latest.captured_at`."""
-
-# Our stars of many repositories at once, at `start_at` of the rows of `start` that `may_differ` from those at the end:
-# `open_stars` of a snapshot that is not closed, `closed_stars` of one that is; the newer one counts.
-_OWN_STARS_CTES = f"""own_open AS MATERIALIZED (
-            SELECT DISTINCT ON (repository_id, days) repository_id, days, captured_at AS open_at,
+# Our stars of many repositories at once, at `{moment}` of the chosen rows of `{rows}`, one for each `{key}`:
+# `open_stars` of a snapshot that is not closed, `closed_stars` of one that is; the newer one counts. Needs `:began`.
+_OWN_STARS_CTES = """{name}_open AS MATERIALIZED (
+            SELECT DISTINCT ON (repository_id, {key}) repository_id, {key}, captured_at AS open_at,
                    snapshot.stars AS open_stars
-              FROM start
+              FROM {rows}
               JOIN repository_snapshot_open AS snapshot USING (repository_id)
-             WHERE may_differ AND source_id = 1 AND captured_at <= start_at
-               AND repository_id = ANY(ARRAY(SELECT repository_id FROM start WHERE may_differ))
-               AND captured_at >= greatest(CAST(:began AS timestamptz), {OWN_CLOSED_UNTIL})
-               AND captured_at <= (SELECT max(start_at) FROM start WHERE may_differ)
-             ORDER BY repository_id, days, captured_at DESC
-        ), own_closed AS MATERIALIZED ({{closed}}
-        )"""  # noqa: S608
-_CLOSED_STARS = f"""
-            SELECT repository_id, days, {month_value("captured_at", "width_bucket(start_at, month.captured_at)")}
-                   AS closed_at, {month_stars("start_at")} AS closed_stars
-              FROM start
+             WHERE {chosen} AND source_id = 1 AND captured_at <= {moment}
+               AND repository_id = ANY(ARRAY(SELECT repository_id FROM {rows} WHERE {chosen}))
+               AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until})
+               AND captured_at <= (SELECT max({moment}) FROM {rows} WHERE {chosen})
+             ORDER BY repository_id, {key}, captured_at DESC
+        ), {name}_closed AS MATERIALIZED ({closed}
+        )"""
+_CLOSED_STARS = """
+            SELECT repository_id, {key}, {captured_at} AS closed_at, {stars} AS closed_stars
+              FROM {rows}
               JOIN repository_month AS month USING (repository_id)
-             WHERE may_differ AND source_id = 1 AND month.month = start_month"""  # noqa: S608
-_OTHER_MONTHS = """
-               AND month.month = ANY(ARRAY(SELECT start_month FROM start WHERE may_differ{other}))
-               AND repository_id = ANY(ARRAY(SELECT repository_id FROM start WHERE may_differ{other}))"""
+             WHERE {chosen} AND source_id = 1 AND month.month = {month}"""
+_OF_THESE = """
+               AND month.month = ANY(ARRAY(SELECT {month} FROM {rows} WHERE {chosen}))
+               AND repository_id = ANY(ARRAY(SELECT repository_id FROM {rows} WHERE {chosen}))"""
 _MAIN_MONTHS = "CAST(:main_months AS date[])"
-OWN_STARS_OF_FEW_CTES = _OWN_STARS_CTES.format(closed=_CLOSED_STARS + _OTHER_MONTHS.format(other=""))
-OWN_STARS_OF_MANY_CTES = _OWN_STARS_CTES.format(
-    closed=f"""{_CLOSED_STARS} AND month.month = ANY({_MAIN_MONTHS})
-             UNION ALL{_CLOSED_STARS} AND start_month <> ALL({_MAIN_MONTHS})"""
-    + _OTHER_MONTHS.format(other=f" AND start_month <> ALL({_MAIN_MONTHS})")
-)
+OWN_STARS = "CASE WHEN open_at IS NULL OR closed_at > open_at THEN closed_stars ELSE open_stars END"
+"""SQL: our stars, of the rows of `own_stars_ctes` joined."""
+
+
+def own_stars_ctes(
+    name: str, rows: str, *, key: str, moment: str, month: str, chosen: str = "true", of_many: bool = False
+) -> str:
+    """Return the expressions `{name}_open` and `{name}_closed`: our stars of each repository in *rows* at a moment.
+
+    key      column that tells the rows of one repository apart
+    moment   column with the moment; *month* that with its `closed_month`
+    chosen   a condition on the rows
+    of_many  most of the rows are in the same months, `:main_months`, which are joined at once; else by index
+    """
+    place = f"width_bucket({moment}, month.captured_at)"
+    values = {"key": key, "rows": rows, "month": month}
+    values |= {"captured_at": month_value("captured_at", place), "stars": month_value("stars", place)}
+
+    def closed(chosen: str, more: str) -> str:
+        return (_CLOSED_STARS + more).format(chosen=chosen, **values)
+
+    if of_many:
+        main = closed(f"{chosen} AND {month} = ANY({_MAIN_MONTHS})", f" AND month.month = ANY({_MAIN_MONTHS})")
+        others = closed(f"{chosen} AND {month} <> ALL({_MAIN_MONTHS})", _OF_THESE)
+        found = f"{main}\n             UNION ALL{others}"
+    else:
+        found = closed(chosen, _OF_THESE)
+    return _OWN_STARS_CTES.format(
+        name=name, rows=rows, key=key, moment=moment, chosen=chosen, own_closed_until=OWN_CLOSED_UNTIL, closed=found
+    )

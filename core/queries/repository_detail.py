@@ -107,21 +107,21 @@ AS_OF_SQL = f"""
                extra.open_change_requests, extra.open_issues_and_change_requests, latest.size_kb,
                latest.stars_7d, latest.stars_30d, latest.captured_at, latest.checked_at,
                CASE latest.source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
-          FROM grown_counts AS latest
-          JOIN attributes ON attributes.repository_id = latest.repository_id
+          FROM attributes
+          JOIN grown_counts AS latest ON latest.repository_id = attributes.repository_id
           JOIN source ON source.id = latest.source_id
           LEFT JOIN LATERAL (
                SELECT coalesce(jsonb_object_agg(language, bytes) FILTER (WHERE language <> ''), '{{}}') AS languages
                  FROM (SELECT present_language(language) AS language, sum(bytes) AS bytes
                          FROM repository_language
-                        WHERE repository_id = latest.repository_id AND captured_at = (
+                        WHERE repository_id = attributes.repository_id AND captured_at = (
                               SELECT max(captured_at) FROM repository_language
-                               WHERE repository_id = latest.repository_id AND captured_at <= :as_of)
+                               WHERE repository_id = attributes.repository_id AND captured_at <= :as_of)
                         GROUP BY 1) AS named
                HAVING count(*) > 0) AS mix ON true
           LEFT JOIN LATERAL (
                SELECT * FROM repository_extra_snapshot
-                WHERE repository_id = latest.repository_id AND captured_at <= :as_of
+                WHERE repository_id = attributes.repository_id AND captured_at <= :as_of
                 ORDER BY source_id = 1 DESC, captured_at DESC LIMIT 1) AS extra ON true
     """  # noqa: S608
 

@@ -14,13 +14,14 @@ BY_DAY_SOURCE_ID, BY_DAY_SOURCE = 0, "GitHub, by day of giving"
 CAPTURES_CTES = f"""first AS (
             SELECT min(captured_at) AS at FROM repository_snapshot
              WHERE repository_id = :repository_id AND source_id = 1
+        ), presence AS MATERIALIZED (
+            SELECT account_id, from_at, to_at FROM repository_presence WHERE repository_id = :repository_id
         ), captures AS (
             SELECT 1 AS source_id, captured_at, run_id, {OWN_MAX_GAP} AS own_max_gap
-              FROM repository_presence AS presence
+              FROM presence
               JOIN capture ON capture.account_id = presence.account_id AND source_id = 1
                AND captured_at >= presence.from_at AND captured_at < presence.to_at
-             WHERE presence.repository_id = :repository_id
-               AND captured_at >= (SELECT at FROM first) AND captured_at <= :until
+             WHERE captured_at >= (SELECT at FROM first) AND captured_at <= :until
              UNION
             SELECT source_id, captured_at, run_id, NULL FROM capture
              WHERE repository_id = :repository_id AND captured_at <= :until

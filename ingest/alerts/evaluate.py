@@ -16,8 +16,9 @@ from core.alerts.rules import RULE_KINDS
 from core.budget.token_expiry import TokenExpiry
 from core.db.statement import text
 from core.disk_space import DiskSpace
+from core.queries.captures import BEFORE_GITHUB
 from core.queries.freshness import FreshnessCounts, freshness_counts
-from core.queries.past_counts import OWN_STARS_BEFORE_LAST
+from core.queries.past_counts import OWN_STARS, closed_month, own_stars_ctes
 from core.queue import abandoned, jobs
 from core.wording import pluralize, quantity, window
 
@@ -90,18 +91,42 @@ SELECT_STAR_JUMPS = f"""
 """
 # Growth is unknown where no capture is old enough. What was lost between two captures is known all the same: `step`
 # compares a repository that this run found changed with its snapshot before.
+IS_DROP = "{lost} >= CAST(settings ->> 'lost' AS integer) AND {lost} >= share * (stars + {lost})"
+STARS_BEFORE_CTES = own_stars_ctes(
+    "before", "captured", key="run_id", moment="earlier_at", month="earlier_month", chosen="is_changed"
+)
 SELECT_STAR_DROPS = f"""
-    SELECT rule.id AS rule_id, rule.kind, repository.full_name AS subject, repository.account_id,
-           repository.id AS repository_id, stars, drop.lost, CASE WHEN drop.within_days THEN days END AS days
-           {CAPTURED_REPOSITORIES}
-      LEFT JOIN LATERAL (
-           SELECT {OWN_STARS_BEFORE_LAST} - latest.stars AS lost
-            WHERE latest.captured_at >= capture.captured_at) AS step ON true
-     CROSS JOIN LATERAL (
-           SELECT lost, within_days FROM (VALUES (- ({GROWN}), true), (step.lost, false)) AS found (lost, within_days)
-            WHERE lost >= CAST(settings ->> 'lost' AS integer) AND lost >= share * (stars + lost)
-            ORDER BY within_days DESC LIMIT 1) AS drop
-     WHERE {IS_NEW_ALERT}
+    WITH captured AS MATERIALIZED (
+        SELECT repository.id AS repository_id, capture.run_id, repository.account_id, full_name AS subject,
+               latest.stars, latest.stars_1d, latest.stars_7d, latest.stars_30d,
+               latest.captured_at >= capture.captured_at AS is_changed,
+               latest.captured_at - interval '1 microsecond' AS earlier_at,
+               {closed_month("latest.captured_at - interval '1 microsecond'")} AS earlier_month
+          FROM capture
+          JOIN repository ON repository.account_id = capture.account_id AND repository.gone_at IS NULL
+          JOIN (SELECT repository_id, stars, stars_1d, stars_7d, stars_30d, captured_at
+                  FROM repository_summary WHERE source_id = 1) AS latest ON latest.repository_id = repository.id
+         CROSS JOIN (SELECT last_month FROM source WHERE id = 1) AS source
+         WHERE capture.run_id = :run_id AND capture.account_id IS NOT NULL
+    ), {STARS_BEFORE_CTES}, judged AS (
+        SELECT rule.id AS rule_id, rule.kind, subject, captured.account_id, repository_id, stars, days,
+               - ({GROWN}) AS lost_in_days, {OWN_STARS} - stars AS lost_in_step, settings,
+               CAST(settings ->> 'share' AS float) AS share
+          FROM captured
+          FULL JOIN before_open USING (repository_id, run_id)
+          FULL JOIN before_closed USING (repository_id, run_id)
+          JOIN alert_rule AS rule ON rule.enabled AND rule.kind = :kind
+           AND (rule.account_id IS NULL OR rule.account_id = captured.account_id)
+         CROSS JOIN LATERAL (SELECT CAST(settings ->> 'days' AS integer) AS days) AS setting
+         WHERE NOT EXISTS (
+               SELECT FROM alert WHERE alert.rule_id = rule.id AND alert.repository_id = captured.repository_id
+                  AND raised_at > :now - make_interval(days => days))
+    )
+    SELECT rule_id, kind, subject, account_id, repository_id, stars,
+           CASE WHEN {IS_DROP.format(lost="lost_in_days")} THEN lost_in_days ELSE lost_in_step END AS lost,
+           CASE WHEN {IS_DROP.format(lost="lost_in_days")} THEN days END AS days
+      FROM judged
+     WHERE {IS_DROP.format(lost="lost_in_days")} OR {IS_DROP.format(lost="lost_in_step")}
 """  # noqa: S608
 
 
@@ -111,7 +136,7 @@ def raise_event_alerts(connection: Connection, run_id: int, now: datetime) -> in
     rows = [
         *connection.execute(text(SELECT_CHANGE_EVENTS), values),
         *connection.execute(text(SELECT_STAR_JUMPS), values | {"kind": "stars_jumped"}),
-        *connection.execute(text(SELECT_STAR_DROPS), values | {"kind": "stars_dropped"}),
+        *connection.execute(text(SELECT_STAR_DROPS), values | {"kind": "stars_dropped", "began": BEFORE_GITHUB}),
     ]
     fired = [
         FiredRule(

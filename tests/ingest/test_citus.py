@@ -1,6 +1,7 @@
 """On a cluster of Citus the same is stored and read as on one Postgres. Skips where Citus is not installed."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -16,7 +17,16 @@ from core.db.migrations import distribute_if_needed, upgrade
 from core.db.override import use_engine
 from core.db.schema import metadata
 from core.db.schema_check import find_missing_objects
-from core.queries import accounts, globe, languages, overview, repository_detail, repository_list
+from core.queries import (
+    account_repositories,
+    accounts,
+    globe,
+    languages,
+    overview,
+    repository_detail,
+    repository_list,
+    star_history,
+)
 from core.queries.cluster import cluster_status
 from core.settings import settings
 from ingest.sandbox import World, serve
@@ -99,18 +109,23 @@ def test_a_cluster_stores_and_reads_what_one_postgres_does(both):
     for login in logins:
         assert without_times(spread.stored_account(login)) == without_times(plain.stored_account(login))
     largest = plain.login_with_most_repositories()
-    for name, question in questions(largest).items():
+    for name, question in questions(largest, datetime.now(UTC)).items():
         assert_same(name, answer(plain.engine, question), answer(spread.engine, question))
 
 
-def questions(login: str) -> dict[str, Callable[[], Any]]:
-    """Return what pages ask of the present; an account's id differs between two databases."""
+def questions(login: str, then: datetime) -> dict[str, Callable[[], Any]]:
+    """Return what pages ask of the present and as of a moment; an account's id differs between two databases."""
     full_name = str(repository_detail.suggestions().iloc[0]["full_name"])
 
     def account_id() -> int:
         found = accounts.find(login, None)
         assert found is not None
         return found.account_id
+
+    def repository_id() -> int:
+        found = repository_detail.find(*full_name.split("/"), None)
+        assert found is not None
+        return found.repository_id
 
     return {
         "overview": overview.stored_totals,
@@ -124,6 +139,14 @@ def questions(login: str) -> dict[str, Callable[[], Any]]:
         "account": lambda: repository_detail.by_account(account_id(), None),
         "repository": lambda: repository_detail.by_name(*full_name.split("/"), None),
         "globe": lambda: globe.account_locations(None),
+        "account's table": lambda: account_repositories.list_repositories(account_id(), None),
+        "account's table as of": lambda: account_repositories.list_repositories(account_id(), then),
+        "repositories as of": lambda: repository_list.matching_repositories(repository_list.Filters(as_of=then)),
+        "distribution as of": lambda: repository_list.star_distribution(repository_list.Filters(as_of=then)),
+        "account as of": lambda: repository_detail.by_account(account_id(), then),
+        "repository as of": lambda: repository_detail.by_name(*full_name.split("/"), then),
+        "captures": lambda: star_history.coverage_intervals(repository_id(), None),
+        "languages over time": lambda: languages.account_language_history(account_id(), then),
     }
 
 
