@@ -12,7 +12,7 @@ from core.queries.attributes import owned_repository_ids, repository_attributes
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
 from core.queries.compared_counts import beside_counts_at
 from core.queries.growth import growth_values
-from core.queries.past_counts import OWN_STARS, closed_month, month_of, own_stars_ctes
+from core.queries.past_counts import OWN_STARS, OWN_STARS_OF_TREND_CTES, closed_month, month_of
 from core.queries.repository_base import SELECTED_AS_OF_CTES, until_values
 
 IDS = "CAST(:ids AS bigint[])"
@@ -27,7 +27,6 @@ COUNTS_AS_OF_CTES = f"""{SELECTED_AS_OF_CTES}, latest AS MATERIALIZED (
         )"""  # noqa: S608
 
 # The stars at 14 moments four weeks apart, each as the start of growth: of the newest capture, unless in a gap.
-_OWN_TREND_CTES = own_stars_ctes("trend", "trend_point", key="steps_ago", moment="at", month="at_month")
 STAR_TRENDS_CTES = f"""point AS (
             SELECT steps_ago, at, {closed_month("at")} AS at_month
               FROM generate_series(0, 13) AS steps_ago
@@ -43,7 +42,7 @@ STAR_TRENDS_CTES = f"""point AS (
                     ORDER BY captured_at DESC LIMIT 1) AS own ON true
         ), trend_point AS MATERIALIZED (
             SELECT repository_id, steps_ago, at, at_month FROM latest CROSS JOIN point
-        ), {_OWN_TREND_CTES}, imported_repository AS MATERIALIZED (
+        ), {OWN_STARS_OF_TREND_CTES}, imported_repository AS MATERIALIZED (
             SELECT repository_id FROM repository_import WHERE repository_id = ANY({IDS})
         ), imported AS MATERIALIZED (
             SELECT DISTINCT ON (repository_id, steps_ago) repository_id, steps_ago, captured_at AS imported_at,

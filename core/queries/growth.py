@@ -15,7 +15,13 @@ from typing import Any
 
 from core.db.partitions import first_of_month
 from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
-from core.queries.past_counts import OWN_STARS, closed_month, month_of, own_stars_ctes
+from core.queries.past_counts import (
+    OWN_STARS,
+    OWN_STARS_AT_START_CTES,
+    OWN_STARS_AT_START_OF_MANY_CTES,
+    closed_month,
+    month_of,
+)
 
 DEFINITION = (
     "**Gained**: stars at a repository's last refresh, minus its stars that many days before. A repository that did "
@@ -109,16 +115,9 @@ _GROWTH_CTES = f"""
         )"""  # noqa: S608
 
 
-def _growth_ctes(*, of_many: bool) -> str:
-    own_stars = own_stars_ctes(
-        "own", "start", key="days", moment="start_at", month="start_month", chosen="may_differ", of_many=of_many
-    )
-    return _GROWTH_CTES.format(own_stars=own_stars)
-
-
-GROWTH_CTES = _growth_ctes(of_many=False)
+GROWTH_CTES = _GROWTH_CTES.format(own_stars=OWN_STARS_AT_START_CTES)
 """For few repositories: each start is read by index."""
-GROWTH_OF_ALL_CTES = _growth_ctes(of_many=True)
+GROWTH_OF_ALL_CTES = _GROWTH_CTES.format(own_stars=OWN_STARS_AT_START_OF_MANY_CTES)
 """For many: the starts of most of them are in the same months, `:main_months`, which are joined at once."""
 
 

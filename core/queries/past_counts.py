@@ -33,11 +33,6 @@ def month_columns(place: str) -> str:
     return ", ".join(f"{month_value(column, place)} AS {column}" for column in SNAPSHOT_COLUMNS)
 
 
-def month_stars(moment: str) -> str:
-    """Return SQL for the stars at *moment* in `month`, the row of `closed_month`."""
-    return month_value("stars", f"width_bucket({moment}, month.captured_at)")
-
-
 OWN_CLOSED_UNTIL = "(SELECT closed_until FROM source WHERE id = 1)"
 
 # The newest counts of each repository by `:until`: repository_id, source_id, captured_at, stars, forks, size_kb. Ours
@@ -108,10 +103,14 @@ _OF_THESE = """
                AND repository_id = ANY(ARRAY(SELECT repository_id FROM {rows} WHERE {chosen}))"""
 _MAIN_MONTHS = "CAST(:main_months AS date[])"
 OWN_STARS = "CASE WHEN open_at IS NULL OR closed_at > open_at THEN closed_stars ELSE open_stars END"
-"""SQL: our stars, of the rows of `own_stars_ctes` joined."""
+"""SQL: our stars, of the rows of two such expressions joined."""
 
 
-def own_stars_ctes(
+def _closed_stars(values: dict[str, str], chosen: str, more: str) -> str:
+    return (_CLOSED_STARS + more).format(chosen=chosen, **values)
+
+
+def _own_stars_ctes(
     name: str, rows: str, *, key: str, moment: str, month: str, chosen: str = "true", of_many: bool = False
 ) -> str:
     """Return the expressions `{name}_open` and `{name}_closed`: our stars of each repository in *rows* at a moment.
@@ -125,15 +124,29 @@ def own_stars_ctes(
     values = {"key": key, "rows": rows, "month": month}
     values |= {"captured_at": month_value("captured_at", place), "stars": month_value("stars", place)}
 
-    def closed(chosen: str, more: str) -> str:
-        return (_CLOSED_STARS + more).format(chosen=chosen, **values)
-
     if of_many:
-        main = closed(f"{chosen} AND {month} = ANY({_MAIN_MONTHS})", f" AND month.month = ANY({_MAIN_MONTHS})")
-        others = closed(f"{chosen} AND {month} <> ALL({_MAIN_MONTHS})", _OF_THESE)
+        main = _closed_stars(
+            values, f"{chosen} AND {month} = ANY({_MAIN_MONTHS})", f" AND month.month = ANY({_MAIN_MONTHS})"
+        )
+        others = _closed_stars(values, f"{chosen} AND {month} <> ALL({_MAIN_MONTHS})", _OF_THESE)
         found = f"{main}\n             UNION ALL{others}"
     else:
-        found = closed(chosen, _OF_THESE)
+        found = _closed_stars(values, chosen, _OF_THESE)
     return _OWN_STARS_CTES.format(
         name=name, rows=rows, key=key, moment=moment, chosen=chosen, own_closed_until=OWN_CLOSED_UNTIL, closed=found
     )
+
+
+OWN_STARS_AT_START_CTES = _own_stars_ctes(
+    "own", "start", key="days", moment="start_at", month="start_month", chosen="may_differ"
+)
+"""SQL: our stars of the rows of `start`, where they `may_differ` from those at the end."""
+OWN_STARS_AT_START_OF_MANY_CTES = _own_stars_ctes(
+    "own", "start", key="days", moment="start_at", month="start_month", chosen="may_differ", of_many=True
+)
+OWN_STARS_OF_TREND_CTES = _own_stars_ctes("trend", "trend_point", key="steps_ago", moment="at", month="at_month")
+"""SQL: our stars of the rows of `trend_point`."""
+OWN_STARS_BEFORE_CTES = _own_stars_ctes(
+    "before", "captured", key="run_id", moment="earlier_at", month="earlier_month", chosen="is_changed"
+)
+"""SQL: our stars of the rows of `captured` that have changed, before they did."""

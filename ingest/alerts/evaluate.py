@@ -18,7 +18,7 @@ from core.db.statement import text
 from core.disk_space import DiskSpace
 from core.queries.captures import BEFORE_GITHUB
 from core.queries.freshness import FreshnessCounts, freshness_counts
-from core.queries.past_counts import OWN_STARS, closed_month, own_stars_ctes
+from core.queries.past_counts import OWN_STARS, OWN_STARS_BEFORE_CTES, closed_month
 from core.queue import abandoned, jobs
 from core.wording import pluralize, quantity, window
 
@@ -92,9 +92,6 @@ SELECT_STAR_JUMPS = f"""
 # Growth is unknown where no capture is old enough. What was lost between two captures is known all the same: `step`
 # compares a repository that this run found changed with its snapshot before.
 IS_DROP = "{lost} >= CAST(settings ->> 'lost' AS integer) AND {lost} >= share * (stars + {lost})"
-STARS_BEFORE_CTES = own_stars_ctes(
-    "before", "captured", key="run_id", moment="earlier_at", month="earlier_month", chosen="is_changed"
-)
 SELECT_STAR_DROPS = f"""
     WITH captured AS MATERIALIZED (
         SELECT repository.id AS repository_id, capture.run_id, repository.account_id, full_name AS subject,
@@ -108,7 +105,7 @@ SELECT_STAR_DROPS = f"""
                   FROM repository_summary WHERE source_id = 1) AS latest ON latest.repository_id = repository.id
          CROSS JOIN (SELECT last_month FROM source WHERE id = 1) AS source
          WHERE capture.run_id = :run_id AND capture.account_id IS NOT NULL
-    ), {STARS_BEFORE_CTES}, judged AS (
+    ), {OWN_STARS_BEFORE_CTES}, judged AS (
         SELECT rule.id AS rule_id, rule.kind, subject, captured.account_id, repository_id, stars, days,
                - ({GROWN}) AS lost_in_days, {OWN_STARS} - stars AS lost_in_step, settings,
                CAST(settings ->> 'share' AS float) AS share
