@@ -32,8 +32,8 @@ class AskedNames:
     invalid: tuple[str, ...] = ()
 
 
-def parse_names(texts: Iterable[str]) -> AskedNames:
-    """Parse logins, `owner/name` and URLs, separated by commas, semicolons or spaces."""
+def parse_names(texts: Iterable[str], most: int = MAX_SUBJECTS) -> AskedNames:
+    """Parse logins, `owner/name` and URLs, separated by commas, semicolons or spaces; *most* of them are kept."""
     entries = (word for text in texts for word in split_entries(text))
     names: dict[str, str] = {}
     invalid: list[str] = []
@@ -46,8 +46,8 @@ def parse_names(texts: Iterable[str]) -> AskedNames:
         name = parsed.full_name or parsed.login
         names.setdefault(name.lower(), name)
     kept = list(names.values())
-    rest = len(kept[MAX_SUBJECTS:]) + sum(1 for _ in entries)
-    return AskedNames(tuple(kept[:MAX_SUBJECTS]), rest, tuple(invalid))
+    rest = len(kept[most:]) + sum(1 for _ in entries)
+    return AskedNames(tuple(kept[:most]), rest, tuple(invalid))
 
 
 @dataclass(frozen=True)

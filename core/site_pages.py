@@ -26,6 +26,7 @@ SITE_PAGES = {
         SitePage("languages", "Languages", "rising falling"),
         SitePage("movers", "Movers", "growth gained lost ranking trending"),
         SitePage("changes", "Changes", "ledger renamed transferred archived licence feed atom"),
+        SitePage("collections", "Collections", "groups lists named members"),
         SitePage("scene", "Scene", "city globe map 3d"),
         SitePage("alerts", "Alerts", "rules webhooks notifications"),
         SitePage("search", "Search", "find"),

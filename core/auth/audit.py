@@ -35,6 +35,7 @@ Action = Literal[
     "ingestion_started",
     "ingestion_cancelled",
     "alert_rule_changed",
+    "collection_changed",
     "webhook_changed",
     "number_reported",
     "report_closed",

@@ -115,6 +115,17 @@ RANKED_MOVERS = {
     ),
     **MOVERS_TABLE,
 }
+COLLECTED_REPOSITORIES = {
+    "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=230, pinned=True),
+    "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=110, help="Opens the account page"),
+    "stars": column.NumberColumn("Stars", format="localized", width=90),
+    "stars_30d": column.NumberColumn("In 30 days", format="localized", width=90, help="Growth up to the last refresh"),
+    "forks": column.NumberColumn("Forks", format="localized", width=80),
+    "language": column.TextColumn("Language", width=100),
+    "checked_at": column.DatetimeColumn("Refreshed", format="YYYY-MM-DD", width=95, help="How old these numbers are"),
+    "source": column.TextColumn("Source", width=100),
+    "description": column.TextColumn("Description", width=420),
+}
 CHANGES = {
     "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", width=130),
     "subject": SUBJECT_COLUMN | {"width": 220},

@@ -50,6 +50,7 @@ MENU = (
     PageEntry("languages", ":material/donut_large:"),
     PageEntry("movers", ":material/trending_up:"),
     PageEntry("changes", ":material/history:"),
+    PageEntry("collections", ":material/folder_special:", "collections_page.py"),
     PageEntry("scene", ":material/location_city:"),
     PageEntry("alerts", ":material/notifications:"),
     PageEntry("tracking", ":material/playlist_add_check:"),

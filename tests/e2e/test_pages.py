@@ -24,6 +24,7 @@ PAGES = {
     "/compare?with=octo/r0&with=hubot/r0": ("Compare", "hubot/r0"),
     "/movers": ("Movers", "36 repositories"),
     "/changes": ("Changes", "changed"),
+    "/collections": ("Collections", "There is no collection yet."),
     "/search?q=octo": ("Search", "octo"),
     "/alerts": ("Alerts", "alert"),
     "/profile": ("Profile", "this session"),
