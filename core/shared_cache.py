@@ -1,4 +1,4 @@
-"""One cache of this process for what all readers share: rows, charts and tables, bounded in bytes together."""
+"""One cache of this process for what all readers share: rows, charts, tables and pages, bounded in bytes together."""
 
 import pickle
 import threading
@@ -44,6 +44,19 @@ class SharedCache:
     @property
     def max_bytes(self) -> int:
         return int(self._entries.maxsize)
+
+    def find(self, key: Key) -> Any:
+        """Return the value of *key*; None unless it is cached."""
+        with self._lock:
+            entry = self._entries.get(key)
+        return None if entry is None else entry.value
+
+    def put(self, key: Key, value: object, size: int) -> None:
+        """Cache *value*, of *size* bytes, in place of what *key* had."""
+        with self._lock:
+            self._entries.pop(key, None)
+            if size <= self._entries.maxsize:
+                self._entries[key] = Entry(value, size)
 
     def get(
         self,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 import structlog
+from streamlit.navigation.page import Page
 
 from core import prometheus
 from core.as_of import end_of_day
@@ -20,7 +21,15 @@ from core.site_pages import PUBLIC_PATHS
 from core.web.middleware.request_ids import new_request_id
 from core.wording import time_ago
 from pages.components import as_of as components_as_of
-from pages.components import error_display, navigation, page_notebook, query_params, remaining_quota, search_box
+from pages.components import (
+    error_display,
+    navigation,
+    page_notebook,
+    page_replay,
+    query_params,
+    remaining_quota,
+    search_box,
+)
 from pages.components.format import day, percent
 from pages.components.markdown import escape_markdown
 from pages.session import browser, current, guard
@@ -130,9 +139,14 @@ def show_requested_page(live: LiveSession) -> None:
         show_signed_in_person(live.identity)
     query_params.show_unreadable()
     with prometheus.measure_page_run(page.url_path or "overview"):
-        page_notebook.start(page.url_path)
-        page.run()
-        page_notebook.show_downloads(page.title, navigation.PAGES_DIR / navigation.file_of(page.url_path))
+        page_replay.show(page, lambda: draw(page))
+
+
+def draw(page: Page) -> None:
+    """Run *page* and draw the downloads of what it has drawn."""
+    page_notebook.start(page.url_path)
+    page.run()
+    page_notebook.show_downloads(page.title, navigation.PAGES_DIR / navigation.file_of(page.url_path))
 
 
 try:

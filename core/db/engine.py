@@ -156,12 +156,31 @@ def is_overridden() -> bool:
     return (_override.get() or _process_wide_override) is not None
 
 
+_on_access: ContextVar[Callable[[], None] | None] = ContextVar("on_access", default=None)
+
+
+@contextmanager
+def watch_access(on_access: Callable[[], None] | None) -> Iterator[None]:
+    """Call *on_access* at the start of each transaction and read in this block, of this context only."""
+    token = _on_access.set(on_access)
+    try:
+        yield
+    finally:
+        _on_access.reset(token)
+
+
+def _report_access() -> None:
+    if on_access := _on_access.get():
+        on_access()
+
+
 @contextmanager
 def transaction() -> Iterator[Connection]:
     """Open a transaction that commits at the end of the block and rolls back on an error.
 
     Where a connection overrides the engine, the transaction is a savepoint on it.
     """
+    _report_access()
     bind = _override.get() or _process_wide_override or engine()
     if isinstance(bind, Connection):
         with bind.begin_nested():
@@ -176,6 +195,7 @@ def read_rows(read: Callable[[Connection], Result]) -> Result:
 
     Each of its statements is a transaction of its own, without the round trips of ping, BEGIN and COMMIT.
     """
+    _report_access()
     token = _repeats_on_lost_connection.set(True)
     try:
         return retry_read(lambda: _read_by_statement(read))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +14,7 @@ from psycopg.postgres import types
 from sqlalchemy import Connection, text
 
 from core.db.data_version import data_version
-from core.db.engine import read_rows
+from core.db.engine import read_rows, watch_access
 from core.db.replica import read_at_version
 from core.shared_cache import SharedCache, shared_cache
 
@@ -98,15 +100,60 @@ def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
     an array are returned as text (cast dates to timestamptz). The frame belongs to the caller: pandas copies on write.
     Its `attrs` contain `sql` and `values`.
     """
-    return _query_frame(sql, values) if fresh else cached_per_version(_query_frame, sql, values)
+    return _read_fresh(sql, values) if fresh else cached_per_version(_query_frame, sql, values)
+
+
+@dataclass(frozen=True)
+class FreshRead:
+    """A query that skipped the cache, and the rows that it returned."""
+
+    sql: str
+    values: Mapping[str, Any]
+    rows: Sequence[tuple[Any, ...]]
+
+
+_fresh_reads: ContextVar[list[FreshRead] | None] = ContextVar("fresh_reads", default=None)
+
+
+@contextmanager
+def collect_fresh_reads() -> Iterator[list[FreshRead]]:
+    """Collect what `read_frame(fresh=True)` reads in this block, of this context only."""
+    found: list[FreshRead] = []
+    token = _fresh_reads.set(found)
+    try:
+        yield found
+    finally:
+        _fresh_reads.reset(token)
+
+
+def are_unchanged(reads: Sequence[FreshRead]) -> bool:
+    """Return whether the queries would return the same rows now."""
+
+    def compare(connection: Connection) -> bool:
+        return all(
+            [tuple(row) for row in connection.execute(text(read.sql), dict(read.values))] == read.rows for read in reads
+        )
+
+    return not reads or read_rows(compare)
+
+
+def _read_fresh(sql: str, values: dict[str, Any]) -> DataFrame:
+    with watch_access(None):
+        described, rows = _query(sql, values)
+    if (reads := _fresh_reads.get()) is not None:
+        reads.append(FreshRead(sql, values, rows))
+    return _to_frame(sql, values, described, rows)
 
 
 def cached_per_version(query: QueryFrame, sql: str, values: dict[str, Any]) -> DataFrame:
     """Return `query(sql, values)`, called once per data version for the same SQL and values."""
     version = version_of_run()
-    return frame_cache.get(
-        version, (query, sql, _to_hashable(values)), lambda: read_at_version(version, lambda: query(sql, values))
-    )
+
+    def compute() -> DataFrame:
+        with watch_access(None):  # what it reads follows from the version
+            return read_at_version(version, lambda: query(sql, values))
+
+    return frame_cache.get(version, (query, sql, _to_hashable(values)), compute)
 
 
 def derived(frame: DataFrame, source: DataFrame) -> DataFrame:
@@ -152,18 +199,27 @@ def _to_python(value: Any) -> Any:
 
 
 def _query_frame(sql: str, values: dict[str, Any]) -> DataFrame:
-    import pandas as pd  # noqa: PLC0415 - half a second and 60 MB that the ingestor does not need
+    return _to_frame(sql, values, *_query(sql, values))
 
-    def read(connection: Connection) -> DataFrame:
+
+def _query(sql: str, values: dict[str, Any]) -> tuple[Sequence[Any], list[tuple[Any, ...]]]:
+    """Return psycopg's description of the columns, and the rows."""
+
+    def read(connection: Connection) -> tuple[Sequence[Any], list[tuple[Any, ...]]]:
         result = connection.execute(text(sql), values)
         cursor: Any = result.cursor
-        described = cursor.description
-        rows = list(zip(*result.fetchall(), strict=True)) or [()] * len(described)
-        return pd.DataFrame(
-            {column.name: _typed(rows[number], column.type_code) for number, column in enumerate(described)}
-        )
+        return cursor.description, [tuple(row) for row in result]
 
-    frame = read_rows(read)
+    return read_rows(read)
+
+
+def _to_frame(sql: str, values: dict[str, Any], described: Sequence[Any], rows: Sequence[tuple[Any, ...]]) -> DataFrame:
+    import pandas as pd  # noqa: PLC0415 - half a second and 60 MB that the ingestor does not need
+
+    columns = list(zip(*rows, strict=True)) or [()] * len(described)
+    frame = pd.DataFrame(
+        {column.name: _typed(columns[number], column.type_code) for number, column in enumerate(described)}
+    )
     frame.attrs = query_attrs(sql, values)
     return frame
 

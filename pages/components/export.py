@@ -4,7 +4,10 @@ Streamlit calls the download's data function in a separate request after the cli
 limit is checked in the script run of the same click, which can show one; the data function waits for that decision.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -26,6 +29,7 @@ FORMATS: tuple[tuple[str, Callable[[DataFrame], bytes], str, str], ...] = (
     ("Parquet", parquet, "application/vnd.apache.parquet", ":material/deployed_code:"),
 )
 PERMIT_TIMEOUT_SECONDS = 10.0
+PERMIT_PREFIX = "permit-"  # of keys of the session's state
 
 
 class ExportPermit:
@@ -47,6 +51,46 @@ class ExportPermit:
         if session_id is None:
             raise Forbidden("This export is not allowed now")
         media_files.make_for(session_id)
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that is made after a click."""
+
+    write: Callable[[], bytes]
+    file_name: str
+    mime: str
+
+
+@dataclass(frozen=True)
+class SessionDownload:
+    """A download's data function and the arguments of its callback, both of one session."""
+
+    content: Callable[[], bytes]
+    callback_args: tuple[ExportPermit]
+
+
+_collected: ContextVar[dict[str, Download] | None] = ContextVar("downloads", default=None)
+
+
+@contextmanager
+def collect_downloads(found: dict[str, Download]) -> Iterator[None]:
+    """Add to *found*, by key, the downloads that this block draws."""
+    token = _collected.set(found)
+    try:
+        yield
+    finally:
+        _collected.reset(token)
+
+
+def for_this_session(key: str, write: Callable[[], bytes]) -> SessionDownload:
+    permit: ExportPermit = st.session_state.setdefault(f"{PERMIT_PREFIX}{key}", ExportPermit())
+
+    def file_content() -> bytes:
+        permit.wait_until_allowed()
+        return write()
+
+    return SessionDownload(file_content, (permit,))
 
 
 def export_buttons(rows: DataFrame, name: str) -> None:
@@ -82,21 +126,18 @@ def download(
     label: str, write: Callable[[], bytes], *, key: str, file_name: str, mime: str, icon: str, help: str, **options: Any
 ) -> None:
     """Draw a download button; *write* makes the file only after a click that the export limit allows."""
-    permit: ExportPermit = st.session_state.setdefault(f"permit-{key}", ExportPermit())
-
-    def file_content() -> bytes:
-        permit.wait_until_allowed()
-        return write()
-
+    if (collected := _collected.get()) is not None:
+        collected[key] = Download(write, file_name, mime)
+    own = for_this_session(key, write)
     st.download_button(
         label,
-        data=file_content,
+        data=own.content,
         file_name=file_name,
         mime=mime,
         icon=icon,
         type="tertiary",
         on_click=check_export_limit,
-        args=(permit,),
+        args=own.callback_args,
         help=help,
         key=key,
         **options,

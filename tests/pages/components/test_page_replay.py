@@ -1,0 +1,150 @@
+"""A page that sends again what an earlier run sent is the page that would have been drawn, and nobody else's."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+from streamlit.testing.v1 import AppTest
+
+from core import shared_cache
+from core.auth import sessions
+from core.db.data_version import publish_data_version
+from core.shared_cache import SharedCache
+from pages.components import page_replay
+from tests.e2e.rows import ACCOUNT_LOGINS, MOST_STARRED, insert_rows
+
+NEW_IN_EACH_RUN = re.compile(
+    r"deferred_file_id: .*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+"
+)  # the time in SQL that asks of now
+OPENED = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def replayed(monkeypatch: pytest.MonkeyPatch, database: Connection) -> Iterator[list[str]]:
+    """Let pages be replayed, over the rows of the browser tests; returns the paths of those that were."""
+    insert_rows(database)
+    paths: list[str] = []
+    replay = page_replay.replay
+
+    def counted(ctx: Any, page: Any, recording: Any) -> None:
+        paths.append(page.url_path)
+        replay(ctx, page, recording)
+
+    monkeypatch.setattr(shared_cache, "shared_cache", SharedCache())
+    monkeypatch.setattr(page_replay, "replay", counted)
+    page_replay.enable()
+    yield paths
+    page_replay.disable()
+
+
+def drawn(page: AppTest) -> list[str]:
+    """Return what the page has drawn, in order, but for what is new in each run."""
+    assert not page.exception
+    found: list[str] = []
+
+    def walk(node: Any) -> None:
+        found.append(f"{type(node).__name__} {NEW_IN_EACH_RUN.sub('', str(getattr(node, 'proto', '')))}")
+        for child in getattr(node, "children", {}).values():
+            walk(child)
+
+    walk(page.main)
+    return [part for part in found if "almanac_keep_session" not in part]
+
+
+def taken(paths: list[str]) -> list[str]:
+    """Return *paths* and forget them."""
+    found = [*paths]
+    paths.clear()
+    return found
+
+
+@pytest.mark.parametrize("path", ["", "account", "repository", "repositories", "languages"])
+def test_a_replayed_page_is_the_page_that_was_drawn(path, open_page, replayed):
+    given = {"account": {"login": ACCOUNT_LOGINS[0]}, "repository": {"name": MOST_STARRED}}
+    page = open_page(path, **given.get(path, {}))
+    page.run()  # what the first run of a session stores is there from now on
+    before, times = drawn(page.run()), len(replayed)
+    again = page.run()
+    assert len(replayed) == times + 1
+    assert drawn(again) == before
+    page_replay.disable()
+    assert drawn(page.run()) == before
+
+
+def test_another_choice_another_time_and_another_version_are_drawn(open_page, replayed, database):
+    page = open_page("movers").run().run().run()
+    assert set(taken(replayed)) == {"movers"}
+    page.text_input(key="account").set_value(ACCOUNT_LOGINS[0]).run()
+    assert not replayed
+    page.run().run()
+    assert set(taken(replayed)) == {"movers"}
+    now = drawn(page)
+    page.query_params["as_of"] = "2024-12-05"
+    assert drawn(page.run()) != now
+    assert not replayed
+    del page.query_params["as_of"]
+    page.run()
+    replayed.clear()
+    publish_data_version(database)
+    page.run()
+    assert not replayed
+
+
+def test_what_is_no_part_of_a_data_version_is_fresh(open_page, replayed, database):
+    page = open_page().run().run()
+    assert replayed == [""]
+    database.execute(text("UPDATE tracked_account SET paused = true"))
+    before, after = drawn(page), drawn(page.run())
+    assert replayed == [""]
+    assert before != after
+
+
+def test_another_reader_gets_the_same_page_and_files_of_their_own(person, browser, visit, replayed):
+    browser.sign_in(person("ada"))
+    first = visit("movers")
+    browser.sign_in(person("bob", role="admin"))
+    second = visit("movers")
+    assert replayed == ["movers"]
+    assert drawn(second) == drawn(first)
+    permits = [page.session_state["permit-tool-csv-movers"] for page in (first, second)]
+    assert permits[0] is not permits[1]
+    # A click resolves the permit of its own session.
+    for page, permit in zip((first, second), permits, strict=True):
+        (widget,) = [found for found in page.get("download_button") if found.key == "tool-csv-movers"]
+        state = page._session_state._state
+        assert state._new_widget_state.widget_metadata[widget.proto.id].callback_args == (permit,)
+
+
+def test_the_time_of_a_persons_last_visit_is_theirs(person, browser, visit, replayed, database):
+    ada, bob = person("ada"), person("bob")
+    database.execute(text("UPDATE person SET visit_ended_at = :at WHERE id = :id"), {"at": OPENED, "id": ada.id})
+    browser.sign_in(ada)
+    visit()
+    browser.sign_in(bob)
+    visit()
+    assert not replayed
+
+
+def test_a_session_that_ended_sees_nothing_of_a_replayed_page(open_page, replayed, reader):
+    page = open_page("movers").run().run().run()
+    assert set(taken(replayed)) == {"movers"}
+    sessions.revoke_all(reader.id, "deactivated")
+    page.run()
+    assert not replayed
+    assert [field.label for field in page.text_input][:1] == ["Username"]
+
+
+@pytest.mark.parametrize("path", ["profile", "alerts", "tracking"])
+def test_pages_that_read_who_is_signed_in_are_always_drawn(path, person, browser, visit, replayed):
+    browser.sign_in(person("boss", role="admin"))
+    visit(path).run()
+    assert not replayed
+
+
+def test_a_page_is_drawn_again_once_its_times_are_old(open_page, replayed, monkeypatch):
+    monkeypatch.setattr(page_replay, "VALID_SECONDS", 0)
+    open_page("movers").run().run().run()
+    assert not replayed
