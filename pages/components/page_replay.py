@@ -51,7 +51,7 @@ UNTRACED = (
     export.PERMIT_PREFIX,
     page_notebook.RECORDING_KEY,
     TESTING_KEY,
-)  # of one run, or of one session and made anew for each
+)  # of one run, or of one session and made for each one
 Simple = str | int | float | bool | date | None | tuple[object, ...]
 
 
@@ -280,7 +280,7 @@ def _draw_and_keep(ctx: ScriptRunContext, key: Key, draw: Callable[[], None]) ->
     recording = Recording(version, time.monotonic() + VALID_SECONDS)
     used = shared_cache.shared_cache.find(key)
     if used is not None and used.version == version:
-        # Runs that use other keys than this one are then told apart by the same list of keys.
+        # Runs that use other keys than this one are then distinguished by the same list of keys.
         recording.state = {name: held(ctx.session_state, name) for name in used.keys}
     url = _url(ctx)
     with _recorded(ctx, recording):
