@@ -44,8 +44,8 @@ LATEST_SUBJECT = f"""
 #   changed_at   when `stars` were first captured, if by us; else null
 #   is_special   whether its captures may differ from its account's, see `captures.PRESENCE_EXISTS`
 #   is_imported  whether any source imported history of it
-# What lies in tables of repositories is joined, never read by a LATERAL with LIMIT: Citus refuses that. Ids in an
-# ARRAY let Postgres use indexes, and FULL JOIN makes it join by hash, however few rows it expects.
+# What lies in tables of repositories is joined, never read by a LATERAL with LIMIT: Citus refuses that.
+# FULL JOIN makes Postgres join by hash, however few rows it expects.
 _GROWTH_CTES = f"""
         span AS (
             SELECT days, make_interval(days => days) AS length FROM unnest(CAST(:days AS int[])) AS days
@@ -91,14 +91,13 @@ _GROWTH_CTES = f"""
               JOIN repository_snapshot AS snapshot USING (repository_id)
               JOIN source ON source.id = source_id
              WHERE is_imported AND source_id <> 1
-               AND repository_id = ANY(ARRAY(SELECT repository_id FROM subject WHERE is_imported))
                AND captured_at <= start_at AND captured_at >= start_at - length
                AND captured_at >= start_at - {IMPORT_MAX_GAP}
                -- These bounds let Postgres skip partitions and months.
                AND captured_at >= (SELECT min(start_at - length) FROM start WHERE is_imported)
                AND captured_at <= (SELECT max(start_at) FROM start WHERE is_imported)
-               AND month >= (SELECT {month_of("min(start_at - length)")} FROM start WHERE is_imported)
-               AND month <= (SELECT {month_of("max(start_at)")} FROM start WHERE is_imported)
+               AND snapshot.month >= {month_of(f"start_at - least(length, {IMPORT_MAX_GAP})")}
+               AND snapshot.month <= {month_of("start_at")}
              ORDER BY repository_id, days, captured_at DESC, source_id DESC
         ), growth AS (
             SELECT repository_id, days, stars - CASE

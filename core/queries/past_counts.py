@@ -87,7 +87,6 @@ _OWN_STARS_CTES = """{name}_open AS MATERIALIZED (
               FROM {rows}
               JOIN repository_snapshot_open AS snapshot USING (repository_id)
              WHERE {chosen} AND source_id = 1 AND captured_at <= {moment}
-               AND repository_id = ANY(ARRAY(SELECT repository_id FROM {rows} WHERE {chosen}))
                AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until})
                AND captured_at <= (SELECT max({moment}) FROM {rows} WHERE {chosen})
              ORDER BY repository_id, {key}, captured_at DESC
@@ -98,9 +97,9 @@ _CLOSED_STARS = """
               FROM {rows}
               JOIN repository_month AS month USING (repository_id)
              WHERE {chosen} AND source_id = 1 AND month.month = {month}"""
+# Not the repositories: Postgres compares each row with each element of an array that it does not know when planning.
 _OF_THESE = """
-               AND month.month = ANY(ARRAY(SELECT {month} FROM {rows} WHERE {chosen}))
-               AND repository_id = ANY(ARRAY(SELECT repository_id FROM {rows} WHERE {chosen}))"""
+               AND month.month = ANY(ARRAY(SELECT DISTINCT {month} FROM {rows} WHERE {chosen}))"""
 _MAIN_MONTHS = "CAST(:main_months AS date[])"
 OWN_STARS = "CASE WHEN open_at IS NULL OR closed_at > open_at THEN closed_stars ELSE open_stars END"
 """SQL: our stars, of the rows of two such expressions joined."""
