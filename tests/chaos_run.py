@@ -22,7 +22,7 @@ from core.launcher.embedded.server_folders import find_server_folders
 from ingest.sandbox import Sandbox
 
 PROJECT = Path(__file__).resolve().parents[1]
-SETTLE_SECONDS = 90
+SETTLE_SECONDS = 240
 KILL_TARGETS = ["worker"] * 4 + ["scheduler"] * 2 + ["postgres", "valkey"]
 
 

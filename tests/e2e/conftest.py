@@ -285,7 +285,10 @@ def empty_context(context: BrowserContext) -> None:
     context.unroute_all()
     for page in context.pages:
         if page.url.startswith("http"):
-            page.evaluate("localStorage.clear()")
+            # Not by a script of the page, which may be on its way to another URL.
+            origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
+            stored = {"origin": origin, "storageTypes": "local_storage"}
+            context.new_cdp_session(page).send("Storage.clearDataForOrigin", stored)
         page.close()
     context.clear_cookies()
 

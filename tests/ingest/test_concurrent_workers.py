@@ -8,7 +8,7 @@ import time
 import pytest
 from sqlalchemy import text
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 120
 SCHEDULER_COMMAND, WORKER_COMMAND = ("scheduler",), ("worker", "--concurrency", "4")
 
 

@@ -17,7 +17,7 @@ from tests.core.web.api.conftest import add_person
 from tests.pgbouncer import pgbouncer
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_SECONDS = 90
+TIMEOUT_SECONDS = 120
 PATHS = ("/api/v1/tracked", "/api/v1/scene/city.csv", "/api/v1/languages", "/api/v1/changes", "/api/v1/movers")
 
 

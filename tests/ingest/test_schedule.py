@@ -36,7 +36,7 @@ def scalar(engine, sql, **values):
         return connection.scalar(text(sql), values)
 
 
-def wait_for(condition, seconds=40):
+def wait_for(condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

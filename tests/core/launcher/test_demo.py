@@ -10,7 +10,7 @@ from core.settings import Settings
 
 from .conftest import clear, connect, new_folder, processes_of
 
-FILL_SECONDS = 90
+FILL_SECONDS = 240
 
 
 class SmallDemo(Demo):
@@ -46,7 +46,7 @@ def demo_folder() -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_the_demo_fills_itself(demo_folder: Path) -> None:
     """Accounts are refreshed, past years are imported, and a stop leaves no process behind."""
     lines: list[str] = []

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from core.auth import session_cache
 from core.settings import settings
+from core.web.middleware import authentication
 from tests.core.web.middleware_client import browser_client
 
 SECRET_KEY = "a key for tests, which is long enough to be one"
@@ -18,6 +19,7 @@ SECRET_KEY = "a key for tests, which is long enough to be one"
 @pytest.fixture
 def web(database: Connection, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     monkeypatch.setenv("SECRET_KEY", SECRET_KEY)
+    monkeypatch.setattr(authentication, "LOOKUP_TIMEOUT_SECONDS", 60)  # a test that is about it has its own
     settings.cache_clear()
     session_cache.session_cache.cache_clear()
     return browser_client()

@@ -310,7 +310,7 @@ def all_stars_walked(harness):
     return starred == 0 and open_walks == 0
 
 
-def wait_for(condition, seconds=90):
+def wait_for(condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -121,7 +121,7 @@ def described(app, keys):
 
 
 @pytest.mark.parametrize(("role", "mode"), [("admin", VALID_INPUT), ("admin", INVALID_INPUT), ("analyst", VALID_INPUT)])
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_response_matches_the_openapi_description(app, described, keys, role, mode):
     headers = {"authorization": f"Bearer {keys[role]}"}
     broken = []
