@@ -116,7 +116,7 @@ RANKED_MOVERS = {
     **MOVERS_TABLE,
 }
 COLLECTED_REPOSITORIES = {
-    "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=230, pinned=True),
+    "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=210, pinned=True),
     "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=110, help="Opens the account page"),
     "stars": column.NumberColumn("Stars", format="localized", width=90),
     "stars_30d": column.NumberColumn("In 30 days", format="localized", width=90, help="Growth up to the last refresh"),

@@ -73,8 +73,7 @@ def show_header(identity: Identity, collection: Collection, members: DataFrame) 
         with st.popover("Add or remove members", icon=":material/edit:"):
             _show_member_forms(collection, members)
         with st.popover("Rename or delete", icon=":material/settings:"):
-            st.session_state.setdefault(NAME_KEY, collection.name)
-            st.text_input("Name", key=NAME_KEY, max_chars=MAX_NAME_LENGTH)
+            st.text_input("Name", collection.name, key=f"{NAME_KEY}-{collection.id}", max_chars=MAX_NAME_LENGTH)
             st.button("Rename", key="rename-collection", on_click=_rename, args=(collection.id,))
             st.caption("Deleting a collection keeps what is stored of its members.")
             st.button(
@@ -118,7 +117,7 @@ def _change(command: Callable[[Connection, Identity, Origin], str | None]) -> No
         with transaction() as connection:
             name = command(connection, current.current_identity(), current.origin())
         st.session_state[CHOSEN_KEY] = name
-        for key in (NEW_KEY, NAME_KEY, ADDED_KEY, REMOVED_KEY):
+        for key in (NEW_KEY, ADDED_KEY, REMOVED_KEY):
             st.session_state.pop(key, None)
 
 
@@ -130,7 +129,7 @@ def _create() -> None:
 
 @guard.callback()
 def _rename(collection_id: int) -> None:
-    name = str(st.session_state[NAME_KEY])
+    name = str(st.session_state[f"{NAME_KEY}-{collection_id}"])
     _change(lambda connection, identity, origin: commands.rename(connection, identity, collection_id, name, origin))
 
 

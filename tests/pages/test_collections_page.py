@@ -55,7 +55,8 @@ def test_a_collection_is_made_filled_renamed_and_deleted(open_page, stored, data
     shown.multiselect(key="collection-removed").set_value(["octo"]).run()
     shown.button(key="remove-members").click().run()
     assert repositories(shown) == ["cat/small"]
-    shown.text_input(key="collection-name").set_value("Cats")
+    (name_key,) = (box.key for box in shown.text_input if str(box.key).startswith("collection-name-"))
+    shown.text_input(key=name_key).set_value("Cats")
     shown.button(key="rename-collection").click().run()
     assert shown.selectbox(key="collection").value == "Cats"
     shown.button(key="delete-collection").click().run()
