@@ -86,6 +86,7 @@ def distribute(url: str, progress: Callable[[str], None] = lambda _line: None) -
             progress(f"Citus: {table}, {number} of {len(missing)} tables")
             with connection.transaction():
                 _distribute_table(connection, table)
+        _restore_sequences(connection)
         for table, statement in _missing_references(connection).items():
             progress(f"Citus: foreign key of {table}")
             connection.execute(statement.encode())
@@ -110,12 +111,25 @@ def _drop_references(connection: Connection) -> None:
 def _distribute_table(connection: Connection, table: str) -> None:
     if table in ON_EVERY_NODE:
         connection.execute("SELECT create_reference_table(%s)", [table])
-    elif table == "repository":
-        connection.execute("SELECT create_distributed_table('repository', 'id', colocate_with => 'none')")
-    else:
-        connection.execute(
-            "SELECT create_distributed_table(%s, 'repository_id', colocate_with => 'repository')", [table]
-        )
+        return
+    key, home = ("id", "none") if table == "repository" else ("repository_id", "repository")
+    connection.execute("SELECT create_distributed_table(%s, %s, colocate_with => %s)", [table, key, home])
+    # The rows are on the nodes now. No foreign key leads here yet, by which other tables would be emptied too.
+    connection.execute("SELECT truncate_local_data_after_distributing_table(%s)", [table])
+
+
+def _restore_sequences(connection: Connection) -> None:
+    """Let the numbers go on behind those that are taken: tables beside a distributed one get new sequences by that."""
+    for table in metadata.sorted_tables:
+        if table.primary_key.columns.keys() == ["id"] and table.columns["id"].identity:
+            name = sql.Identifier(table.name)
+            connection.execute(
+                sql.SQL(
+                    "SELECT setval(sequence, greatest(taken, pg_sequence_last_value(sequence)))"
+                    "  FROM (SELECT pg_get_serial_sequence({}, 'id')::regclass AS sequence,"
+                    "               (SELECT max(id) FROM {}) AS taken) AS found WHERE taken IS NOT NULL"
+                ).format(sql.Literal(table.name), name)
+            )
 
 
 def _missing_references(connection: Connection) -> dict[str, str]:

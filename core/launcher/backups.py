@@ -24,7 +24,36 @@ CHUNK_BYTES = 1 << 20
 UNNAMED_FILE = getattr(os, "O_TMPFILE", None)
 # psql's own --single-transaction commits when its input ends early, as when this process is killed in the middle of the
 # data: only the COMMIT at the very end of the script may.
-BEFORE_RESTORE_SQL = "BEGIN;\nDROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
+# With the schema Citus would be dropped, which cannot be created again in one transaction: there its contents are.
+BEFORE_RESTORE_SQL = """
+BEGIN;
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
+        DROP SCHEMA public CASCADE;
+        CREATE SCHEMA public;
+        RETURN;
+    END IF;
+    -- At once: Citus would change the tables that are left.
+    SELECT format('DROP TABLE %s CASCADE', string_agg(oid::regclass::text, ', ')) INTO statement FROM pg_class
+     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition;
+    EXECUTE coalesce(statement, 'SELECT');
+    FOR statement IN
+        SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', oid::regprocedure) FROM pg_proc
+         WHERE pronamespace = 'public'::regnamespace
+           AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
+         UNION ALL
+        SELECT format('DROP TYPE IF EXISTS %s CASCADE', oid::regtype) FROM pg_type
+         WHERE typnamespace = 'public'::regnamespace AND (typtype IN ('e', 'd') OR EXISTS (
+               SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind = 'c'))
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+    DROP EXTENSION IF EXISTS pg_trgm CASCADE;
+END $$;
+"""
 # Sessions that were revoked since the backup must not become valid again, and cached frames expire.
 AFTER_RESTORE_SQL = """
 UPDATE public.session SET revoked_at = now(), revoked_reason = 'backup_restored' WHERE revoked_at IS NULL;
@@ -35,7 +64,8 @@ COMMIT;
 """
 WITHOUT_TLS = "the bundled Postgres programs know no TLS; set PG_BIN_DIR to the folder of others of the same version"
 NEWER_BACKUP = "the backup was written by a newer Postgres; set PG_BIN_DIR to the folder of that version's programs"
-SCHEMA_ENTRY = re.compile(r"^\d+; \d+ \d+ SCHEMA - public ", re.MULTILINE)
+# Not restored: the schema that BEFORE_RESTORE_SQL creates, and Citus, which the database has or has not.
+LEFT_OUT = re.compile(r"^\d+; \d+ \d+ (SCHEMA - public |(COMMENT - )?EXTENSION (- )?citus)", re.MULTILINE)
 
 
 def write_backup(url: str, to: Path, pg_bin_dir: str = "") -> int:
@@ -163,7 +193,7 @@ def _run_restore(binaries: PostgresBinaries, url: str, file: Path, restore_id: s
 
 @contextmanager
 def _table_of_contents(binaries: PostgresBinaries, file: Path) -> Iterator[Path]:
-    """Write the backup's table of contents to a file, without the schema that BEFORE_RESTORE_SQL creates."""
+    """Write the backup's table of contents to a file, without what is LEFT_OUT."""
     listed = subprocess.run(
         _pg_restore(binaries, "--list", str(file.absolute())),
         env=binaries.environment,
@@ -174,7 +204,7 @@ def _table_of_contents(binaries: PostgresBinaries, file: Path) -> Iterator[Path]
         reason = NEWER_BACKUP if b"unsupported version" in listed.stderr else "the backup is incomplete or damaged"
         raise ServerUnavailable(f"Nothing was restored or changed: {reason}")
     with tempfile.NamedTemporaryFile("w", suffix=".list") as contents:
-        contents.write(SCHEMA_ENTRY.sub(";\\g<0>", listed.stdout.decode()))
+        contents.write(LEFT_OUT.sub(";\\g<0>", listed.stdout.decode()))
         contents.flush()
         yield Path(contents.name)
 
@@ -195,6 +225,8 @@ def _check_can_restore(url: str, *, replace: bool) -> None:
         others = connection.execute(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            # Nodes of Citus keep connections to each other.
+            "   AND application_name NOT ILIKE 'citus%'"
         ).fetchone()
     if filled and not replace:
         raise BadInput("The database contains data; --replace overwrites it with the backup")

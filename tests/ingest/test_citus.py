@@ -17,6 +17,7 @@ from core.db.migrations import distribute_if_needed, upgrade
 from core.db.override import use_engine
 from core.db.schema import metadata
 from core.db.schema_check import find_missing_objects
+from core.launcher.backups import restore_backup, write_backup
 from core.queries import (
     account_repositories,
     accounts,
@@ -30,7 +31,7 @@ from core.queries import (
 from core.queries.cluster import cluster_status
 from core.settings import settings
 from ingest.sandbox import World, serve
-from tests.citus_cluster import CitusCluster, citus_cluster
+from tests.citus_cluster import CitusCluster, citus_cluster, find_postgres_with_citus
 from tests.ingest.conftest import TOKEN, Ingestor, github_client
 
 pytestmark = pytest.mark.slow
@@ -176,6 +177,31 @@ def without_times(given: Any) -> Any:
     if isinstance(given, list):
         return [without_times(one) for one in given]
     return given
+
+
+def test_a_backup_is_restored_on_a_cluster_and_elsewhere(cluster, both, tmp_path):
+    """The tables of a backup are plain ones: what is restored is spread with its rows, and its numbers go on."""
+    binaries = find_postgres_with_citus()
+    if not cluster.nodes or binaries is None:
+        pytest.skip("the programs of the cluster's version are not here")
+    _, spread = both
+    logins = spread.world.logins()
+    spread.refresh(*logins)
+    tables = ("repository_current", "repository_language", "capture", "ingest_item", "account")
+    counts = [spread.count(table) for table in tables]
+    file = tmp_path / "cluster.backup"
+    write_backup(cluster.url, file, str(binaries))
+    restore_backup(cluster.url, file, str(binaries), replace=True)
+    assert distribute_if_needed(cluster.url)
+    with psycopg.connect(cluster.url) as connection:
+        assert citus.missing_tables(connection) == []
+    assert [spread.count(table) for table in tables] == counts
+    assert spread.refresh(*logins).stored == len(logins)
+    with psycopg.connect(cluster.nodes[0].url("postgres"), autocommit=True) as admin:
+        admin.execute("CREATE DATABASE one")
+    restore_backup(cluster.nodes[0].url("one"), file, str(binaries))
+    with psycopg.connect(cluster.nodes[0].url("one")) as connection:
+        assert connection.execute("SELECT count(*) FROM repository_current").fetchone() == (counts[0],)
 
 
 def test_a_node_that_is_gone_leaves_nothing_half_written(cluster, both):
