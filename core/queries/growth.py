@@ -20,7 +20,7 @@ from core.queries.past_counts import (
     OWN_STARS_AT_START_CTES,
     OWN_STARS_AT_START_OF_MANY_CTES,
     closed_month,
-    month_of,
+    month_value,
 )
 
 DEFINITION = (
@@ -86,18 +86,23 @@ _GROWTH_CTES = f"""
              ORDER BY repository_id, days, captured_at DESC
         ), {{own_stars}}, imported_start AS MATERIALIZED (
             SELECT DISTINCT ON (repository_id, days) repository_id, days, captured_at AS imported_at,
-                   snapshot.stars AS imported_stars
-              FROM start
-              JOIN repository_snapshot AS snapshot USING (repository_id)
-              JOIN source ON source.id = source_id
-             WHERE is_imported AND source_id <> 1
-               AND captured_at <= start_at AND captured_at >= start_at - length
-               AND captured_at >= start_at - {IMPORT_MAX_GAP}
-               -- These bounds let Postgres skip partitions and months.
-               AND captured_at >= (SELECT min(start_at - length) FROM start WHERE is_imported)
-               AND captured_at <= (SELECT max(start_at) FROM start WHERE is_imported)
-               AND snapshot.month >= {month_of(f"start_at - least(length, {IMPORT_MAX_GAP})")}
-               AND snapshot.month <= {month_of("start_at")}
+                   stars AS imported_stars
+              FROM (SELECT repository_id, days, start_at, length, {IMPORT_MAX_GAP} AS max_gap, source_id,
+                           {month_value("captured_at", "width_bucket(start_at, month.captured_at)")} AS captured_at,
+                           {month_value("stars", "width_bucket(start_at, month.captured_at)")} AS stars
+                      FROM start
+                     CROSS JOIN source
+                      JOIN repository_month AS month USING (repository_id)
+                     WHERE is_imported AND source.id <> 1 AND source_id = source.id
+                       AND month.month = {closed_month("start_at")}
+                     UNION ALL
+                    SELECT repository_id, days, start_at, length, {IMPORT_MAX_GAP}, source_id, captured_at,
+                           snapshot.stars
+                      FROM start
+                      JOIN repository_snapshot_open AS snapshot USING (repository_id)
+                      JOIN source ON source.id = source_id
+                     WHERE is_imported AND source_id <> 1 AND captured_at <= start_at) AS imported
+             WHERE captured_at >= start_at - length AND captured_at >= start_at - max_gap
              ORDER BY repository_id, days, captured_at DESC, source_id DESC
         ), growth AS (
             SELECT repository_id, days, stars - CASE

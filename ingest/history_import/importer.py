@@ -193,6 +193,8 @@ def _update_aggregates(connection: Connection, run: run_log.ImportRun) -> None:
         connection.execute(text("ANALYZE repository, repository_month, repository_extra_snapshot, capture"))
     adopted = adopt.adopt_all_imported_history(connection)
     aggregates.update_repository_imports(connection, run.source_id)
+    # The next statements find each repository there; a table of unknown size would be read in the order of time.
+    connection.execute(text("ANALYZE repository_import"))
     aggregates.update_source_interval(connection, run.source_id)
     closed_history.close_imported_history(connection, run.source_id)
     growth.update_import_growth(connection, run.source_id)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, text
 from core.db import partitions, schema
 from core.db.frames import frame_cache
 from core.queries import coverage, repository_detail
-from core.queries.past_counts import NEWEST_CTE, OWN_STARS_AT_POINT
+from core.queries.past_counts import NEWEST_CTE, OWN_STARS, OWN_STARS_OF_TREND_CTES, closed_month
 from ingest.history_import import adopt
 from ingest.refresh import closed_history, writer
 from tests.seed_data import add_account, add_imported_repository, add_repository, utc
@@ -187,8 +187,12 @@ class Stored:
 
     def own_stars(self, repository: int, at: datetime) -> int | None:
         sql = f"""
-            SELECT {OWN_STARS_AT_POINT} FROM (SELECT CAST(:repository AS bigint) AS repository_id) AS latest
-             CROSS JOIN (SELECT CAST(:at AS timestamptz) AS at) AS moment
+            WITH trend_point AS (
+                SELECT CAST(:repository AS bigint) AS repository_id, 0 AS steps_ago, CAST(:at AS timestamptz) AS at,
+                       {closed_month("CAST(:at AS timestamptz)")} AS at_month
+                  FROM source WHERE id = 1
+            ), {OWN_STARS_OF_TREND_CTES}
+            SELECT {OWN_STARS} FROM trend_open FULL JOIN trend_closed USING (repository_id, steps_ago)
         """
         found: int | None = self.connection.scalar(text(sql), {"repository": repository, "at": at, "began": STEPS[0]})
         return found
