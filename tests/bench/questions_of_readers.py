@@ -64,9 +64,9 @@ def ensure_filled(admin_url: str, url: str, tree: Path, scale: float, end: datet
             return
         admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[arg-type]
         admin.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-        _python(tree, url, "-c", f"from core.db import migrations; migrations.upgrade({url!r})")
+        run_python(tree, url, "-c", f"from core.db import migrations; migrations.upgrade({url!r})")
         console.print(f"filling {name}")
-        _python(tree, url, str(BENCH / "big_database.py"), url, str(scale), end.isoformat())
+        run_python(tree, url, str(BENCH / "big_database.py"), url, str(scale), end.isoformat())
         admin.execute(f"COMMENT ON DATABASE {name} IS '{end.isoformat()}'")  # type: ignore[arg-type]
 
 
@@ -78,11 +78,11 @@ def _ask(url: str, tree: Path, redis_url: str) -> dict[str, tuple[float, str]]:
         ).fetchone()
     assert filled_to
     arguments = [str(BENCH / "questions.py"), str(filled_to[0]), os.environ.get("ONLY", "")]
-    found: dict[str, tuple[float, str]] = json.loads(_python(tree, url, *arguments, redis_url=redis_url))
+    found: dict[str, tuple[float, str]] = json.loads(run_python(tree, url, *arguments, redis_url=redis_url))
     return found
 
 
-def _python(tree: Path, url: str, *arguments: str, redis_url: str = "") -> str:
+def run_python(tree: Path, url: str, *arguments: str, redis_url: str = "") -> str:
     """Run Python with the product of *tree*, and nothing of another one, on its path."""
     environment = os.environ | {
         "PYTHONPATH": str(tree),
