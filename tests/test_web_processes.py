@@ -30,7 +30,7 @@ ADDRESSES = tuple(f"127.0.0.{number + 2}" for number in range(int(os.environ.get
 READERS = int(os.environ.get("READERS", "4"))
 NAME = "web.test"
 DRAIN_SECONDS = 4
-START_SECONDS = 90
+START_SECONDS = 60 + 8 * READERS
 PATIENT_HTTP_SECONDS = 60
 
 
@@ -241,7 +241,8 @@ def test_a_rolling_restart_fails_no_request_and_no_page(processes, proxy, person
         with httpx.Client(base_url=proxy, headers=key, timeout=PATIENT_HTTP_SECONDS) as client:
             while not is_done.wait(0.2):
                 try:
-                    statuses.append(client.get("/api/v1/languages").status_code)
+                    answer = client.get("/api/v1/languages")
+                    statuses.append(200 if answer.status_code == 200 else (answer.status_code, answer.text))
                 except httpx.HTTPError as error:
                     statuses.append(repr(error))
 
@@ -250,7 +251,7 @@ def test_a_rolling_restart_fails_no_request_and_no_page(processes, proxy, person
         sending = [pool.submit(send_requests) for _ in range(4)]
         try:
             for reader in readers:
-                assert reader.has_page.wait(START_SECONDS)
+                assert reader.has_page.wait(START_SECONDS), reader.failed
             processes.wait_until_used()
             for address in ADDRESSES:
                 assert processes.stop(address) in {0, -signal.SIGTERM}
