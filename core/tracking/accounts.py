@@ -24,12 +24,18 @@ def track(connection: Connection, login: str, added_by: str | None, repository: 
                 ON CONFLICT (account_id) DO UPDATE
                    SET only_repositories = CASE WHEN excluded.only_repositories IS NOT NULL
                            THEN tracked.only_repositories || excluded.only_repositories END,
-                       widened_at = clock_timestamp(), due_at = least(tracked.due_at, now())
+                       widened_at = :at, due_at = least(tracked.due_at, :at)
                  WHERE tracked.only_repositories IS NOT NULL
                    AND (excluded.only_repositories IS NULL
                         OR NOT tracked.only_repositories @> excluded.only_repositories)
             """),
-            {"id": get_or_create_account_id(connection, login), "by": added_by, "repository": repository},
+            {
+                "id": get_or_create_account_id(connection, login),
+                "by": added_by,
+                "repository": repository,
+                # Citus takes no function of the time in a DO UPDATE.
+                "at": connection.scalar(text("SELECT clock_timestamp()")),
+            },
         ).rowcount
     )
 

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from pandas import DataFrame
 from pandas.testing import assert_frame_equal
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from core.db import citus
+from core.db import arrow, citus
 from core.db.migrations import distribute_if_needed, upgrade
 from core.db.override import use_engine
 from core.db.schema import metadata
@@ -30,6 +30,8 @@ from core.queries import (
 )
 from core.queries.cluster import cluster_status
 from core.settings import settings
+from core.tracking import accounts as accounts_tracked
+from ingest.planning import due_accounts
 from ingest.sandbox import World, serve
 from tests.citus_cluster import CitusCluster, citus_cluster, find_postgres_with_citus
 from tests.ingest.conftest import TOKEN, Ingestor, github_client
@@ -179,6 +181,18 @@ def without_times(given: Any) -> Any:
     return given
 
 
+def test_accounts_are_tracked_and_due_on_a_cluster(engine):
+    with engine.begin() as connection:
+        accounts_tracked.track(connection, "hubot", "ada", "cat")
+        accounts_tracked.track(connection, "hubot", "ada", "dog")
+        found = due_accounts.due_accounts(connection, datetime.now(UTC), 10)
+        assert "hubot" in [one.login for one in found]
+        tracked = text("SELECT only_repositories FROM tracked_account JOIN account ON account.id = account_id"
+                       " WHERE login = 'hubot'")  # fmt: skip
+        assert connection.scalar(tracked) == ["cat", "dog"]
+        connection.execute(text("DELETE FROM tracked_account"))
+
+
 def test_a_backup_is_restored_on_a_cluster_and_elsewhere(cluster, both, tmp_path):
     """The tables of a backup are plain ones: what is restored is spread with its rows, and its numbers go on."""
     binaries = find_postgres_with_citus()
@@ -191,6 +205,7 @@ def test_a_backup_is_restored_on_a_cluster_and_elsewhere(cluster, both, tmp_path
     counts = [spread.count(table) for table in tables]
     file = tmp_path / "cluster.backup"
     write_backup(cluster.url, file, str(binaries))
+    arrow.close_idle_connections()  # of the tests before
     restore_backup(cluster.url, file, str(binaries), replace=True)
     assert distribute_if_needed(cluster.url)
     with psycopg.connect(cluster.url) as connection:
