@@ -62,6 +62,8 @@ UPDATE public.data_version SET version = version + 1000000, published_at = now()
 INSERT INTO public.audit_event (actor, action, request_id) VALUES ('command line', 'backup_restored', '{restore_id}');
 COMMIT;
 """
+# The script of a newer pg_restore begins with settings, one of which older servers refuse; 0 is its default.
+HEAD_BYTES, UNKNOWN_BEFORE_17 = 1024, b"SET transaction_timeout = 0;\n"
 WITHOUT_TLS = "the bundled Postgres programs know no TLS; set PG_BIN_DIR to the folder of others of the same version"
 NEWER_BACKUP = "the backup was written by a newer Postgres; set PG_BIN_DIR to the folder of that version's programs"
 # Not restored: the schema that BEFORE_RESTORE_SQL creates, and Citus, which the database has or has not.
@@ -180,6 +182,7 @@ def _run_restore(binaries: PostgresBinaries, url: str, file: Path, restore_id: s
         assert script.stdout is not None
         try:
             psql.stdin.write(BEFORE_RESTORE_SQL.encode())
+            psql.stdin.write(script.stdout.read(HEAD_BYTES).replace(UNKNOWN_BEFORE_17, b"", 1))
             shutil.copyfileobj(script.stdout, psql.stdin, CHUNK_BYTES)
             if script.wait() == 0:
                 psql.stdin.write(AFTER_RESTORE_SQL.format(restore_id=restore_id).encode())
