@@ -151,14 +151,13 @@ def _delete_duplicates(connection: Connection, values: dict[str, list[int]]) -> 
 
 def delete_empty_accounts(connection: Connection, account_ids: Sequence[int]) -> None:
     """Delete those of these accounts that are stored by name only and have no rows left."""
+    ids = set(account_ids)
+    # One after the other: Citus has repositories on other nodes than tracked accounts.
+    for table in ("repository", "tracked_account"):
+        statement = f"SELECT DISTINCT account_id FROM {table} WHERE account_id = ANY(CAST(:ids AS bigint[]))"  # noqa: S608
+        ids -= set(connection.scalars(text(statement), {"ids": list(ids)}))
     connection.execute(
-        text("""
-            DELETE FROM account
-             WHERE id = ANY(CAST(:ids AS bigint[])) AND github_id IS NULL
-               AND NOT EXISTS (SELECT FROM repository WHERE account_id = account.id)
-               AND NOT EXISTS (SELECT FROM tracked_account WHERE account_id = account.id)
-        """),
-        {"ids": list(account_ids)},
+        text("DELETE FROM account WHERE id = ANY(CAST(:ids AS bigint[])) AND github_id IS NULL"), {"ids": list(ids)}
     )
 
 
@@ -175,8 +174,9 @@ MOVE_REPOSITORIES = """
       FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
       JOIN account AS owner ON owner.id = pair.real
      WHERE row.account_id = pair.named
-       AND (row.github_id IS NOT NULL OR owner.created_at < interval '1 day' + (
-            SELECT min(captured_at) FROM capture WHERE repository_id = row.id))
+       -- In UTC, where adding a day does not depend on the session, as Citus wants it.
+       AND (row.github_id IS NOT NULL OR owner.created_at AT TIME ZONE 'UTC' < interval '1 day' + (
+            SELECT min(captured_at) AT TIME ZONE 'UTC' FROM capture WHERE repository_id = row.id))
 """
 MOVE_VERSIONS = """
     UPDATE repository_version AS row SET account_id = pair.real
