@@ -103,7 +103,7 @@ def show_sign_in() -> None:
     page = st.navigation(navigation.signed_out_pages(), position="hidden")
     title = page.title if page.url_path in PUBLIC_PATHS else "Sign in"
     st.set_page_config(page_title=f"{title} · Almanac")
-    st.image(PAGES_DIR / "static" / "logo.svg", width=148)
+    st.image(PAGES_DIR / "static" / "logo.svg", width=148, alt="Almanac")
     page.run()
     # st.stop keeps widget state and URL, so the requested page is shown after signing in.
     st.stop()
