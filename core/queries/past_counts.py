@@ -82,14 +82,19 @@ NEWEST_OF_IDS_CTE = _newest_cte("AND repository_id = ANY(CAST(:ids AS bigint[]))
 # Our stars of many repositories at once, at `{moment}` of the chosen rows of `{rows}`, one for each `{key}`:
 # `open_stars` of a snapshot that is not closed, `closed_stars` of one that is; the newer one counts. Needs `:began`.
 _OWN_STARS_CTES = """{name}_open AS MATERIALIZED (
-            SELECT DISTINCT ON (repository_id, {key}) repository_id, {key}, captured_at AS open_at,
-                   snapshot.stars AS open_stars
+            -- One sorted list a repository: paired with each of its moments, rows that are open for long would be many.
+            SELECT repository_id, {key}, open.captured_at[place] AS open_at, open.stars[place] AS open_stars
               FROM {rows}
-              JOIN repository_snapshot_open AS snapshot USING (repository_id)
-             WHERE {chosen} AND source_id = 1 AND captured_at <= {moment}
-               AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until})
-               AND captured_at <= (SELECT max({moment}) FROM {rows} WHERE {chosen})
-             ORDER BY repository_id, {key}, captured_at DESC
+              JOIN (SELECT repository_id, array_agg(snapshot.captured_at ORDER BY snapshot.captured_at) AS captured_at,
+                           array_agg(snapshot.stars ORDER BY snapshot.captured_at) AS stars
+                      FROM (SELECT DISTINCT repository_id FROM {rows} WHERE {chosen}) AS one
+                      JOIN repository_snapshot_open AS snapshot USING (repository_id)
+                     WHERE source_id = 1
+                       AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until})
+                       AND captured_at <= (SELECT max({moment}) FROM {rows} WHERE {chosen})
+                     GROUP BY repository_id) AS open USING (repository_id)
+             CROSS JOIN LATERAL (SELECT width_bucket({moment}, open.captured_at) AS place) AS found
+             WHERE {chosen} AND place > 0
         ), {name}_closed AS MATERIALIZED ({closed}
         )"""
 _CLOSED_STARS = """

@@ -1,7 +1,9 @@
 """Stored growth, by hand; `tests/core/queries/test_growth.py` compares it with a slow version on random histories."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
@@ -9,8 +11,9 @@ from sqlalchemy import Connection, text
 from core.db.partitions import ensure_partitions
 from core.db.schema import GROWTH_DAYS
 from core.queries import movers
+from core.queries.growth import growth_values
 from ingest.refresh.growth import update_import_growth
-from ingest.refresh.summaries import update_all_summaries, update_summaries
+from ingest.refresh.summaries import UPSERT_REPOSITORIES, update_all_summaries, update_summaries
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 IMPORT_SOURCE_ID = 2
@@ -309,3 +312,24 @@ def test_a_capture_while_the_repository_was_unavailable_confirms_nothing(octo: G
         )  # fmt: skip
     assert octo.growth(cat)[30] is None
     assert octo.growth(cat)[7] == 0
+
+
+def test_growth_reads_each_open_snapshot_once(octo: GrowthRows) -> None:
+    """However many periods start among them: 60 days of two repositories, not closed yet, and five periods."""
+    octo.looked(*daily(59))
+    ids = [octo.add(1000), octo.add(1000)]
+    for repository in ids:
+        for at in daily(59):
+            octo.saw(repository, at, 1000)
+    explained = octo.connection.execute(
+        text("EXPLAIN (ANALYZE, FORMAT JSON) " + UPSERT_REPOSITORIES),
+        {"ids": ids, "began": days_ago(700), **growth_values(GROWTH_DAYS)},
+    ).scalar_one()
+    assert max(rows_of_nodes(explained[0]["Plan"])) <= 2 * 60
+
+
+def rows_of_nodes(plan: dict[str, Any]) -> Iterator[float]:
+    """Yield how many rows each node of a plan produced."""
+    yield plan["Actual Rows"] * plan["Actual Loops"]
+    for part in plan.get("Plans", ()):
+        yield from rows_of_nodes(part)
