@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import structlog
 from streamlit import runtime
 from streamlit.cursor import get_container_cursor
+from streamlit.dataframe.lazy_df_source import DataframeSource
+from streamlit.elements import arrow
 from streamlit.navigation.page import Page
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -76,6 +78,7 @@ class Recording:
     steps      writes and widgets in their order
     state      what the session's state held before the run, by each key that the run used
     downloads  what a download button writes, by the button's key
+    sources    where a long table reads its further rows, by the id in its message
     cursors    where the next element would be drawn, by root container
     """
 
@@ -86,6 +89,7 @@ class Recording:
     steps: list[Write | tuple[WidgetMetadata[Any], str | None]] = field(default_factory=list)
     messages: list[ForwardMsg] = field(default_factory=list)
     downloads: dict[str, export.Download] = field(default_factory=dict)
+    sources: dict[str, DataframeSource] = field(default_factory=dict)
     ids: tuple[frozenset[str], frozenset[str], frozenset[str]] = (frozenset(), frozenset(), frozenset())
     cursors: dict[int, int] = field(default_factory=dict)
     notebook: page_notebook.Recording | None = None
@@ -341,12 +345,24 @@ def _check_message(message: ForwardMsg, recording: Recording) -> None:
             key = user_key_from_element_id(delta.new_element.download_button.id)
             if key not in recording.downloads:
                 recording.obstacle = "download"
+        elif source_id := delta.new_element.dataframe.lazy_data.source_id:
+            source = _source(source_id)
+            if source is None:
+                recording.obstacle = "rows of a session that ended"
+            else:
+                recording.sources[source_id] = source
     elif delta.WhichOneof("type") != "add_block" or delta.add_block.WhichOneof("type") in {"dialog", "form"}:
         recording.obstacle = "block"
 
 
+def _source(source_id: str) -> DataframeSource | None:
+    manager = arrow._get_dataframe_source_mgr()
+    registered = manager and manager._sources.get(source_id)
+    return registered.source if registered else None
+
+
 def replay(ctx: ScriptRunContext, page: Page, recording: Recording) -> None:
-    """Send and register what *recording* holds, with downloads of this session's own."""
+    """Send and register what *recording* holds, with downloads and sources of rows of this session's own."""
     downloads = {key: export.for_this_session(key, made.write) for key, made in recording.downloads.items()}
     for step in recording.steps:
         if isinstance(step, Write):
@@ -364,27 +380,47 @@ def replay(ctx: ScriptRunContext, page: Page, recording: Recording) -> None:
             found.check_and_add(name)
     with ctx.run_with_active_hash(page._script_hash):
         for message in recording.messages:
-            button = message.delta.new_element.download_button
-            key = user_key_from_element_id(button.id) or ""
-            made_here = button.deferred_file_id and runtime.exists()
-            ctx.enqueue(_with_file(message, recording.downloads[key], downloads[key]) if made_here else message)
+            ctx.enqueue(_for_this_session(message, recording, downloads))
     for root, index in recording.cursors.items():
         cursor = get_container_cursor(root)
         if cursor is not None:
             cursor._index = index
 
 
-def _with_file(message: ForwardMsg, download: export.Download, own: export.SessionDownload) -> ForwardMsg:
-    """Return the *message* of a download button with a file of this session."""
+def _for_this_session(
+    message: ForwardMsg, recording: Recording, downloads: Mapping[str, export.SessionDownload]
+) -> ForwardMsg:
+    """Return *message*, with what its session holds in place of what the recorded one held: a file, rows of a table."""
+    element = message.delta.new_element
+    if element.download_button.deferred_file_id and runtime.exists():
+        changed = _copied(message)
+        button = changed.delta.new_element.download_button
+        key = user_key_from_element_id(button.id) or ""
+        button.deferred_file_id = runtime.get_instance().media_file_mgr.add_deferred(
+            downloads[key].content,
+            recording.downloads[key].mime,
+            _coordinates(message),
+            file_name=recording.downloads[key].file_name,
+            element_id=button.id,
+        )
+        return changed
+    if source := recording.sources.get(element.dataframe.lazy_data.source_id):
+        changed = _copied(message)
+        lazy_data = changed.delta.new_element.dataframe.lazy_data
+        manager = arrow._get_dataframe_source_mgr()
+        assert manager is not None  # as when it was recorded
+        registered = manager.register_source(source, _coordinates(message), page_size=lazy_data.page_size)
+        lazy_data.source_id = registered.source_id
+        return changed
+    return message
+
+
+def _copied(message: ForwardMsg) -> ForwardMsg:
     changed = ForwardMsg()
     changed.CopyFrom(message)
     changed.ClearField("hash")
-    button = changed.delta.new_element.download_button
-    button.deferred_file_id = runtime.get_instance().media_file_mgr.add_deferred(
-        own.content,
-        download.mime,
-        str(list(message.metadata.delta_path)),
-        file_name=download.file_name,
-        element_id=button.id,
-    )
     return changed
+
+
+def _coordinates(message: ForwardMsg) -> str:
+    return str(list(message.metadata.delta_path))

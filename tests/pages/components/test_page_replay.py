@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
+from streamlit.dataframe import lazy_df_source
+from streamlit.elements import arrow
+from streamlit.runtime.dataframe_source_manager import DataframeSourceManager
 from streamlit.testing.v1 import AppTest
 
 from core import shared_cache
@@ -14,11 +17,13 @@ from core.auth import sessions
 from core.db.data_version import publish_data_version
 from core.shared_cache import SharedCache
 from pages.components import page_replay
+from pages.components.queried_rows import QueriedRows
 from tests.e2e.rows import ACCOUNT_LOGINS, MOST_STARRED, insert_rows
 
 NEW_IN_EACH_RUN = re.compile(
     r"deferred_file_id: .*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+"
 )  # the time in SQL that asks of now
+SESSION_ID = "test session id"  # of every AppTest
 OPENED = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -52,6 +57,10 @@ def drawn(page: AppTest) -> list[str]:
 
     walk(page.main)
     return [part for part in found if "almanac_keep_session" not in part]
+
+
+def as_source(data: object) -> QueriedRows | None:
+    return data if isinstance(data, QueriedRows) else None
 
 
 def taken(paths: list[str]) -> list[str]:
@@ -116,6 +125,24 @@ def test_another_reader_gets_the_same_page_and_files_of_their_own(person, browse
         (widget,) = [found for found in page.get("download_button") if found.key == "tool-csv-movers"]
         state = page._session_state._state
         assert state._new_widget_state.widget_metadata[widget.proto.id].callback_args == (permit,)
+
+
+def test_a_long_table_of_a_replayed_page_has_its_further_rows(open_page, replayed, monkeypatch):
+    """A run drops where the tables of the run before read theirs."""
+    manager = DataframeSourceManager()
+    monkeypatch.setattr(arrow, "_get_dataframe_source_mgr", lambda: manager)
+    # AppTest would send all rows at once.
+    monkeypatch.setattr(lazy_df_source, "resolve_lazy_source", lambda data, *_, **__: as_source(data))
+    page = open_page("repositories").run().run()
+    replayed.clear()
+    manager.clear_session_refs(SESSION_ID)
+    page.run()
+    assert replayed == ["repositories"]
+    manager.remove_orphaned_sources()
+    tables = [table.proto.lazy_data for table in page.dataframe if table.proto.HasField("lazy_data")]
+    assert [table.row_count for table in tables] == [37]  # 8 + 7 + 6 + 5 + 4 + 3 + 2 + 1 of the accounts, 1 imported
+    rows = [manager.load_chunk(SESSION_ID, table.source_id, 2, 3, None) for table in tables]
+    assert [len(arrow.dataframe_util.convert_arrow_bytes_to_pandas_df(found)) for found, _ in rows] == [3]
 
 
 def test_the_time_of_a_persons_last_visit_is_theirs(person, browser, visit, replayed, database):
