@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from core.db.partitions import first_of_month
+from core.db.partitions import first_of_month, months_between
 from core.db.statement import text
 from core.queries.past_counts import month_columns, month_of
 
@@ -288,7 +288,8 @@ def open_imported_sources(connection: Connection) -> list[int]:
 def close_next_month(connection: Connection, source_id: int) -> bool:
     """Close the next month, or what has become complete of the last one; returns False if there is nothing to do.
 
-    What was reopened is closed up to the last month at once: the months after it repeat its last counts.
+    What was reopened is closed up to the last month at once: the months after it repeat its last counts, those too that
+    were closed by a clock that was ahead.
     """
     if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": CLOSER_LOCK}):
         return False
@@ -296,11 +297,13 @@ def close_next_month(connection: Connection, source_id: int) -> bool:
     month = _open_month(connection, source_id)
     if month is None:
         return False
-    while month:
-        _close(connection, month)
-        month = _open_month(connection, source_id) if last else None
-        if month and month.month > last:
-            break
+    _close(connection, month)
+    for later in months_between(first_of_month(month.month, months_later=1), last) if last else ():
+        month = _open_month(connection, source_id)
+        if month and month.month == later:
+            _close(connection, month)
+        else:
+            connection.execute(text(CLOSE_MONTH), OpenMonth(source_id, later, start_of_month(later)).values)
     return True
 
 

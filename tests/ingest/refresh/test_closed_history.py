@@ -72,6 +72,23 @@ def test_a_late_capture_reopens_what_is_closed(database):
     assert database.scalar(CLOSED_UNTIL) == utc("2026-03-10")
 
 
+def test_closing_less_than_before_carries_counts_on(database):
+    """Closed up to 5 April by a clock that was ahead, then a refresh of 5 March, then closed up to 10 March: April
+    too has the repository, and its stars of 5 March."""
+    octo = add_tracked_account(database, "octo", "02-20")
+    old = add_repository(database, "octo/old", {"2026-02-20": 10})
+    close(database, "2026-04-05")
+    at = utc("2026-03-05 08:00")
+    writer.write_snapshots(database, [(old, at, 15, 0, 10), (77, at, 3, 0, 10)])
+    writer.write_capture(database, octo, at, 1, timedelta(hours=6))
+    close(database, "2026-03-10")
+    for until in ("2026-03-20", "2026-04-20"):
+        rows = database.execute(text(f"WITH {NEWEST_CTE} SELECT repository_id, stars FROM newest"), {
+            "until": utc(until), "began": STEPS[0]
+        })  # fmt: skip
+        assert dict(tuple(row) for row in rows) == {old: 15, 77: 3}
+
+
 def test_a_refresh_before_anything_was_closed_closes_nothing(database):
     octo = add_tracked_account(database, "octo")
     database.execute(text("UPDATE source SET closing_until = '2026-03-10+00' WHERE id = 1"))
