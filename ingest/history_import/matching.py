@@ -7,14 +7,21 @@ from core.errors import BadInput
 from ingest.refresh import summaries
 
 # A name matches a repository reported by GitHub only if that existed on the name's first day: names are reused, and
-# history must not be assigned to the repository that has the name now.
+# history must not be assigned to the repository that has the name now. One that was renamed has what ends before.
 LINK_GITHUB_REPOSITORIES = """
     UPDATE import_name SET repository_id = found.id
       FROM (SELECT DISTINCT ON (number) number, repository.id
               FROM import_name
-              JOIN repository ON lower(repository.full_name) = lower(import_name.full_name)
+              JOIN (SELECT number, max(captured_at) AS last_at FROM import_given GROUP BY number) AS given
+                   USING (number)
+              JOIN (SELECT id, full_name, NULL AS since, 'infinity' AS until FROM repository
+                     UNION ALL
+                    SELECT repository_id, full_name, since, until FROM repository_version) AS named
+                ON lower(named.full_name) = lower(import_name.full_name) AND named.until > last_at
+              JOIN repository ON repository.id = named.id
              WHERE github_id IS NOT NULL AND repository.created_at < (first_day + 1)::timestamp AT TIME ZONE 'UTC'
-             ORDER BY number, gone_at IS NOT NULL, repository.created_at DESC) AS found
+             ORDER BY number, coalesce(named.since < (first_day + 1)::timestamp AT TIME ZONE 'UTC', false) DESC,
+                      named.since IS NULL DESC, gone_at IS NOT NULL, repository.created_at DESC) AS found
      WHERE import_name.number = found.number
 """
 # As `adopt.KEEP_IMPORTED_ATTRIBUTES` does for names that were imported before GitHub reported them.

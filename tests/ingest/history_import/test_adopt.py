@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from ingest.history_import import adopt
 from ingest.history_import.adopt import adopt_accounts, adopt_imported_history
 from ingest.history_import.importer import import_history
+from ingest.refresh.versions import keep_repository_version
 
 ImportRows = Callable[..., None]
 CREATED_AT = datetime(2020, 6, 1, 15, tzinfo=UTC)
@@ -135,6 +136,26 @@ def test_reimporting_a_file_finds_the_repository_that_adopted_it(database: Conne
     adopt_imported_history(database, [add_repository(database, "octo/cat", CREATED_AT)])
     imported(*ROWS)
     assert stored_stars(database) == {"octo/cat #1": [5, 7]}
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_reimporting_a_file_finds_a_renamed_repository(
+    database: Connection, imported: ImportRows, is_taken: bool
+) -> None:
+    """Also if another repository, as old, has got its name; what was captured after the rename is of another one."""
+    imported(*ROWS)
+    real = add_repository(database, "octo/cat", CREATED_AT)
+    database.execute(text("UPDATE repository SET first_captured_at = '2021-01-01' WHERE github_id = 1"))
+    adopt_imported_history(database, [real])
+    keep_repository_version(database, real, datetime(2022, 1, 1, tzinfo=UTC))
+    database.execute(text("UPDATE repository SET full_name = 'octo/lion'"))
+    if is_taken:
+        add_repository(database, "octo/cat", CREATED_AT, 2)
+    imported(*ROWS)
+    assert stored_stars(database) == {"octo/lion #1": [5, 7]}
+    imported(("2020-06-08", "octo/cat", 7, 0, 0), ("2022-01-01", "octo/cat", 1, 0, 0))
+    other = "octo/cat #2" if is_taken else "octo/cat"
+    assert stored_stars(database) == {"octo/lion #1": [5, 7], other: [7, 1]}
 
 
 def test_a_repository_created_after_the_first_imported_day_adopts_nothing(
