@@ -34,6 +34,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "server_unavailable": 503,
     "partitions_locked": 503,
     "incomplete_schema": 503,
+    "coordinator_not_named": 503,
 }
 # Errors of Starlette and Streamlit, which have a status only.
 CODE_BY_STATUS: Mapping[int, str] = {
