@@ -98,7 +98,7 @@ def test_an_account_without_repositories_and_one_with_three_thousand(open_page, 
         database.execute(insert(schema.account_snapshot).values(account_id=account, followers=0, **values))
         database.execute(
             text(
-                "WITH added AS (INSERT INTO repository (account_id, full_name, github_id, primary_language)"
+                "WITH added AS (INSERT INTO repository (account_id, full_name, id, primary_language)"
                 " SELECT :account, 'many/r' || n, 1000 + n, 'C' FROM generate_series(1, :count) AS n RETURNING id)"
                 " INSERT INTO repository_current (repository_id, stars, forks, captured_at)"
                 " SELECT id, 3, 0, '2026-03-01Z' FROM added"

@@ -273,7 +273,6 @@ REVIEWED = {
     "account.py": {"sentence(…)", "account.login"},  # of `empty_reasons`: gets the login escaped; a path of the API
     "languages.py": {"_sentence(…)", "definitions.LANGUAGE_MEASURES[measure]", "measure"}
     | {"options[selected or default_label]", "quote(…)"},
-    "changes.py": {"within"},  # a span in words
     "main.py": {"page.title"},
     "compare.py": {"measure", "_base_sentence(…)", "_names(…)", "compare_cells.MEASURE_DEFINITIONS[choice.kind]"}
     | {"options[selected or default_label]"},
@@ -374,6 +373,7 @@ REVIEWED = {
     "session/browser.py": {"entry.path", "name", "settings().base_url"},
     "session/guard.py": {"exceeded", "title"},
     "session/form_fields.py": {"focus", "rules_for"},
+    "components/page_replay.py": {"WhichOneof(…)"},  # a kind of element, for a log line
 }
 
 

@@ -26,11 +26,11 @@ def sandbox(world: World) -> Iterator[Sandbox]:
 @pytest.fixture
 def signed_in(sandbox: Sandbox) -> Iterator[httpx.Client]:
     headers = {"Authorization": "Bearer sandbox-token-1", "User-Agent": "tests"}
-    with httpx.Client(base_url=sandbox.url, headers=headers, verify=False) as client:
+    with httpx.Client(base_url=sandbox.url, headers=headers, verify=False, timeout=60) as client:
         yield client
 
 
 @pytest.fixture
 def anonymous(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.url, headers={"User-Agent": "tests"}, verify=False) as client:
+    with httpx.Client(base_url=sandbox.url, headers={"User-Agent": "tests"}, verify=False, timeout=60) as client:
         yield client

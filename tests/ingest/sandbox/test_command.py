@@ -25,7 +25,7 @@ def test_the_first_line_is_the_url():
             logins = process.stdout.readline().removeprefix("logins: ").strip().split(",")
             headers = {"Authorization": f"Bearer {token}", "User-Agent": "tests"}
             transport = httpx.HTTPTransport(retries=5)
-            with httpx.Client(base_url=url, headers=headers, transport=transport) as client:
+            with httpx.Client(base_url=url, headers=headers, transport=transport, timeout=60) as client:
                 assert [client.get(f"/users/{login}").status_code for login in logins] == [200] * 5
                 assert client.get("/_sandbox/logins").json() == logins
         finally:

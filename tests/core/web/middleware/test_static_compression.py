@@ -82,7 +82,7 @@ def wait_for_files(cache_folder: Path) -> Path:
     """Return the manifest, once it is saved."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        if found := list(cache_folder.glob("*/manifest.json")):
+        if found := list(cache_folder.glob("[!.]*/manifest.json")):  # folders with a dot are being written
             return found[0]
         time.sleep(0.01)
     pytest.fail("no files were saved")

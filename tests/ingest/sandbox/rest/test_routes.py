@@ -198,7 +198,7 @@ def test_a_missing_resource_returns_404_and_is_charged(signed_in, organization, 
 
 
 def test_a_request_without_a_user_agent_is_refused(sandbox):
-    with httpx.Client(base_url=sandbox.url) as client:
+    with httpx.Client(base_url=sandbox.url, timeout=60) as client:
         del client.headers["user-agent"]
         answer = client.get("/rate_limit")
     assert answer.status_code == 403

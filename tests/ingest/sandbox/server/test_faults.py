@@ -72,7 +72,7 @@ def test_a_delayed_response_is_complete(sandbox, signed_in):
 def test_latency_is_the_minimum_response_time():
     with serve(World(accounts=2, repositories=4), latency_ms=1000) as sandbox:
         headers = {"Authorization": "Bearer sandbox-token-1", "User-Agent": "tests"}
-        with httpx.Client(base_url=sandbox.url, headers=headers) as client, ThreadPoolExecutor(8) as pool:
+        with httpx.Client(base_url=sandbox.url, headers=headers, timeout=60) as client, ThreadPoolExecutor(8) as pool:
             assert set(pool.map(lambda _: client.get("/user").status_code, range(8))) == {200}
         assert all(entry.seconds >= 1 for entry in sandbox.log)
         # Eight at once wait together: the second arrives before the first is answered.
@@ -220,7 +220,7 @@ def test_requests_in_flight_when_a_pause_begins_do_not_violate_it():
     with serve(World(accounts=2, repositories=4), latency_ms=300) as sandbox:
         pause = sandbox.faults.pause(1)
         headers = {"Authorization": "Bearer sandbox-token-1", "User-Agent": "tests"}
-        with httpx.Client(base_url=sandbox.url, headers=headers) as client, ThreadPoolExecutor(6) as pool:
+        with httpx.Client(base_url=sandbox.url, headers=headers, timeout=60) as client, ThreadPoolExecutor(6) as pool:
             assert set(pool.map(lambda _: client.get("/user").status_code, range(6))) == {403}
     assert (pause.in_flight, pause.ignored) == (6, 0)
 

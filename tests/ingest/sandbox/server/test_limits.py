@@ -95,7 +95,9 @@ def test_too_many_concurrent_requests_are_a_secondary_limit():
 
 @pytest.fixture
 def wrong(sandbox: Sandbox) -> httpx.Client:
-    return httpx.Client(base_url=sandbox.url, headers={"User-Agent": "tests", **authorization_header("nonsense")})
+    return httpx.Client(
+        base_url=sandbox.url, headers={"User-Agent": "tests", **authorization_header("nonsense")}, timeout=60
+    )
 
 
 def test_an_invalid_token_is_refused(wrong):
