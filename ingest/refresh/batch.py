@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import psycopg
 import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -324,7 +325,10 @@ def _target_by_login(connection: Connection, login: str) -> tuple[int | None, Ac
 
 
 def _is_retryable(error: BaseException) -> bool:
-    """Return True for deadlocks, serialization failures and lost connections."""
+    """Return True for deadlocks, serialization failures, lost connections, and rows that another refresh wrote too."""
     return isinstance(error, DBAPIError) and (
-        is_conflict(error) or error.connection_invalidated or isinstance(error, OperationalError)
+        is_conflict(error)
+        or error.connection_invalidated
+        or isinstance(error, OperationalError)
+        or isinstance(error.orig, psycopg.errors.UniqueViolation)
     )

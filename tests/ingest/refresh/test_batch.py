@@ -178,6 +178,35 @@ def test_a_transferred_repository_moves_with_its_history(still):
     assert_exact(still.stored_account(taker), still.sandbox.ground_truth(taker))
 
 
+def test_two_refreshes_may_store_one_repository_in_the_same_second(still):
+    """Transferred between two responses it is in both; the second refresh waits for the first and stores it after."""
+    giver, taker = still.login_with_most_repositories("user"), still.login_with_most_repositories("organization")
+    still.refresh(giver, taker)
+    full_name = still.active_repository(giver)
+    still.world.advance(seconds=30)
+    still.world.edit.transfer(full_name, taker)
+    still.world.edit.star(f"{taker}/{full_name.partition('/')[2]}", 7)
+    states = []
+    refresh = threading.Thread(target=lambda: states.append(still.one(taker).state))
+    with still.engine.begin() as other:
+        values = {"name": full_name, "at": datetime.fromtimestamp(still.world.now(), UTC)}
+        other.execute(text("UPDATE repository SET homepage = 'https://other.example' WHERE full_name = :name"), values)
+        for statement in (
+            "UPDATE repository_current SET stars = 0, captured_at = :at",
+            "INSERT INTO repository_snapshot_open (repository_id, captured_at, stars) SELECT id, :at, 0",
+        ):
+            end = " FROM repository WHERE full_name = :name"
+            of_it = " AND repository_id = id" if statement.startswith("UPDATE") else ""
+            other.execute(text(statement + end + of_it), values)
+        refresh.start()
+        while not still.rows("SELECT FROM pg_stat_activity WHERE datname = current_database()"
+                             " AND wait_event_type = 'Lock'"):  # fmt: skip
+            assert refresh.is_alive()
+    refresh.join()
+    assert states == ["stored"]
+    assert_exact(still.stored_account(taker), still.sandbox.ground_truth(taker))
+
+
 def test_a_renamed_account_stays_the_same_account(still):
     login = still.login_with_most_repositories("user")
     still.refresh(login)
