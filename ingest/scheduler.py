@@ -174,7 +174,8 @@ class ScheduledJobs:
             if (open_sources := closed_history.open_imported_sources(connection)) and adopt.try_block_all(connection):
                 for source_id in open_sources:
                     closed_history.close_imported_history(connection, source_id)
-        partitions.drop_emptied_partitions(self.engine, partitions.first_of_month(today.date()))
+        # On the first of a month, responses of the day before may still be stored.
+        partitions.drop_emptied_partitions(self.engine, partitions.first_of_month(today.date() - timedelta(days=1)))
 
     def create_partitions(self) -> None:
         """Create the partitions of the coming months; while a backup runs, the next hour tries again."""

@@ -13,6 +13,7 @@ from core.queries import coverage, repository_detail
 from core.queries.past_counts import NEWEST_CTE, OWN_STARS, OWN_STARS_OF_TREND_CTES, closed_month
 from ingest.history_import import adopt
 from ingest.refresh import closed_history, writer
+from ingest.scheduler import ScheduledJobs
 from tests.seed_data import add_account, add_imported_repository, add_repository, utc
 
 UNTIL = utc("2026-03-10 12:00")
@@ -267,3 +268,18 @@ def test_partitions_whose_snapshots_are_closed_are_dropped(committing_database):
         assert connection.scalar(counted) == 2
         assert connection.scalar(text("SELECT count(*) FROM repository_snapshot_open")) == 1
         assert connection.scalar(text("SELECT to_regclass('repository_snapshot_open_2026_01')")) is None
+
+
+def test_a_month_keeps_its_partition_for_a_day(committing_database):
+    """A response of the last second of January, stored on 1 February, is not in the default partition."""
+    with committing_database.begin() as connection:
+        partitions.ensure_partitions(connection, date(2026, 1, 1), date(2026, 2, 1))
+        account = add_account(connection, "octo")
+        writer.write_capture(connection, account, utc("2026-01-05"), 1, timedelta(hours=6))
+    for now, misplaced in ((utc("2026-02-01 03:00"), 0), (utc("2026-02-02 03:00"), 1)):
+        ScheduledJobs(committing_database, clock=lambda now=now: now).close_history()
+        with committing_database.begin() as connection:
+            at = utc("2026-02-01") - timedelta(seconds=1)
+            writer.write_snapshots(connection, [(now.day, at, 5, 0, 10)])
+            writer.write_capture(connection, account, at, 1, timedelta(hours=6))
+            assert partitions.count_default_rows(connection) == misplaced
