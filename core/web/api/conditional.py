@@ -207,7 +207,7 @@ def rows_response(
     then: Callable[[datetime], "DataFrame"],
     **extra: object,
 ) -> Response:
-    """Return one page of *frame* as JSON, or all its rows as a file.
+    """Return one page of *frame* as JSON, or all its rows as a file, in the same order.
 
     page   model of the envelope; the model in its `data` names the columns
     order  columns that define a total order; `-` before a name means descending
@@ -220,10 +220,10 @@ def rows_response(
         )
         page = compared_model(page)
     columns = list(row_model(page).model_fields)
-    if read_request.format != "json":
-        return file_response(read_request, frame, columns)
     positions = [(key, row) for row, key in enumerate(sort_keys(frame, order))]
     positions.sort()
+    if read_request.format != "json":
+        return file_response(read_request, frame.iloc[[row for _, row in positions]], columns)
     start = bisect_right(positions, read_request.after, key=lambda position: position[0]) if read_request.cursor else 0
     selected = positions[start : start + read_request.limit]
     is_last = start + read_request.limit >= len(positions)

@@ -119,6 +119,7 @@ def test_files_have_the_same_columns_beside_each_other(analyst, stored):
         columns = list(rows.columns)
         at = columns.index("stars")
         assert columns[at : at + 4] == ["stars", "stars_vs", "stars_difference", "stars_percent"]
+        assert rows["name"].tolist() == ["cat", "dog", "new"]
         assert rows["stars_difference"].tolist()[:2] == [30, -10]
     assert "stars_vs" not in analyst.get("/api/v1/accounts/octo/repositories.csv").text
 
