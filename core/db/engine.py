@@ -137,7 +137,7 @@ _process_wide_override: Engine | Connection | None = None
 
 @contextmanager
 def override_engine(other: Engine | Connection, *, everywhere: bool) -> Iterator[None]:
-    """Let `transaction` use *other* inside this block; `core.db.override.use_engine` also clears the frame cache.
+    """Let `transaction` use *other* inside this block; `core.db.override.use_engine` also clears the caches.
 
     Applies to the current context, with *everywhere* to all threads.
     """

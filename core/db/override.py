@@ -7,17 +7,23 @@ from sqlalchemy import Connection, Engine
 
 from core.db import engine
 from core.db.frames import frame_cache
+from core.shared_cache import shared_cache
 
 
 @contextmanager
 def use_engine(other: Engine | Connection, *, everywhere: bool = False) -> Iterator[None]:
-    """Use *other* for all transactions in this block, with *everywhere* in all threads, and clear the frame cache.
+    """Use *other* for all transactions in this block, with *everywhere* in all threads.
 
-    Tests pass a connection that they roll back.
+    All that is cached of another database is dropped. Tests pass a connection that they roll back.
     """
-    frame_cache.clear()
+    _clear_caches()
     try:
         with engine.override_engine(other, everywhere=everywhere):
             yield
     finally:
-        frame_cache.clear()
+        _clear_caches()
+
+
+def _clear_caches() -> None:
+    frame_cache.clear()
+    shared_cache.discard(lambda _: True)

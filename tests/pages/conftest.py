@@ -94,6 +94,9 @@ def visit(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
     from streamlit import config
     from streamlit.util import calc_hash
 
+    from pages.components import page_replay
+
+    page_replay.disable()  # `app.py` enables it where another test has imported it
     monkeypatch.setattr(config, "_main_script_path", MAIN)
 
     def opened(page: str = "", **parameters: str) -> AppTest:

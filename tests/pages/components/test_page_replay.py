@@ -19,6 +19,7 @@ from core.shared_cache import SharedCache
 from pages.components import page_replay
 from pages.components.queried_rows import QueriedRows
 from tests.e2e.rows import ACCOUNT_LOGINS, MOST_STARRED, insert_rows
+from tests.pages.conftest import OpenPage
 
 NEW_IN_EACH_RUN = re.compile(
     r"deferred_file_id: .*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+"
@@ -28,7 +29,7 @@ OPENED = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def replayed(monkeypatch: pytest.MonkeyPatch, database: Connection) -> Iterator[list[str]]:
+def replayed(monkeypatch: pytest.MonkeyPatch, database: Connection, visit: OpenPage) -> Iterator[list[str]]:
     """Let pages be replayed, over the rows of the browser tests; returns the paths of those that were."""
     insert_rows(database)
     paths: list[str] = []

@@ -27,6 +27,7 @@ from core.queue import ingestions
 from core.queue.jobs import JobOrigin
 from core.settings import settings
 from core.tracking import accounts
+from core.web.middleware import authentication
 from core.web.middleware.stack import middleware
 from core.web.middleware.static_compression import StaticCompression
 from pages.session.websocket_messages import read_message
@@ -78,6 +79,7 @@ def app(filled: str, servers: Servers, tmp_path, monkeypatch: pytest.MonkeyPatch
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()
+    monkeypatch.setattr(authentication, "LOOKUP_TIMEOUT_SECONDS", 60)  # a slow machine is no outage
     frontend = Path(__file__).parents[1] / "frontend"
     layers = [layer for layer in middleware(settings(), frontend, read_message) if layer.cls is not StaticCompression]
     return Starlette(routes=api_routes(), middleware=layers)
