@@ -9,7 +9,7 @@ from core.db.frames import read_frame
 from core.queries.accounts import FOUR_WEEKS
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import owned_repository_ids, repository_attributes
-from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
+from core.queries.captures import IMPORT_MAX_GAP, LAST_PRESENT_CAPTURE, OWN_MAX_GAP, PRESENCE_EXISTS
 from core.queries.compared_counts import beside_counts_at
 from core.queries.growth import growth_values
 from core.queries.past_counts import OWN_STARS, OWN_STARS_OF_TREND_CTES, closed_month, month_of
@@ -69,11 +69,7 @@ STAR_TRENDS_CTES = f"""point AS (
                    CASE WHEN captured_at >= at - max_gap THEN captured_at END AS special_at
               FROM trend_presence AS presence
              CROSS JOIN point
-             CROSS JOIN LATERAL (
-                   SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
-                    WHERE capture.account_id = presence.account_id AND source_id = 1
-                      AND captured_at >= presence.from_at AND captured_at < presence.to_at AND captured_at <= at
-                    ORDER BY captured_at DESC LIMIT 1) AS last
+             CROSS JOIN LATERAL ({LAST_PRESENT_CAPTURE}) AS last
              ORDER BY repository_id, steps_ago, captured_at DESC
         ), value AS MATERIALIZED (
             -- Postgres joins both sides of FULL by hash, however few rows it expects.

@@ -50,14 +50,22 @@ PRESENCE_EXISTS = """(repository.gone_at IS NOT NULL OR EXISTS (
 """SQL: whether captures of a `repository` may differ from its account's: it was unavailable or transferred once."""
 
 
+def _last_present_capture(at: str) -> str:
+    return f"""
+                   SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
+                    WHERE capture.account_id = presence.account_id AND source_id = 1
+                      AND captured_at >= presence.from_at AND captured_at < presence.to_at AND captured_at <= {at}
+                    ORDER BY captured_at DESC LIMIT 1"""  # noqa: S608
+
+
+LAST_PRESENT_CAPTURE = _last_present_capture("at")
+"""SQL: the last of our captures up to the column `at` within a row of `presence`, and the `max_gap` after it."""
+LAST_PRESENT_CAPTURE_AT_START = _last_present_capture("start_at")
+"""SQL: the same up to the column `start_at`."""
 LAST_OWN_CAPTURE = f"""CASE WHEN {PRESENCE_EXISTS} THEN (
                    SELECT max(last.captured_at)
                      FROM repository_presence AS presence
-                    CROSS JOIN LATERAL (
-                          SELECT captured_at FROM capture
-                           WHERE capture.account_id = presence.account_id AND source_id = 1 AND captured_at <= :until
-                             AND captured_at >= presence.from_at AND captured_at < presence.to_at
-                           ORDER BY captured_at DESC LIMIT 1) AS last
+                    CROSS JOIN LATERAL ({_last_present_capture(":until")}) AS last
                     WHERE presence.repository_id = repository.id)
                ELSE account_last.own_at END"""  # noqa: S608
 """SQL: our last capture of a `repository` by `:until`; needs `account_last` with that of its account.

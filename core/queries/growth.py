@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.db.partitions import first_of_month
-from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
+from core.queries.captures import IMPORT_MAX_GAP, LAST_PRESENT_CAPTURE_AT_START, OWN_MAX_GAP, PRESENCE_EXISTS
 from core.queries.past_counts import (
     OWN_STARS,
     OWN_STARS_AT_START_CTES,
@@ -76,12 +76,7 @@ _GROWTH_CTES = f"""
                    CASE WHEN captured_at >= start_at - least(max_gap, length) THEN captured_at END AS special_at
               FROM start
               JOIN presence USING (repository_id)
-             CROSS JOIN LATERAL (
-                   SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
-                    WHERE capture.account_id = presence.account_id AND source_id = 1
-                      AND captured_at >= presence.from_at AND captured_at < presence.to_at
-                      AND captured_at <= start_at
-                    ORDER BY captured_at DESC LIMIT 1) AS last
+             CROSS JOIN LATERAL ({LAST_PRESENT_CAPTURE_AT_START}) AS last
              WHERE is_special
              ORDER BY repository_id, days, captured_at DESC
         ), {{own_stars}}, imported_start AS MATERIALIZED (

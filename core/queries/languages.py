@@ -11,7 +11,7 @@ from core.difference import with_differences
 from core.linguist import UnknownLanguage, find_language
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import EVER_OWNED, as_of_values, owned_repository_ids, repository_attributes
-from core.queries.captures import LAST_ROLLUP_DAY, PRESENCE_EXISTS, ROLLUP_MAX_GAP
+from core.queries.captures import LAST_PRESENT_CAPTURE, LAST_ROLLUP_DAY, PRESENCE_EXISTS, ROLLUP_MAX_GAP
 from core.queries.repository_list import language_counts
 from core.settings import settings
 
@@ -118,12 +118,8 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
             SELECT repository_id AS id, at, max(captured_at) AS own_at
               FROM presence
              CROSS JOIN ends
-             CROSS JOIN LATERAL (
-                   SELECT captured_at FROM capture
-                    WHERE capture.account_id = presence.account_id AND source_id = 1
-                      AND captured_at >= presence.from_at AND captured_at < presence.to_at
-                      AND captured_at <= at AND captured_at > at - interval '3 months'
-                    ORDER BY captured_at DESC LIMIT 1) AS last
+             CROSS JOIN LATERAL ({LAST_PRESENT_CAPTURE}) AS last
+             WHERE captured_at > at - interval '3 months'
              GROUP BY repository_id, at
         ), described AS MATERIALIZED (
             SELECT own.at, own.id, own.is_special, own.stars,
