@@ -3,8 +3,6 @@
 How do up to ten accounts or repositories differ, now and over time?
 """
 
-from datetime import UTC, datetime
-
 import streamlit as st
 
 from core import comparison
@@ -14,7 +12,7 @@ from core.queries import compare, growth, peers
 from pages.components import chart_marks, columns
 from pages.components.as_of import selected_as_of, selected_vs
 from pages.components.cell import cell, theme
-from pages.components.chart import drawn
+from pages.components.chart import drawn, selected_earlier
 from pages.components.format import day
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
@@ -35,9 +33,7 @@ intervals = compare.coverage_intervals(choice.subjects, as_of)
 indexed = compare.with_index(compare.series(choice.subjects, measure, as_of), intervals, choice.subjects, align)
 series = indexed.rows
 # By age, the curve up to then is a part of the one that is drawn.
-compared = (
-    charts.Earlier(vs, as_of or datetime.now(UTC).replace(second=0, microsecond=0)) if vs and align == "date" else None
-)
+compared = selected_earlier() if align == "date" else None
 happened = None
 if align == "date" and view == "together":
     happened = chart_marks.chosen_marks(compare.events(choice.subjects, as_of))

@@ -71,9 +71,8 @@ def together(
         color, dash = theme.series[number % len(theme.series)], DASHES[number // len(theme.series)]
         lines = _lines(track, scale, by_age)
         longest = max((len(line) for _, line in lines), default=0)
-        for _, line in _lines(_up_to(track, compared), scale, by_age) if compared else []:
-            stroke = {"color": color, "width": 1.5, "dash": "dot"}
-            chart.add_scatter(**_earlier_scatter(track.name, line, unit, scale, compared), line=stroke)
+        for earlier in _earlier_scatters(track, unit, scale, compared):
+            chart.add_scatter(**earlier, line={"color": color, "width": 1.5, "dash": "dot"})
         for source, line in lines:
             chart.add_scatter(
                 **_scatter(track.name, line, unit, scale),
@@ -113,9 +112,8 @@ def panels(
                     x=line["x"], y=line["value"], mode="lines", line={"color": theme.imported, "width": 1}, opacity=0.4,
                     hoverinfo="skip", showlegend=False, connectgaps=False, **cell,
                 )  # fmt: skip
-        for _, line in _lines(_up_to(track, compared), scale, by_age) if compared else []:
-            stroke = {"color": theme.muted, "width": 1.5, "dash": "dot"}
-            chart.add_scatter(**_earlier_scatter(track.name, line, unit, scale, compared), line=stroke, **cell)
+        for earlier in _earlier_scatters(track, unit, scale, compared):
+            chart.add_scatter(**earlier, line={"color": theme.muted, "width": 1.5, "dash": "dot"}, **cell)
         for source, line in lines[number]:
             stroke = {"color": theme.accent, "width": WIDTHS[source == OWN_SOURCE_ID]}
             chart.add_scatter(**_scatter(track.name, line, unit, scale), line=stroke, showlegend=False, **cell)
@@ -147,19 +145,21 @@ def _lines(track: Track, scale: Scale, by_age: bool) -> list[tuple[int, DataFram
     return found
 
 
-def _up_to(track: Track, compared: Earlier | None) -> Track:
-    """Return what was captured up to the time that is compared with."""
-    assert compared is not None
+def _earlier_scatters(track: Track, unit: str, scale: Scale, compared: Earlier | None) -> list[dict[str, Any]]:
+    """Return the data of the lines up to the time that is compared with, moved to the end of the axis of dates.
+
+    Hovering tells their own dates.
+    """
+    if compared is None:
+        return []
     points, intervals = captured_until(track.points, track.intervals, compared.vs)
-    return replace(track, points=points, intervals=intervals)
-
-
-def _earlier_scatter(name: str, line: DataFrame, unit: str, scale: Scale, compared: Earlier | None) -> dict[str, Any]:
-    """Return the data of a line that is moved to the end of the axis; hovering tells its own dates."""
-    assert compared is not None
-    drawn = _scatter(name, line.assign(x=line["x"] + (compared.until - compared.vs)), unit, scale)
-    texts = [f"{text} on {at:%Y-%m-%d}" for text, at in zip(drawn["customdata"], line["x"], strict=True)]
-    return {**drawn, "customdata": texts, "showlegend": False}
+    found = []
+    for _, line in _lines(replace(track, points=points, intervals=intervals), scale, by_age=False):
+        moved = line.assign(x=line["x"] + (compared.until - compared.vs))
+        drawn = _scatter(track.name, moved, unit, scale)
+        texts = [f"{text} on {at:%Y-%m-%d}" for text, at in zip(drawn["customdata"], line["x"], strict=True)]
+        found.append({**drawn, "customdata": texts, "showlegend": False})
+    return found
 
 
 def _scatter(name: str, line: DataFrame, unit: str, scale: Scale) -> dict[str, Any]:

@@ -8,6 +8,7 @@ version of Streamlit cannot change one alone.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, ParamSpec
 
 import plotly.io
@@ -17,7 +18,9 @@ from streamlit.elements.lib.layout_utils import LayoutConfig
 from streamlit.elements.lib.utils import compute_and_register_element_id
 from streamlit.proto.PlotlyChart_pb2 import PlotlyChart
 
+from core.charts.comparison import Earlier
 from core.shared_cache import kept
+from pages.components.as_of import selected_as_of, selected_vs
 
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 DEFAULT_HEIGHT_PX = 450  # Plotly's
@@ -30,6 +33,17 @@ class Drawing:
 
     spec: str
     height: int
+
+
+def selected_earlier() -> Earlier | None:
+    """Return the time that charts compare with, and where their axis ends; None without `vs`.
+
+    Now has whole minutes: a chart is built once for equal arguments.
+    """
+    vs = selected_vs()
+    if vs is None:
+        return None
+    return Earlier(vs, selected_as_of() or datetime.now(UTC).replace(second=0, microsecond=0))
 
 
 def drawn(build: Callable[Parameters, Figure], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Drawing:

@@ -1,6 +1,6 @@
 """A cell over a time series: its line, or the number where there is one capture."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,7 +9,6 @@ from pandas import DataFrame
 
 from core.charts import areas, lines, marks
 from core.charts.axes import count_with_unit
-from core.charts.comparison import Earlier
 from core.charts.coverage_intervals import stable_end
 from core.charts.theme import Theme
 from core.db.frames import derived
@@ -17,7 +16,7 @@ from core.shared_cache import kept
 from pages.components import as_of
 from pages.components.alt_text import line_alt
 from pages.components.cell import cell, theme
-from pages.components.chart import Drawing, drawing, drawn
+from pages.components.chart import Drawing, drawing, drawn, selected_earlier
 from pages.components.format import day, percent
 
 ONE_CAPTURE = "One capture so far; a line needs two."
@@ -146,13 +145,8 @@ def shares_cell(
 ) -> None:
     """Draw the shares of languages over time, see `stacked_shares`; *value* is also the unit, *period* one step."""
     moments = frame["at"].nunique()
-    vs = as_of.selected_vs()
-    compared = (
-        None
-        if vs is None
-        else Earlier(vs, as_of.selected_as_of() or datetime.now(UTC).replace(second=0, microsecond=0))
-    )
-    hint = f" Dotted: the same up to {as_of.moment(vs)}, moved so that both end together." if vs else ""
+    compared = selected_earlier()
+    hint = f" Dotted: the same up to {as_of.moment(compared.vs)}, moved so that both end together." if compared else ""
     cell(
         question,
         how_to_read + hint,
