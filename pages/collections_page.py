@@ -32,10 +32,12 @@ else:
     members = collections.members(collection.id)
     edit_collection.show_header(identity, collection, members)
     as_of, vs = selected_as_of(), selected_vs()
-    found, shown_columns = collections.repositories(collection.name, as_of), columns.COLLECTED_REPOSITORIES
-    if vs is not None:
+    if vs is None:
+        found = collections.repositories(collection.name, as_of)
+        shown_columns = columns.COLLECTED_REPOSITORIES
+    else:
         found = collections.compared_repositories(collection.name, as_of, vs)
-        shown_columns = columns.with_compared(shown_columns, "stars", "Stars", day(vs))
+        shown_columns = columns.with_compared(columns.COLLECTED_REPOSITORIES, "stars", "Stars", day(vs))
     shown = found.assign(
         repository=page_links("repository", "name", found["full_name"]),
         account=page_links("account", "login", found["owner"]),
@@ -45,7 +47,7 @@ else:
         "Which repositories are in it?",
         f"{quantity(len(found), 'repository', 'repositories')}, its accounts' own included"
         f"{f'; compared with {day(vs)}, most changed first' if vs else ', most stars first'}.",
-        derived(found.drop(columns="repository_id"), found),
+        found,
         shown_columns,
         name="collection-repositories",
         shown=derived(shown, found),

@@ -6,8 +6,8 @@ from datetime import datetime
 from pandas import DataFrame
 
 from core.db.frames import derived, first_record, read_frame
-from core.difference import with_differences
-from core.queries.repository_base import as_of_values, counts_ctes, repository_ctes
+from core.queries.compared_counts import beside_counts_at
+from core.queries.repository_base import as_of_values, repository_ctes
 
 IS_MEMBER = """repository_id IN (
                    SELECT repository.id
@@ -17,7 +17,6 @@ IS_MEMBER = """repository_id IN (
                        ON repository.id = member.repository_id OR repository.account_id = member.account_id
                     WHERE lower(collection.name) = lower(:collection))"""
 """SQL: whether a `repository_id` belongs to the collection called `:collection`, by itself or by its account."""
-COMPARED_COLUMNS = ("stars", "forks")
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,21 @@ def members(collection_id: int) -> DataFrame:
 def repositories(name: str, as_of: datetime | None) -> DataFrame:
     """Read the repositories of a collection, those of its accounts too, the most starred first.
 
-    repository_id                            our own
     full_name, owner, language, description  text
     stars, forks, stars_30d                  as GitHub counts them; growth up to checked_at
     checked_at, source                       the last capture, and whose it is
     """
+    found = _read(name, as_of)
+    return derived(found.drop(columns="repository_id"), found)
+
+
+def compared_repositories(name: str, as_of: datetime | None, vs: datetime) -> DataFrame:
+    """Read `repositories` beside their counts at *vs*, those that changed most first: see `beside_counts_at`."""
+    now = _read(name, as_of)
+    return beside_counts_at(now, [int(one) for one in now["repository_id"]], vs)
+
+
+def _read(name: str, as_of: datetime | None) -> DataFrame:
     sql = f"""
         WITH {repository_ctes(as_of, IS_MEMBER)}
         SELECT repository_id, full_name, owner, language, stars, stars_30d, forks, checked_at, source.name AS source,
@@ -89,11 +98,3 @@ def repositories(name: str, as_of: datetime | None) -> DataFrame:
          ORDER BY stars DESC NULLS LAST, full_name
     """  # noqa: S608
     return read_frame(sql, collection=name, **as_of_values(as_of))
-
-
-def compared_repositories(name: str, as_of: datetime | None, vs: datetime) -> DataFrame:
-    """Read `repositories` beside their counts at *vs*, those that changed most first: see `with_differences`."""
-    now = repositories(name, as_of)
-    sql = f"WITH {counts_ctes(vs)}\n        SELECT repository_id, stars, forks FROM stored WHERE {IS_MEMBER}"  # noqa: S608
-    then = read_frame(sql, collection=name, **as_of_values(vs))
-    return derived(with_differences(now, then, "repository_id", COMPARED_COLUMNS), now)
