@@ -7,27 +7,15 @@ from core.comparison import MAX_SUBJECTS
 from core.db import schema
 from core.db.data_version import publish_data_version
 from tests import seed_data
+from tests.pages.reader_pages import READER_PAGES
 from tests.pages.wording import page_text
 from tests.seed_data import utc
-
-SUBJECTS = {
-    "": {},
-    "account": {"login": "octo"},
-    "repository": {"name": "octo/cat"},
-    "repositories": {},
-    "languages": {},
-    "movers": {},
-    "changes": {},
-    "compare": {"with": "octo/cat,octo/dog"},
-    "scene": {},
-    "search": {"q": "octo"},
-}
 
 
 def shown_pages(open_page, **times):
     """Open every page of readers, and return its text by path."""
     texts = {}
-    for page, subject in SUBJECTS.items():
+    for page, subject in READER_PAGES.items():
         shown = open_page(page, **subject, **times)
         assert not shown.exception, page
         texts[page] = page_text(shown)
@@ -74,7 +62,7 @@ def test_a_day_before_the_first_capture_to_show_or_to_compare_with(open_page, on
 )
 def test_a_time_that_cannot_be_shown_is_named(open_page, one_capture, times, said):
     for page in ("movers", "changes", "compare", "scene"):
-        shown = open_page(page, **SUBJECTS[page], **times)
+        shown = open_page(page, **READER_PAGES[page], **times)
         assert not shown.exception
         assert any(said in warning.value for warning in shown.warning), page
 

@@ -9,21 +9,10 @@ from core.db import schema
 from core.db.data_version import publish_data_version
 from core.db.partitions import ensure_partitions
 from tests import seed_data
+from tests.pages.reader_pages import READER_PAGES
 from tests.seed_data import utc
 
 TIMES = {"as_of": "2025-06-30", "vs": "2025-03-31"}
-PAGES = {
-    "overview": {},
-    "account": {"login": "octo"},
-    "repository": {"name": "octo/cat"},
-    "repositories": {},
-    "languages": {},
-    "movers": {},
-    "changes": {},
-    "compare": {"with": "octo/cat,octo/dog"},
-    "scene": {},
-    "search": {"q": "octo"},
-}
 
 
 def add_rollup(database, day, **stars):
@@ -100,12 +89,12 @@ def numbers(shown):
     return cards, tables, charts, [text.value for text in shown.markdown]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", READER_PAGES)
 def test_a_link_shows_the_same_numbers_a_year_later(open_page, stored, database, page):
-    before = numbers(open_page("" if page == "overview" else page, **PAGES[page], **TIMES))
+    before = numbers(open_page(page, **READER_PAGES[page], **TIMES))
     assert any(before)
     add_a_year(database, stored)
-    assert numbers(open_page("" if page == "overview" else page, **PAGES[page], **TIMES)) == before
+    assert numbers(open_page(page, **READER_PAGES[page], **TIMES)) == before
 
 
 def test_value_difference_and_percent_stand_beside_each_other(open_page, stored):
