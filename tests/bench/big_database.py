@@ -343,14 +343,15 @@ def copy_array(connection: psycopg.Connection[Any], target: str, *columns: tuple
     fields: list[tuple[str, str]] = [("fields", ">i2")]
     for place, (kind, _) in enumerate(columns):
         fields += [(f"length{place}", ">i4"), (f"value{place}", f">i{sizes[kind]}")]
-    rows = np.zeros(len(columns[0][1]), dtype=fields)
-    rows["fields"] = len(columns)
-    for place, (kind, values) in enumerate(columns):
-        rows[f"length{place}"], rows[f"value{place}"] = sizes[kind], values
     with connection.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN (FORMAT binary)") as copy:  # type: ignore[arg-type]
         copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8))
-        for start in range(0, len(rows), 100_000):
-            copy.write(rows[start : start + 100_000].tobytes())
+        for start in range(0, len(columns[0][1]), 100_000):
+            chunk = slice(start, start + 100_000)
+            rows = np.zeros(len(columns[0][1][chunk]), dtype=fields)
+            rows["fields"] = len(columns)
+            for place, (kind, values) in enumerate(columns):
+                rows[f"length{place}"], rows[f"value{place}"] = sizes[kind], values[chunk]
+            copy.write(rows.tobytes())
         copy.write(b"\xff\xff")
 
 
