@@ -20,6 +20,7 @@ from core.queries.past_counts import (
     OWN_STARS_AT_START_CTES,
     OWN_STARS_AT_START_OF_MANY_CTES,
     closed_month,
+    month_of,
     month_value,
 )
 
@@ -90,6 +91,13 @@ _GROWTH_CTES = f"""
                       JOIN repository_month AS month USING (repository_id)
                      WHERE is_imported AND source.id <> 1 AND source_id = source.id
                        AND month.month = {closed_month("start_at")}
+                     UNION ALL
+                    SELECT repository_id, days, start_at, length, {IMPORT_MAX_GAP}, source_id, last_at,
+                           repository_import.stars
+                      FROM start
+                      JOIN repository_import USING (repository_id)
+                      JOIN source ON source.id = source_id
+                     WHERE is_imported AND {month_of("last_at")} < {closed_month("start_at")}
                      UNION ALL
                     SELECT repository_id, days, start_at, length, {IMPORT_MAX_GAP}, source_id, captured_at,
                            snapshot.stars

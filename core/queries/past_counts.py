@@ -1,7 +1,8 @@
 """The counts of repositories at moments of the past: from closed months, and from the snapshots that came later.
 
 `repository_month` has a row for each repository and month up to its source's `last_month`, so that the counts at a
-moment are one element of one row, or those before the month. Snapshots that are not there yet are in
+moment are one element of one row, or those before the month. Only of imported repositories it has none after their own
+last month: `repository_import` has their last counts. Snapshots that are not there yet are in
 `repository_snapshot_open`, none of them before its source's `closed_until`. Each expression works whatever is closed:
 nothing, all, or less than was closed before.
 """
@@ -47,6 +48,11 @@ _NEWEST_CTE = """newest AS (
                            SELECT width_bucket(CAST(:until AS timestamptz), month.captured_at) AS place) AS found
                      WHERE (place > 0 OR before_at IS NOT NULL) {chosen}
                      UNION ALL
+                    SELECT repository_id, source_id, last_at, stars, forks, NULL
+                      FROM repository_import
+                      JOIN source ON source.id = source_id
+                     WHERE {last_imported_month} < {closed_month} {chosen}
+                     UNION ALL
                     (SELECT DISTINCT ON (repository_id) repository_id, source_id, captured_at, stars, forks, size_kb
                        FROM repository_snapshot_open
                       WHERE source_id = 1 AND captured_at <= :until
@@ -70,6 +76,7 @@ def _newest_cte(chosen: str = "") -> str:
     return _NEWEST_CTE.format(
         month_columns=month_columns("place"),
         closed_month=closed_month("CAST(:until AS timestamptz)"),
+        last_imported_month=month_of("last_at"),
         own_closed_until=OWN_CLOSED_UNTIL,
         chosen=chosen,
     )

@@ -1,9 +1,10 @@
 """Closes history: moves snapshots to `repository_month` and counts refreshed accounts in `capture_day`.
 
 Each snapshot is either there or in `repository_snapshot_open`, where whoever writes a capture puts it: nothing of a
-source that is older than its `closed_until`, which a late one lowers in the same transaction (`reopen_own`). Rows of
-`repository_month` are complete up to `last_month` whenever a transaction ends, so that reads are right at any time.
-An import writes there at once (`store_rows`).
+source that is older than its `closed_until`, which a late one lowers in the same transaction (`reopen_own`). Our rows
+of `repository_month` are complete up to `last_month` whenever a transaction ends, so that reads are right at any time.
+An import writes there at once (`store_rows`): nothing after a repository's last imported month, as `repository_import`
+has its last counts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,15 +32,13 @@ ALL_CLOSED = datetime(9999, 12, 31, tzinfo=UTC)
 
 SELECT_MONTH_TO_CLOSE = """
     SELECT closed_until, closing_until AS until,
-           CASE WHEN closed_until IS NULL THEN coalesce(
-                     (SELECT min(first_at) FROM repository_import WHERE source_id = source.id),
-                     (SELECT min(own.at)
-                        FROM account
-                       CROSS JOIN LATERAL (
-                             SELECT min(captured_at) AS at FROM capture
-                              WHERE capture.account_id = account.id AND source_id = 1) AS own
-                       WHERE source.id = 1)) END AS first_at
-      FROM source WHERE id = :source
+           CASE WHEN closed_until IS NULL THEN (
+                     SELECT min(own.at)
+                       FROM account
+                      CROSS JOIN LATERAL (
+                            SELECT min(captured_at) AS at FROM capture
+                             WHERE capture.account_id = account.id AND source_id = 1) AS own) END AS first_at
+      FROM source WHERE id = 1
 """
 # Moves the snapshots of a month and repeats the last ones before it. Only rows that differ are written.
 CLOSE_MONTH = f"""
@@ -109,7 +108,7 @@ STORE_ROWS = f"""
          GROUP BY repository_id, month
     ), span AS (
         SELECT repository_id, first.month AS first_month,
-               greatest(max(filled.month), (SELECT last_month FROM source WHERE id = :source)) AS last_month
+               max(filled.month) AS last_month
           FROM first JOIN filled USING (repository_id) GROUP BY repository_id, first.month
     ), spread AS (
         SELECT span.repository_id, begins_at::date AS month, first_month, filled.captured_at, filled.counts,
@@ -141,22 +140,9 @@ STORE_ROWS = f"""
            forks_before = excluded.forks_before, size_kb_before = excluded.size_kb_before,
            captured_at = excluded.captured_at, counts = excluded.counts
 """  # noqa: S608
-# Repeats the last counts of those imported repositories that have none in the last months.
-FILL_MONTHS = f"""
-    INSERT INTO repository_month (repository_id, source_id, month, before_at, stars_before, forks_before,
-           size_kb_before)
-    SELECT repository_id, :source, begins_at::date, last.captured_at, last.stars, last.forks, last.size_kb
-      FROM repository_import AS imported
-     CROSS JOIN LATERAL (
-           SELECT month.month, {month_columns("cardinality(captured_at)")}
-             FROM repository_month AS month
-            WHERE month.repository_id = imported.repository_id AND source_id = :source
-            ORDER BY month.month DESC LIMIT 1) AS last
-     CROSS JOIN LATERAL generate_series(
-           last.month + interval '1 month', CAST(:last AS timestamp), interval '1 month') AS begins_at
-     WHERE imported.source_id = :source
-     ORDER BY begins_at, repository_id
-"""  # noqa: S608
+SELECT_OPEN_ROWS = """
+        SELECT repository_id, captured_at, stars, forks, size_kb
+          FROM repository_snapshot_open WHERE source_id = :source"""
 SELECT_MOVED_ROWS = """
         SELECT pair.real AS repository_id, captured_at, stars, forks, size_kb
           FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
@@ -178,16 +164,15 @@ COUNT_DAYS = """
 
 @dataclass(frozen=True)
 class OpenMonth:
-    """A month of a source that is not closed, and up to when it can be."""
+    """A month of ours that is not closed, and up to when it can be."""
 
-    source_id: int
     month: date
     end_at: datetime
 
     @property
     def values(self) -> dict[str, object]:
         start_at = start_of_month(self.month)
-        return {"source": self.source_id, "month": self.month, "start_at": start_at, "end_at": self.end_at}
+        return {"source": OWN_SOURCE_ID, "month": self.month, "start_at": start_at, "end_at": self.end_at}
 
 
 def start_of_month(month: date) -> datetime:
@@ -211,7 +196,7 @@ def close_own_history(begin: Callable[[], AbstractContextManager[Connection]], u
     months = 0
     while True:
         with begin() as connection:
-            if not close_next_month(connection, OWN_SOURCE_ID):
+            if not close_next_month(connection):
                 connection.execute(text("SELECT brin_summarize_new_values('repository_month_month_idx')"))
                 return months
         months += 1
@@ -251,27 +236,25 @@ def _reopen(connection: Connection, source_id: int, at: datetime) -> None:
 
 
 def close_imported_history(connection: Connection, source_id: int) -> None:
-    """Close all months of an imported source. The caller holds the lock of imports."""
-    values = {"source": source_id, "until": ALL_CLOSED}
+    """Close all months of an imported source. The caller holds the lock of imports and updated `repository_import`."""
     last_at = connection.scalar(
         text("SELECT max(last_at) FROM repository_import WHERE source_id = :source"), {"source": source_id}
     )
     if last_at is None:
         return
-    last = first_of_month(last_at.astimezone(UTC).date())
-    connection.execute(text("UPDATE source SET closing_until = :until WHERE id = :source"), values)
     is_open = text("SELECT EXISTS (SELECT FROM repository_snapshot_open WHERE source_id = :source)")
-    if connection.scalar(is_open, values):
-        while (month := _open_month(connection, source_id)) and month.month <= last:
-            _close(connection, month)
-    last = connection.scalar(
+    if connection.scalar(is_open, {"source": source_id}):
+        store_rows(connection, source_id, SELECT_OPEN_ROWS, {})
+        connection.execute(
+            text("DELETE FROM repository_snapshot_open WHERE source_id = :source"), {"source": source_id}
+        )
+    connection.execute(
         text("""
-            UPDATE source SET closed_until = :until, last_month = greatest(last_month, :month)
-             WHERE id = :source RETURNING last_month
+            UPDATE source SET closing_until = :until, closed_until = :until, last_month = greatest(last_month, :month)
+             WHERE id = :source
         """),
-        values | {"month": last},
+        {"source": source_id, "until": ALL_CLOSED, "month": first_of_month(last_at.astimezone(UTC).date())},
     )
-    connection.execute(text(FILL_MONTHS), {"source": source_id, "last": last})
 
 
 def open_imported_sources(connection: Connection) -> list[int]:
@@ -285,7 +268,7 @@ def open_imported_sources(connection: Connection) -> list[int]:
     return list(connection.scalars(text(sql), {"until": ALL_CLOSED}))
 
 
-def close_next_month(connection: Connection, source_id: int) -> bool:
+def close_next_month(connection: Connection) -> bool:
     """Close the next month, or what has become complete of the last one; returns False if there is nothing to do.
 
     What was reopened is closed up to the last month at once: the months after it repeat its last counts, those too that
@@ -293,33 +276,32 @@ def close_next_month(connection: Connection, source_id: int) -> bool:
     """
     if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": CLOSER_LOCK}):
         return False
-    last = connection.scalar(text("SELECT last_month FROM source WHERE id = :source"), {"source": source_id})
-    month = _open_month(connection, source_id)
+    last = connection.scalar(text("SELECT last_month FROM source WHERE id = 1"))
+    month = _open_month(connection)
     if month is None:
         return False
     _close(connection, month)
     for later in months_between(first_of_month(month.month, months_later=1), last) if last else ():
-        month = _open_month(connection, source_id)
+        month = _open_month(connection)
         if month and month.month == later:
             _close(connection, month)
         else:
-            connection.execute(text(CLOSE_MONTH), OpenMonth(source_id, later, start_of_month(later)).values)
+            connection.execute(text(CLOSE_MONTH), OpenMonth(later, start_of_month(later)).values)
     return True
 
 
-def _open_month(connection: Connection, source_id: int) -> OpenMonth | None:
-    found = connection.execute(text(SELECT_MONTH_TO_CLOSE), {"source": source_id}).one()
+def _open_month(connection: Connection) -> OpenMonth | None:
+    found = connection.execute(text(SELECT_MONTH_TO_CLOSE)).one()
     begins_at = found.closed_until or found.first_at
     if begins_at is None or found.until is None or begins_at >= found.until:
         return None
     month = first_of_month(begins_at.astimezone(UTC).date())
-    return OpenMonth(source_id, month, min(found.until, start_of_month(first_of_month(month, months_later=1))))
+    return OpenMonth(month, min(found.until, start_of_month(first_of_month(month, months_later=1))))
 
 
 def _close(connection: Connection, month: OpenMonth) -> None:
     connection.execute(text(CLOSE_MONTH), month.values)
-    if month.source_id == OWN_SOURCE_ID:
-        connection.execute(text(COUNT_DAYS), month.values)
+    connection.execute(text(COUNT_DAYS), month.values)
     # An older row that was written meanwhile has lowered closing_until.
     connection.execute(
         text("""

@@ -195,7 +195,8 @@ repository_month = Table(
         postgresql_with={"pages_per_range": "32"},
     ),
     comment="The snapshots of one repository in one month (UTC), oldest first, null if there is none, and the last one"
-    " before the month: a row for each month from its first snapshot to source.last_month",
+    " before the month: a row for each month from its first snapshot to source.last_month, of an imported source to"
+    " that of repository_import.last_at",
 )
 
 

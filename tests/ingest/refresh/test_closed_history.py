@@ -170,18 +170,28 @@ class Stored:
     def tell_imports(self) -> None:
         self.connection.execute(text("DELETE FROM capture WHERE source_id = :source"), {"source": IMPORTED})
         self.connection.execute(text("DELETE FROM repository_import"))
-        times: dict[int, list[datetime]] = {}
-        for repository, source, at in self.rows:
-            if source == IMPORTED:
-                times.setdefault(repository, []).append(at)
-        for repository, days in times.items():
+        for repository, days in self.imported_times().items():
             for at in days:
                 self.connection.execute(
                     insert(schema.capture).values(repository_id=repository, source_id=IMPORTED, captured_at=at)
                 )
             self.connection.execute(insert(schema.repository_import).values(
-                repository_id=repository, source_id=IMPORTED, first_at=min(days), last_at=max(days), captures=len(days)
+                repository_id=repository, source_id=IMPORTED, first_at=min(days), last_at=max(days), captures=len(days),
+                stars=self.rows[repository, IMPORTED, max(days)],
             ))  # fmt: skip
+
+    def imported_times(self) -> dict[int, list[datetime]]:
+        times: dict[int, list[datetime]] = {}
+        for repository, source, at in self.rows:
+            if source == IMPORTED:
+                times.setdefault(repository, []).append(at)
+        return times
+
+    def last_imported_months(self) -> dict[int, date]:
+        rows = self.connection.execute(
+            text("SELECT repository_id, max(month) AS month FROM repository_month WHERE source_id <> 1 GROUP BY 1")
+        )
+        return {row.repository_id: row.month for row in rows}
 
     def stored_rows(self) -> Rows:
         rows = self.connection.execute(text("SELECT * FROM repository_snapshot")).all()
@@ -232,12 +242,15 @@ MOVES = some.one_of(
 @given(some.lists(MOVES, min_size=3, max_size=14), some.lists(STEP, min_size=2, max_size=2))
 def test_nothing_is_lost_or_changed_by_closing_in_any_order(database, moves, steps):
     """Refreshes, late ones too, imports that overlap, adoptions and closings up to any moment: all snapshots are
-    there once, and the counts at any moment are those of a plain list of rows."""
+    there once, nothing is repeated after a repository's last imported month, and the counts at any moment are those of
+    a plain list of rows."""
     with database.begin_nested() as savepoint:
         stored = Stored(database)
         for move, *values in moves:
             move(stored, *values)
             assert stored.stored_rows() == stored.rows
+            expected_months = {one: max(days).date().replace(day=1) for one, days in stored.imported_times().items()}
+            assert stored.last_imported_months() == expected_months
         months = [utc("2026-03-01"), utc("2026-03-01") - timedelta(microseconds=1)]
         for until in [*months, *(STEPS[step] for step in steps), STEPS[-1] + timedelta(days=90)]:
             expected = stored.expected_newest(until)
