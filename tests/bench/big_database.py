@@ -201,16 +201,19 @@ def _copy_accounts(connection: psycopg.Connection[Any], world: World) -> None:
 def _copy_repositories(connection: psycopg.Connection[Any], world: World) -> None:
     rows = world.repositories
     first = [moment(counts[1][0]) for counts in world.snapshots]
+    # An older version has numbers of its own beside GitHub's.
+    is_older = connection.execute("SELECT pg_get_serial_sequence('repository', 'id')").fetchone() != (None,)
     copy_rows(
         connection, "repository",
         "id account_id full_name description license topics primary_language default_branch is_fork"
-        " is_archived created_at pushed_at languages_checked_at first_captured_at gone_at",
+        " is_archived created_at pushed_at languages_checked_at first_captured_at gone_at" + " github_id" * is_older,
         (
             (one.id, one.account, one.name,
              f"A {WORDS[one.id % 20]} {WORDS[one.id // 20 % 20]} for {WORDS[one.id // 400 % 20]} work",
              LICENSES[one.id % len(LICENSES)], [WORDS[one.id % 20], WORDS[one.id % 7]], one.language, "main",
              one.id % 9 == 0, one.id % 31 == 0, moment(world.start_us + (one.first_day - one.id % 700) * DAY_US),
-             moment(one.changed_at), first[one.id - 1], first[one.id - 1], _gone_at(one, world.end_us))
+             moment(one.changed_at), first[one.id - 1], first[one.id - 1], _gone_at(one, world.end_us),
+             *[one.id] * is_older)
             for one in rows
         ),
     )  # fmt: skip
@@ -233,7 +236,8 @@ def _copy_repositories(connection: psycopg.Connection[Any], world: World) -> Non
             for language, share in {one.language: 1, "Shell": 9}.items()
         ),
     )  # fmt: skip
-    connection.execute("SELECT setval(pg_get_serial_sequence('account', 'id'), (SELECT max(id) FROM account))")
+    for table in ("account", *["repository"] * is_older):
+        connection.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")  # type: ignore[arg-type]
 
 
 def _gone_at(one: Repository, end_us: int) -> datetime | None:
