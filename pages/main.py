@@ -137,6 +137,7 @@ def show_requested_page(live: LiveSession) -> None:
         show_data_version(version)
         remaining_quota.show_low_remaining(quota)
         show_signed_in_person(live.identity)
+    browser.keep_cell_in_view()
     query_params.show_unreadable()
     with prometheus.measure_page_run(page.url_path or "overview"):
         page_replay.show(page, lambda: draw(page))

@@ -102,6 +102,11 @@ def focus_search_on_key(key: str) -> None:
     mount_script("focus_search", key="script-focus-search", data={"key": key})
 
 
+def keep_cell_in_view() -> None:
+    """Keep the cell that the URL names in view until the reader moves: Streamlit scrolls to it once, too early."""
+    mount_script("keep_cell_in_view", key="script-keep-cell-in-view", data={})
+
+
 def apply_theme(theme: str) -> None:
     """Store *theme* in this browser and reload the page with it."""
     mount_script("apply_theme", key="script-apply-theme", data=theme_data(theme))

@@ -29,6 +29,14 @@ PAGES = {
     "/alerts": ("Alerts", "alert"),
     "/profile": ("Profile", "this session"),
 }
+# What is drawn late above a cell, such as a chart. Browsers keep what is in view where it is only while the page is
+# scrolled, and not all of them do.
+GROW = """
+    document.querySelector('[data-testid="stMain"]').style.overflowAnchor = "none";
+    const late = document.createElement("div");
+    late.style.height = "3000px";
+    document.querySelector('[data-testid="stMainBlockContainer"]').prepend(late);
+"""
 BACKGROUND_COLORS = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 23, 42)"}
 
 
@@ -191,6 +199,14 @@ def test_a_cell_has_a_link_that_scrolls_to_it_and_its_chart_as_image_files(read,
     page.wait_for_url("**/account?login=octo#account-languages")
     page.reload(wait_until="commit")
     expect(page.locator("#account-languages")).to_be_in_viewport()
+    page.evaluate(GROW)
+    expect(page.locator("#account-languages")).to_be_in_viewport()
+    page.mouse.move(640, 350)
+    page.mouse.wheel(0, -20_000)
+    expect(page.locator("#account-languages")).not_to_be_in_viewport()
+    page.evaluate(GROW)
+    page.get_by_role("heading", level=1).scroll_into_view_if_needed()
+    expect(page.locator("#account-languages")).not_to_be_in_viewport()
 
 
 def test_the_notebook_of_a_page_runs_against_the_api_and_against_a_file(read, known, tmp_path, monkeypatch):
