@@ -8,6 +8,15 @@ from playwright.sync_api import Page
 SERIOUS = ("serious", "critical")
 
 
+# A page that runs again pales and fades: what is found is what stands there when it is done.
+STILL = """
+    const still = new CSSStyleSheet();
+    still.replaceSync('*, [data-stale] { transition: none !important; animation: none !important }'
+        + '[data-stale="true"] { opacity: 1 !important }');
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, still];
+"""
+
+
 @cache
 def axe_script() -> str:
     return files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -17,6 +26,7 @@ def serious_findings(page: Page) -> list[str]:
     """Return the serious and critical findings on *page* as it stands, one line per element."""
     # In the page's own world, which its content security policy allows to the browser's driver.
     page.evaluate(axe_script())
+    page.evaluate(STILL)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(result => result.violations)")
     return [
         f"{rule['impact']} {rule['id']}: {node['html'][:200]} ({node['failureSummary']})"
