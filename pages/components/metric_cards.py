@@ -12,7 +12,7 @@ from core import difference
 from core.notebook import Text
 from core.wording import time_ago
 from pages.components import as_of, page_notebook
-from pages.components.format import day, number, signed_number
+from pages.components.format import day, number
 
 
 @dataclass(frozen=True)
@@ -44,27 +44,75 @@ def metric_row(cards: Sequence[Card], key: str) -> None:
     page_notebook.record(Text(f"cards-{key}", "\n".join(_listed(card) for card in cards)))
     with st.container(key=f"cards-{key}"):
         for card in cards:
-            if card.reported_at is None or pd.isna(card.reported_at):
-                _draw_card(card, border=True)
+            compared = _compared(card)
+            if not compared and not _has_age(card):
+                _draw_metric(card, border=True)
                 continue
             with st.container(border=True, height="stretch", gap="xxsmall"):
-                _draw_card(card, border=False)
-                _draw_age(card, card.reported_at)
+                _draw_metric(card, border=False)
+                if compared:
+                    st.caption(compared)
+                if card.reported_at is not None and _has_age(card):
+                    _draw_age(card, card.reported_at)
 
 
 def _listed(card: Card) -> str:
     """Return the card as an item of a Markdown list: `- Stars: 1,234 (+15 in 30 days), reported 2026-03-31`."""
-    growth = (
-        ""
-        if pd.isna(card.before) or pd.isna(card.value)
-        else f" ({signed_number(card.value - card.before)} in {card.span})"
-    )
-    reported = "" if card.reported_at is None or pd.isna(card.reported_at) else f", reported {day(card.reported_at)}"
-    return f"- {card.label}: {_shown(card.value)}{growth}{reported}"
+    growth = _growth(card)
+    after = "" if growth is None else f" ({', '.join(part for part in (_signed(growth), _span(card)) if part)})"
+    below = f", {compared}" if (compared := _compared(card)) else ""
+    reported = f", reported {day(card.reported_at)}" if _has_age(card) else ""
+    return f"- {card.label}: {_shown(card.value)}{after}{below}{reported}"
 
 
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) else number(value)
+
+
+def _has_age(card: Card) -> bool:
+    """Return whether the value has an age: one that is unknown has none, whenever it was asked for."""
+    return not pd.isna(card.value) and card.reported_at is not None and not pd.isna(card.reported_at)
+
+
+def _growth(card: Card) -> int | None:
+    if isinstance(card.value, str):
+        return None
+    return difference.difference(card.value, card.before if as_of.selected_vs() is None else card.vs)
+
+
+def _signed(growth: int) -> str:
+    return f"{growth:+,}" if growth else "±0"
+
+
+def _span(card: Card) -> str:
+    """Return what follows the difference: its span, or its percent of the value that is compared with."""
+    if as_of.selected_vs() is None:
+        return f"in {card.span}"
+    share = difference.percent(card.value, card.vs)
+    return f"{share:+.1f}\N{NO-BREAK SPACE}%" if share else ""
+
+
+def _compared(card: Card) -> str:
+    """Return the value that is compared with, and when: `vs 120 on 2025-03-31`."""
+    vs = as_of.selected_vs()
+    is_compared = vs is not None and not pd.isna(card.value) and (_has_age(card) or not pd.isna(card.vs))
+    return f"vs {number(card.vs)} on {day(vs)}" if is_compared else ""
+
+
+def _draw_metric(card: Card, *, border: bool) -> None:
+    growth = _growth(card)
+    st.metric(
+        card.label,
+        _shown(card.value),
+        delta=None if growth is None else _signed(growth),
+        delta_color="off" if not growth else "inverse" if card.is_increase_bad else "normal",
+        delta_arrow="auto" if growth else "off",
+        delta_description=None if growth is None else _span(card) or None,
+        chart_data=list(card.trend) if len(card.trend) > 1 else None,
+        help=None if _has_age(card) else card.help or None,
+        border=border,
+        height="stretch" if border else "content",
+    )
 
 
 def _draw_age(card: Card, reported_at: datetime) -> None:
@@ -73,30 +121,3 @@ def _draw_age(card: Card, reported_at: datetime) -> None:
     text = f":orange[:material/history: {age}, overdue]" if card.is_overdue else f":material/schedule: {age}"
     exactly = f"Reported {reported_at:%Y-%m-%d %H:%M} UTC"
     st.caption(text, help=f"{exactly}\n\n{card.help}" if card.help else exactly)
-
-
-def _draw_card(card: Card, *, border: bool) -> None:
-    vs = as_of.selected_vs()
-    before = card.before if vs is None else card.vs
-    growth = difference.difference(card.value, before) if not isinstance(card.value, str) else None
-    st.metric(
-        card.label,
-        _shown(card.value),
-        delta=None if growth is None else f"{growth:+,}",
-        delta_color="off" if not growth else "inverse" if card.is_increase_bad else "normal",
-        delta_arrow="auto" if growth else "off",
-        delta_description=_growth_text(card, vs) if growth is not None else None,
-        chart_data=list(card.trend) if len(card.trend) > 1 else None,
-        help=card.help or None if border else None,
-        border=border,
-        height="stretch" if border else "content",
-    )
-
-
-def _growth_text(card: Card, vs: datetime | None) -> str:
-    """Return what follows the difference: the span, or percent and value at the time that is compared with."""
-    if vs is None:
-        return f"in {card.span}"
-    share = difference.percent(card.value, card.vs)
-    shown = "" if share is None else f"({share:+.1f}\N{NO-BREAK SPACE}%) "
-    return f"{shown}vs {number(card.vs)} on {day(vs)}"
