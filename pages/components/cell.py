@@ -131,7 +131,8 @@ def cell_menu(
 def cell_border(question: str, how_to_read: str, name: str) -> Iterator[None]:
     """Draw the block's content inside a cell's border, under its question; `#name` in the URL leads to it."""
     with st.container(border=True, key=f"cell-{name}", gap="xsmall", height="stretch"):
-        st.subheader(question, anchor=name)
+        heading = st.subheader if page_notebook.has_section_above() else st.header
+        heading(question, anchor=name)
         st.caption(how_to_read)
         yield
 

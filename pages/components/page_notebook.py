@@ -29,7 +29,7 @@ class Recording:
 
     def add(self, part: Text | Question) -> None:
         if all(part.name != drawn.name for _, drawn in self.parts):
-            self.parts.append((line_of_page(), part))
+            self.parts.append((line_and_file_of_page()[0], part))
 
 
 def start(path: str) -> None:
@@ -44,15 +44,15 @@ def record(part: Text | Question) -> None:
         recording.add(part)
 
 
-def line_of_page() -> int:
-    """Return the line of the page's file that is running; 0 outside of one."""
+def line_and_file_of_page() -> tuple[int, Path | None]:
+    """Return the line of the page's file that is running, and the file; 0 and None outside of one."""
     frame = inspect.currentframe()
     while frame is not None:
         file = Path(frame.f_code.co_filename)
         if frame.f_code.co_name == "<module>" and file.parent == PAGES_DIR and file.name != "main.py":
-            return frame.f_lineno
+            return frame.f_lineno, file
         frame = frame.f_back
-    return 0
+    return 0, None
 
 
 @cache
@@ -67,6 +67,24 @@ def prose(file: Path) -> list[tuple[int, Text]]:
         and isinstance(statement.value.value, str)
     ]
     return [(line, Text(f"prose-{number}", text)) for number, (line, text) in enumerate(texts, 1)]
+
+
+@cache
+def section_lines(file: Path) -> list[int]:
+    """Return the lines of a page's file that draw the heading of a section, in order."""
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    expressions = [node for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
+    headings = [node for node in expressions if "\n## " in f"\n{node.value.value}"]
+    return sorted(node.lineno for node in headings)
+
+
+def has_section_above() -> bool:
+    """Return whether the running line of the page's file stands below the heading of a section.
+
+    Also where the line is unknown, as in a fragment that runs by itself.
+    """
+    line, file = line_and_file_of_page()
+    return file is None or any(section < line for section in section_lines(file))
 
 
 def show_downloads(title: str, file: Path) -> None:
