@@ -5,6 +5,8 @@ from typing import Any
 
 from streamlit import column_config as column
 
+from pages.components.table import share_bar, share_column
+
 TIMESTAMP_COLUMN = column.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
 SUBJECT_COLUMN = column.LinkColumn("Repository or account", display_text=r"(?:name|login)=([^&]+)")
 
@@ -14,7 +16,7 @@ def with_compared(
 ) -> dict[str, Any]:
     """Return *columns* with those of `with_differences` after the column *name*; *day* is what is compared with."""
     compared = {
-        f"{name}_vs": column.NumberColumn(f"{label} on {day}", format="localized", width=130),
+        f"{name}_vs": column.NumberColumn(f"{label} on {day}", format="localized", width=145),
         f"{name}_difference": column.NumberColumn(difference, format="localized", width=85),
         f"{name}_percent": column.NumberColumn("Change, %", format="%+.1f", width=85),
     }
@@ -41,7 +43,7 @@ ACCOUNT_REPOSITORIES = {
 LANGUAGES = {
     "language": column.TextColumn("Language", width=150),
     "stars": column.NumberColumn("Stars", format="localized", width=110),
-    "stars_share": column.ProgressColumn("Of all stars", format="percent", min_value=0, max_value=1, width=120),
+    "stars_share": share_bar("Of all stars", width=120),
     "stars_4w": column.NumberColumn("In 4 weeks", format="localized", width=100),
     "repositories": column.NumberColumn("Repositories", format="localized", width=110),
     "bytes": column.NumberColumn("Bytes", format="localized", width=130),
@@ -58,21 +60,21 @@ MILESTONES = {
 RISING = {
     "language": column.LinkColumn("Language", display_text=r"language=([^&]+)", width=130),
     "points": column.NumberColumn("Points", format="%+.2f", width=80, help="Percentage points of all stars"),
-    "share": column.NumberColumn("Share now", format="percent", width=90),
-    "share_then": column.NumberColumn("Share then", format="percent", width=90),
+    "share": share_column("Share now", width=90),
+    "share_then": share_column("Share then", width=90),
     "stars": column.NumberColumn("Stars", format="localized", width=100),
 }
 LEADING_USERS = {
     "language": column.LinkColumn("Language", display_text=r"language=([^&]+)", width=105),
     "account": column.LinkColumn("Account", display_text=r"login=([^&]+)", width=105),
     "stars": column.NumberColumn("Its stars", format="localized", width=80),
-    "share": column.ProgressColumn("Of the language", format="percent", min_value=0, max_value=1, width=105),
+    "share": share_bar("Of the language", width=105),
 }
 TOGETHER = {
     "language": column.TextColumn("Language", width=88),
     "other": column.LinkColumn("And", display_text=r"language=([^&]+)", width=88),
     "repositories": column.NumberColumn("Repositories", format="localized", width=88),
-    "share": column.NumberColumn("Of the first's", format="percent", width=88),
+    "share": share_column("Of the first's", width=88),
     "lift": column.NumberColumn("Lift", format="%.1f", width=55),
 }
 LANGUAGE_USERS = {
@@ -88,7 +90,7 @@ LANGUAGE_REPOSITORIES = {
 MOVERS = {
     "full_name": column.TextColumn("Repository"),
     "growth": column.NumberColumn("Gained", format="localized"),
-    "share": column.NumberColumn("Gained, share", format="percent"),
+    "share": share_column("Gained, share"),
     "stars": column.NumberColumn("Stars", format="localized"),
     "language": column.TextColumn("Language"),
     "description": column.TextColumn("Description", width="large"),
@@ -101,7 +103,7 @@ MOVERS_TABLE = {
     "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=200, pinned=True),
     "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=105, help="Opens the account page"),
     "growth": column.NumberColumn("Gained", format="localized", width=75),
-    "share": column.NumberColumn("Gained, share", format="percent", width=100, help="Of the stars before"),
+    "share": share_column("Gained, share", width=100, help="Of the stars before"),
     "stars": column.NumberColumn("Stars", format="localized", width=80),
     "language": column.TextColumn("Language", width=100),
     "until_at": column.DatetimeColumn("Up to", format="YYYY-MM-DD", width=92, help="The last refresh"),
@@ -204,7 +206,7 @@ RELEASES = {
 CONTRIBUTORS = {
     "login": column.TextColumn("Contributor", width=150),
     "commits": column.NumberColumn("Commits", format="localized", width=85),
-    "share": column.ProgressColumn("Of all", format="percent", min_value=0, max_value=1, width=110),
+    "share": share_bar("Of all", width=110),
     "activity": column.TextColumn("Lately", width=80, help="new, returning, active or inactive in the last 90 days"),
     "is_bot": column.CheckboxColumn("Bot", width=60),
 }
@@ -217,14 +219,14 @@ REPOSITORY_CHANGES = {
 _COMPARED = {
     "stars": column.NumberColumn("Stars", format="localized", width=90),
     "difference": column.NumberColumn("Difference", format="localized", width=95, help="To the first one"),
-    "difference_share": column.NumberColumn("In percent", format="percent", width=85),
+    "difference_share": share_column("In percent", width=85),
     "gained": column.NumberColumn("Gained", format="localized", width=80),
     "forks": column.NumberColumn("Forks", format="localized", width=80),
 }
 _COMPARED_TO_PEERS = {
     "age_years": column.NumberColumn("Age, years", format="%.1f", width=85, help="At the last refresh"),
     "language": column.TextColumn("Language", width=105, help="Of an account: the one with most stars"),
-    "rank": column.NumberColumn("Ahead of", format="percent", width=80, help="Of its peers: see Fair rank below"),
+    "rank": share_column("Ahead of", width=80, help="Of its peers: see Fair rank below"),
     "peers": column.NumberColumn("Peers", format="localized", width=70),
     "checked_at": column.DatetimeColumn("Refreshed", format="YYYY-MM-DD", width=95),
     "source": column.TextColumn("Source", width=100),
@@ -249,7 +251,7 @@ KEY_PEOPLE = {
     ),
     "contributors": column.NumberColumn("Contributors", format="localized", width=100),
     "top_contributor": column.TextColumn("Most commits by", width=150),
-    "top_share": column.ProgressColumn("Of all", format="percent", min_value=0, max_value=1, width=110),
+    "top_share": share_bar("Of all", width=110),
 }
 PEERS = {
     "account": column.LinkColumn("Account", display_text=r"login=([^&]+)", width=180),

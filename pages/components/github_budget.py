@@ -17,7 +17,7 @@ from core.wording import duration, quantity, time_ago
 from pages.components.format import number
 from pages.components.markdown import escape_markdown
 from pages.components.status_cards import query_or_reason
-from pages.components.table import show_table
+from pages.components.table import share_bar, show_table
 from pages.session import guard
 
 RERUN_EVERY = "5s"
@@ -26,7 +26,7 @@ RESOURCE_LABELS = {"core": "REST", "graphql": "GraphQL", "search": "Search"}
 COLUMNS = {
     "owner": column.TextColumn("Token owner", help="A login, or a token's fingerprint until GitHub reported its login"),
     "resource": column.TextColumn("Budget"),
-    "share": column.ProgressColumn("Left", format="percent", min_value=0, max_value=1, color="primary"),
+    "share": share_bar("Left", color="primary"),
     "left": column.NumberColumn("Requests or points left", format="localized"),
     "limit": column.NumberColumn("Limit", format="localized"),
     "resets": column.TextColumn("Resets"),

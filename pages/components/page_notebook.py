@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -58,24 +59,23 @@ def line_and_file_of_page() -> tuple[int, Path | None]:
 @cache
 def prose(file: Path) -> list[tuple[int, Text]]:
     """Return the text cells of a page's file with their lines: its docstring and the bare strings of its top level."""
-    body = ast.parse(file.read_text(encoding="utf-8")).body
-    texts = [
-        (statement.lineno, statement.value.value)
-        for statement in body
-        if isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    ]
+    texts = _bare_strings(ast.parse(file.read_text(encoding="utf-8")).body)
     return [(line, Text(f"prose-{number}", text)) for number, (line, text) in enumerate(texts, 1)]
 
 
 @cache
 def section_lines(file: Path) -> list[int]:
     """Return the lines of a page's file that draw the heading of a section, in order."""
-    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-    expressions = [node for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
-    headings = [node for node in expressions if "\n## " in f"\n{node.value.value}"]
-    return sorted(node.lineno for node in headings)
+    texts = _bare_strings(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    return sorted(line for line, text in texts if "\n## " in f"\n{text}")
+
+
+def _bare_strings(nodes: Iterable[ast.AST]) -> list[tuple[int, str]]:
+    return [
+        (node.lineno, node.value.value)
+        for node in nodes
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    ]
 
 
 def has_section_above() -> bool:

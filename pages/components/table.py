@@ -1,25 +1,65 @@
 """Tables in one style, and row selection that is kept in the URL."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
 import streamlit as st
-from pandas import DataFrame
+from pandas import DataFrame, Series
+from streamlit import column_config as column
 from streamlit import dataframe_util
 
 from core.shared_cache import kept
 from pages.components import export, query_params
 from pages.session import guard
 
-ROW_HEIGHT_PX = 35  # what Streamlit gives the header and each row
-BORDER_PX = 3
+ROW_HEIGHT_FONTS = 2.1875  # what Streamlit gives the header and each row, in base font sizes
+BORDERS_PX = 2
 DEFAULT_MAX_HEIGHT_PX = 430
+PERCENT_FORMAT = "%.1f\N{NO-BREAK SPACE}%%"
 
 
 def table_height(row_count: int, max_height: int = DEFAULT_MAX_HEIGHT_PX) -> int:
-    """Return the height in pixels at which *row_count* rows and the header just fit, at most *max_height*."""
-    return min(max_height, ROW_HEIGHT_PX * (row_count + 1) + BORDER_PX)
+    """Return the height in pixels at which *row_count* rows and the header just fit.
+
+    Where that is more than *max_height*, the table ends within it in half a row, which shows that there are more.
+    """
+    row_height: int = round(ROW_HEIGHT_FONTS * st.get_option("theme.baseFontSize"))
+    needed = row_height * (row_count + 1) + BORDERS_PX
+    if needed <= max_height:
+        return needed
+    shown = (max_height - BORDERS_PX) / row_height
+    return int((math.floor(shown - 0.5) + 0.5) * row_height) + BORDERS_PX
+
+
+def share_column(label: str, **options: Any) -> Any:
+    """Return a column of shares, 0 to 1 in the rows, shown as percents with one decimal."""
+    return column.NumberColumn(label, format=PERCENT_FORMAT, **options)
+
+
+def share_bar(label: str, **options: Any) -> Any:
+    """Return a column like `share_column`, drawn as bars as well."""
+    return column.ProgressColumn(label, format=PERCENT_FORMAT, min_value=0, max_value=100, **options)
+
+
+def with_percents(frame: DataFrame, columns: Mapping[str, Any]) -> DataFrame:
+    """Return *frame* with the shares of `share_column` and `share_bar` among *columns* as percents.
+
+    Streamlit's own format "percent" leaves out trailing zeros, so that one column has 14 % and 5.31 %. As in
+    `format.percent`, only a full share rounds to 100.
+    """
+    shares = [name for name, shown in columns.items() if shown and _format(shown) == PERCENT_FORMAT and name in frame]
+    return frame.assign(**{name: _percents(frame[name].astype("Float64")) for name in shares}) if shares else frame
+
+
+def _percents(shares: "Series[Any]") -> "Series[Any]":
+    percents = (shares * 100).round(1) + 0.0  # without a minus before zero
+    return percents.mask(((percents == 100) & (shares < 1)).fillna(False), 99.9)
+
+
+def _format(shown: Any) -> Any:
+    return None if isinstance(shown, str) else (shown.get("type_config") or {}).get("format")
 
 
 def without_attrs(frame: DataFrame) -> DataFrame:
@@ -56,7 +96,7 @@ def show_table(
     """
     shown = frame[list(columns)]
     event = st.dataframe(
-        arrow_table(shown),
+        arrow_table(with_percents(shown, columns)),
         column_config=dict(columns),
         hide_index=True,
         placeholder="—",

@@ -11,16 +11,14 @@ from core.queries import enrichment
 from core.settings import settings
 from core.wording import duration, quantity, time_ago
 from pages.components import github_budget
-from pages.components.table import show_table
+from pages.components.table import share_bar, show_table
 
 COLUMNS = {
     "fact": column.TextColumn("Fact"),
     "waiting": column.NumberColumn("Waiting", format="localized", help="Repositories or users whose fact is due"),
     "subjects": column.NumberColumn("Of", format="localized", help="Tracked repositories or users that have it"),
     "spent": column.TextColumn("Last 24 hours", help="Spent of REST (requests) or GraphQL (points)"),
-    "share": column.ProgressColumn(
-        "Share", format="percent", min_value=0, max_value=1, color="primary", help="Of what enrichment spent there"
-    ),
+    "share": share_bar("Share", color="primary", help="Of what enrichment spent there"),
     "until": column.TextColumn("Until all are read", help="If what is due shares the rest of the budget by weight"),
 }
 

@@ -5,14 +5,34 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pandas import DataFrame
+from streamlit.column_config import NumberColumn
 from streamlit.testing.v1 import AppTest
 
-from pages.components.table import table_height
+from pages.components.table import share_bar, share_column, table_height, with_percents
 
 
-@pytest.mark.parametrize(("row_count", "height"), [(0, 38), (2, 108), (100, 430)])
-def test_a_table_is_as_high_as_its_rows_up_to_a_maximum(row_count, height):
+@pytest.mark.parametrize(("row_count", "height"), [(0, 35), (2, 101), (11, 398), (12, 414), (100, 414)])
+def test_a_table_is_as_high_as_its_rows_and_a_longer_one_ends_in_half_a_row(row_count, height):
+    """The header and each row have 33 px, borders 2: 33 * 12 + 2 = 398; 33 * 12.5 + 2 = 414.5 is the most below 430."""
     assert table_height(row_count) == height
+
+
+def test_shares_are_percents_with_one_decimal_and_only_a_full_one_is_100():
+    columns = {"share": share_column("Share"), "left": share_bar("Left"), "stars": NumberColumn("Stars"), "gone": None}
+    rows = DataFrame({"share": [0.14, 0.0531, None], "left": [1, 0.9999, -0.0001], "stars": [1, 2, 3]})
+    shown = with_percents(rows, columns)
+    assert shown["share"].tolist()[:2] == [14.0, 5.3]
+    assert shown["share"].isna().tolist() == [False, False, True]
+    assert [str(share) for share in shown["left"]] == ["100.0", "99.9", "0.0"]
+    assert shown["stars"].tolist() == [1, 2, 3]
+    assert rows["share"].tolist()[:2] == [0.14, 0.0531]
+
+
+def test_no_column_is_formatted_by_streamlit_as_percent():
+    """It would leave out trailing zeros: 14 % and 5.31 % in one column."""
+    pages = Path(__file__).resolve().parents[3] / "pages"
+    assert [path.name for path in pages.rglob("*.py") if 'format="percent"' in path.read_text(encoding="utf-8")] == []
 
 
 @pytest.mark.parametrize("selected", ["ada", "ADA", "nobody", ""])
