@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from core.db.data_version import data_version
 from core.db.engine import read_rows, watch_access
 from core.db.replica import read_at_version
-from core.shared_cache import SharedCache, shared_cache
+from core.shared_cache import SharedCache, fingerprint, shared_cache
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -39,6 +39,19 @@ Record = TypeVar("Record")
 QueryFrame = Callable[[str, dict[str, Any]], "DataFrame"]
 
 
+class CachedFrame:
+    """A frame that the cache holds, which nobody changes."""
+
+    def __init__(self, frame: DataFrame) -> None:
+        self.frame = frame
+        self._digest = b""
+
+    def digest(self) -> bytes:
+        """Return a digest of the rows; computed once."""
+        self._digest = self._digest or fingerprint(self.frame)
+        return self._digest
+
+
 class FrameCache:
     """Frames of one data version at a time, in the cache that all readers share."""
 
@@ -48,7 +61,11 @@ class FrameCache:
         self._version = -1
 
     def get(self, version: int, key: CacheKey, compute: Callable[[], DataFrame]) -> DataFrame:
-        """Return a shallow copy of the frame of *key* at *version*; calls *compute* unless it is cached.
+        """Return a shallow copy of the frame of *key*, as `find`."""
+        return self.find(version, key, compute).frame.copy(deep=False)
+
+    def find(self, version: int, key: CacheKey, compute: Callable[[], DataFrame]) -> CachedFrame:
+        """Return the frame of *key* at *version*; calls *compute* unless it is cached.
 
         A newer *version* than before drops the frames of older ones, which are from then on computed but not cached.
         """
@@ -57,10 +74,12 @@ class FrameCache:
                 self._version = version
         if is_newer:
             self._cache.discard(lambda stored: stored[0] is FrameCache and stored[1] != version)
-        frame = self._cache.get(
-            (FrameCache, version, *key), compute, frame_bytes, is_outdated=lambda: version != self._version
+        return self._cache.get(
+            (FrameCache, version, *key),
+            lambda: CachedFrame(compute()),
+            lambda found: frame_bytes(found.frame),
+            is_outdated=lambda: version != self._version,
         )
-        return frame.copy(deep=False)
 
     def clear(self) -> None:
         with self._lock:
@@ -112,18 +131,41 @@ class FreshRead:
     rows: Sequence[tuple[Any, ...]]
 
 
-_fresh_reads: ContextVar[list[FreshRead] | None] = ContextVar("fresh_reads", default=None)
+@dataclass(frozen=True)
+class VersionedRead:
+    """A query whose rows follow from the data version, and a digest of those that it returned."""
+
+    query: QueryFrame
+    sql: str
+    values: dict[str, Any]
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a block of code read, in order; a query of the data version once, by its key in the cache."""
+
+    fresh: list[FreshRead] = field(default_factory=list)
+    versioned: dict[CacheKey, VersionedRead] = field(default_factory=dict)
+
+
+_reads: ContextVar[Reads | None] = ContextVar("reads", default=None)
 
 
 @contextmanager
-def collect_fresh_reads() -> Iterator[list[FreshRead]]:
-    """Collect what `read_frame(fresh=True)` reads in this block, of this context only."""
-    found: list[FreshRead] = []
-    token = _fresh_reads.set(found)
+def collect_reads() -> Iterator[Reads]:
+    """Collect what is read in this block, of this context only."""
+    found = Reads()
+    token = _reads.set(found)
     try:
         yield found
     finally:
-        _fresh_reads.reset(token)
+        _reads.reset(token)
+
+
+def have_equal_rows(reads: Collection[VersionedRead]) -> bool:
+    """Return whether the queries return the same rows at this script run's data version."""
+    return all(_cached(read.query, read.sql, read.values).digest() == read.digest for read in reads)
 
 
 def are_unchanged(reads: Sequence[FreshRead]) -> bool:
@@ -140,20 +182,27 @@ def are_unchanged(reads: Sequence[FreshRead]) -> bool:
 def _read_fresh(sql: str, values: dict[str, Any]) -> DataFrame:
     with watch_access(None):
         described, rows = _query(sql, values)
-    if (reads := _fresh_reads.get()) is not None:
-        reads.append(FreshRead(sql, values, rows))
+    if (reads := _reads.get()) is not None:
+        reads.fresh.append(FreshRead(sql, values, rows))
     return _to_frame(sql, values, described, rows)
 
 
 def cached_per_version(query: QueryFrame, sql: str, values: dict[str, Any]) -> DataFrame:
     """Return `query(sql, values)`, called once per data version for the same SQL and values."""
+    found = _cached(query, sql, values)
+    if (reads := _reads.get()) is not None:
+        reads.versioned[query, sql, _to_hashable(values)] = VersionedRead(query, sql, values, found.digest())
+    return found.frame.copy(deep=False)
+
+
+def _cached(query: QueryFrame, sql: str, values: dict[str, Any]) -> CachedFrame:
     version = version_of_run()
 
     def compute() -> DataFrame:
         with watch_access(None):  # what it reads follows from the version
             return read_at_version(version, lambda: query(sql, values))
 
-    return frame_cache.get(version, (query, sql, _to_hashable(values)), compute)
+    return frame_cache.find(version, (query, sql, _to_hashable(values)), compute)
 
 
 def derived(frame: DataFrame, source: DataFrame) -> DataFrame:

@@ -1,8 +1,9 @@
 """Runs of a page that send again what an earlier run sent, of any reader, while all that it read is the same.
 
 Most of what a rerun costs is Streamlit's work on each element: it makes the same messages again. So the messages of a
-run are recorded with its inputs: page and URL, theme and locale, data version, the session's state and widgets, and
-the rows of each fresh query. A run with equal inputs sends them and registers the same widgets.
+run are recorded with its inputs: page and URL, theme and locale, the session's state and widgets, and the rows of each
+query. A run with equal inputs sends them and registers the same widgets. Rows are compared when the data version is
+another one: a page that a refresh has not touched is not drawn again.
 
 Only what is known to follow from these inputs is recorded. A run that reads who is signed in, opens a transaction,
 starts a fragment, ends early or draws an element that is not listed here is run again each time. What a page says of
@@ -32,7 +33,7 @@ from streamlit.runtime.state.safe_session_state import SafeSessionState
 from core import shared_cache
 from core.auth.keyed_lock import KeyedLock
 from core.db.engine import watch_access
-from core.db.frames import FreshRead, are_unchanged, collect_fresh_reads, frame_bytes, version_of_run
+from core.db.frames import Reads, are_unchanged, collect_reads, frame_bytes, have_equal_rows, version_of_run
 from core.notebook import Question
 from core.shared_cache import ENTRY_BYTES, Key
 from pages.components import export, page_notebook
@@ -40,7 +41,7 @@ from pages.session import current
 
 log = structlog.get_logger()
 VALID_SECONDS = 60
-MESSAGE_BYTES, WIDGET_BYTES, ROW_BYTES, KEY_BYTES = 1_000, 2_000, 200, 100  # what one needs beside its content
+MESSAGE_BYTES, WIDGET_BYTES, READ_BYTES, ROW_BYTES, KEY_BYTES = 1_000, 2_000, 1_000, 200, 100  # what one needs beside its content
 # These follow from their arguments alone; others have a side effect, such as a file that a session holds.
 ELEMENTS = frozenset(
     (
@@ -75,6 +76,7 @@ class Write(NamedTuple):
 class Recording:
     """What a run read, sent and registered.
 
+    version    at which the rows were last found to be these
     steps      writes and widgets in their order
     state      what the session's state held before the run, by each key that the run used
     downloads  what a download button writes, by the button's key
@@ -84,7 +86,7 @@ class Recording:
 
     version: int
     expires_at: float
-    fresh: list[FreshRead] = field(default_factory=list)
+    reads: Reads = field(default_factory=Reads)
     state: dict[str, object] = field(default_factory=dict)
     steps: list[Write | tuple[WidgetMetadata[Any], str | None]] = field(default_factory=list)
     messages: list[ForwardMsg] = field(default_factory=list)
@@ -95,8 +97,15 @@ class Recording:
     notebook: page_notebook.Recording | None = None
     obstacle: str = ""
 
-    def is_current(self, version: int) -> bool:
-        return self.version == version and time.monotonic() < self.expires_at and are_unchanged(self.fresh)
+    def is_current(self, version: int, *, may_query: bool) -> bool:
+        """Return whether a run at *version* would read the same; False if queries had to tell and *may_query* is."""
+        if time.monotonic() >= self.expires_at or not (self.version == version or may_query):
+            return False
+        if self.version != version:
+            if not have_equal_rows(self.reads.versioned.values()):
+                return False
+            self.version = version
+        return are_unchanged(self.reads.fresh)
 
     def size(self) -> int:
         """Return the bytes that this needs."""
@@ -106,7 +115,8 @@ class Recording:
             sum(MESSAGE_BYTES + 2 * message.ByteSize() for message in self.messages)
             + WIDGET_BYTES * len(self.steps)
             + sum(map(frame_bytes, frames))
-            + sum(len(read.rows) * ROW_BYTES for read in self.fresh)
+            + sum(len(read.rows) * ROW_BYTES for read in self.reads.fresh)
+            + sum(READ_BYTES + len(read.sql) for read in self.reads.versioned.values())
         )
 
 
@@ -231,25 +241,26 @@ def show(page: Page, draw: Callable[[], None]) -> None:
     if shared_cache.shared_cache.find(key) is None:
         _draw_and_keep(ctx, key, draw)
         return
-    found = _find(ctx, key)
+    found = _find(ctx, key, may_query=False)
     if found is None:
         # With a new data version all open pages come at once, and one run is enough for those that are equal.
         with _drawing.hold(repr(key)):
-            found = _find(ctx, key)
+            found = _find(ctx, key, may_query=True)
             if found is None:
                 _draw_and_keep(ctx, key, draw)
                 return
     replay(ctx, page, found)
 
 
-def _find(ctx: ScriptRunContext, key: Key) -> Recording | None:
+def _find(ctx: ScriptRunContext, key: Key, *, may_query: bool) -> Recording | None:
     """Return the recording of a run with the same inputs."""
-    used, version = shared_cache.shared_cache.find(key), version_of_run()
-    if used is None or used.version != version:
+    used = shared_cache.shared_cache.find(key)
+    if used is None:
         return None
     own = _state_key(key, {name: held(ctx.session_state, name) for name in used.keys})
     found = shared_cache.shared_cache.find(own) if own else None
-    return found if isinstance(found, Recording) and found.is_current(version) else None
+    is_current = isinstance(found, Recording) and found.is_current(version_of_run(), may_query=may_query)
+    return found if is_current else None
 
 
 def _surroundings(ctx: ScriptRunContext) -> tuple[object, ...]:
@@ -320,12 +331,12 @@ def _recorded(ctx: ScriptRunContext, recording: Recording) -> Iterator[None]:
     ctx.session_state = ObservedState(state, recording)  # type: ignore[assignment]
     ctx.enqueue = record  # type: ignore[method-assign, assignment]
     try:
-        with watch_access(refuse), collect_fresh_reads() as fresh, export.collect_downloads(recording.downloads):
+        with watch_access(refuse), collect_reads() as reads, export.collect_downloads(recording.downloads):
             yield
     finally:
         ctx.session_state = state
         del ctx.enqueue
-    recording.fresh = fresh
+    recording.reads = reads
     first, second, third = (found.snapshot() - earlier for found, earlier in zip(sets, before, strict=True))
     recording.ids, recording.cursors = (first, second, third), _cursors(ctx)
     if ctx.has_dialog_opened or ctx.shared.new_fragment_ids.snapshot() != fragments:

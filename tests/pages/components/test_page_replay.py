@@ -98,9 +98,34 @@ def test_another_choice_another_time_and_another_version_are_drawn(open_page, re
     del page.query_params["as_of"]
     page.run()
     replayed.clear()
+    database.execute(text("UPDATE repository_summary SET stars_30d = stars_30d + 1"))
     publish_data_version(database)
-    page.run()
+    assert drawn(page.run()) != now
     assert not replayed
+
+
+def test_a_data_version_draws_only_pages_whose_rows_it_changed(open_page, replayed, database):
+    """A refresh of another account leaves an account's page as it is; one of its own does not, nor one mid-history."""
+    changed = """
+        UPDATE repository_summary SET stars = stars + 1
+         WHERE account_id = (SELECT id FROM account WHERE login = :login)"""
+    page = open_page("account", login=ACCOUNT_LOGINS[0]).run().run()
+    before = drawn(page)
+    replayed.clear()
+    database.execute(text(changed), {"login": ACCOUNT_LOGINS[1]})
+    publish_data_version(database)
+    assert drawn(page.run()) == before
+    assert drawn(page.run()) == before
+    assert taken(replayed) == ["account", "account"]
+    database.execute(text(changed), {"login": ACCOUNT_LOGINS[0]})
+    assert drawn(page.run()) == before  # not published yet
+    assert taken(replayed) == ["account"]
+    publish_data_version(database)
+    after = drawn(page.run())
+    assert after != before
+    assert not replayed
+    page_replay.disable()
+    assert drawn(page.run()) == after
 
 
 def test_what_is_no_part_of_a_data_version_is_fresh(open_page, replayed, database):
