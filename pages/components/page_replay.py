@@ -41,7 +41,13 @@ from pages.session import current
 
 log = structlog.get_logger()
 VALID_SECONDS = 60
-MESSAGE_BYTES, WIDGET_BYTES, READ_BYTES, ROW_BYTES, KEY_BYTES = 1_000, 2_000, 1_000, 200, 100  # what one needs beside its content
+MESSAGE_BYTES, WIDGET_BYTES, READ_BYTES, ROW_BYTES, KEY_BYTES = (
+    1_000,
+    2_000,
+    1_000,
+    200,
+    100,
+)  # what one needs beside its content
 # These follow from their arguments alone; others have a side effect, such as a file that a session holds.
 ELEMENTS = frozenset(
     (

@@ -157,17 +157,24 @@ def fill(url: str, scale: float, end: datetime) -> None:
         _copy_history(connection, world)
         _copy_changes(connection, world)
         _copy_rollups(connection, world)
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE")
+    _vacuum(url)
+    jobs = ScheduledJobs(engine, clock=lambda: end)
+    if hasattr(jobs, "close_history"):  # an older version has none
+        jobs.close_history()
+    _import_and_maintain(url, world, jobs)
+    engine.dispose()
+
+
+def _import_and_maintain(url: str, world: World, jobs: ScheduledJobs) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weekly.parquet"
         _write_imported_history(world, file)
-        import_history(file, "elsewhere", engine=engine)
-    jobs = ScheduledJobs(engine, clock=lambda: end)
+        import_history(file, "elsewhere", engine=jobs.engine)
     jobs.run_daily_maintenance()
-    if hasattr(jobs, "close_history"):  # an older version has none
-        jobs.close_history()
-    engine.dispose()
+    _vacuum(url)
+
+
+def _vacuum(url: str) -> None:
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 
