@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from redis import Redis
 
+CREDENTIALS_KEY_SUFFIX = ":credentials"
 CREDENTIALS_TTL_SECONDS = 7200
 LEASE_SECONDS = 90
 """A process that died leaves its requests in flight for this long; no request takes longer."""
@@ -124,12 +125,26 @@ class ConfiguredCredentials:
 def publish_credentials(redis: Redis, api_url: str, owners: Iterable[str], fingerprints: Iterable[str]) -> None:
     """Publish which tokens are configured, for two hours. Raises RedisError."""
     text = json.dumps({"owners": sorted(owners), "fingerprints": sorted(fingerprints)})
-    redis.set(f"{key_prefix(api_url)}:credentials", text, ex=CREDENTIALS_TTL_SECONDS)
+    redis.set(key_prefix(api_url) + CREDENTIALS_KEY_SUFFIX, text, ex=CREDENTIALS_TTL_SECONDS)
+
+
+def publish_owner(redis: Redis, key: str, fingerprint: str, owner: str) -> None:
+    """Replace a published token's fingerprint among the owners by the login that GitHub reported. Raises RedisError."""
+    stored: Any = redis.get(key)
+    published = _read_credentials(stored)
+    if published is not None and fingerprint in published.owners:
+        owners = published.owners - {fingerprint} | {owner}
+        text = json.dumps({"owners": sorted(owners), "fingerprints": sorted(published.fingerprints)})
+        redis.set(key, text, keepttl=True)
 
 
 def load_credentials(redis: Redis, api_url: str) -> ConfiguredCredentials | None:
     """Read which tokens are configured; None where no scheduler published them lately. Raises RedisError."""
-    published: Any = redis.get(f"{key_prefix(api_url)}:credentials")
+    published: Any = redis.get(key_prefix(api_url) + CREDENTIALS_KEY_SUFFIX)
+    return _read_credentials(published)
+
+
+def _read_credentials(published: Any) -> ConfiguredCredentials | None:
     try:
         body = json.loads(published) if published else None
         return body and ConfiguredCredentials(frozenset(body["owners"]), frozenset(body["fingerprints"]))

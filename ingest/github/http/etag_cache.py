@@ -14,7 +14,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from core.budget import token_expiry
+from core.budget import rate_limits, token_expiry
 from core.budget.refused_tokens import KEY_SUFFIX, RefusedToken
 from core.budget.token_expiry import TTL_SECONDS, TokenExpiry
 from core.circuit_breaker import CircuitBreaker
@@ -69,6 +69,7 @@ class ResponseCache:
         self._refused_tokens_key = prefix + KEY_SUFFIX
         self._token_expiries_key = prefix + token_expiry.KEY_SUFFIX
         self._published_expiries: dict[str, tuple[datetime, float]] = {}
+        self._credentials_key = prefix + rate_limits.CREDENTIALS_KEY_SUFFIX
         self._versioned_prefix = f"{prefix}:{FORMAT_VERSION}"
         self._clock = clock
         self._memory = MemoryCache(MAX_MEMORY_BYTES)
@@ -127,6 +128,8 @@ class ResponseCache:
         return name.decode() if name else None
 
     def learn_owner(self, fingerprint: str, owner: str) -> None:
+        """Store the login of a token's owner, and publish it in place of the fingerprint."""
+        self._call_redis(lambda redis: rate_limits.publish_owner(redis, self._credentials_key, fingerprint, owner))
         self._set(self._key("owner", fingerprint, ""), owner.encode(), RESPONSE_TTL_SECONDS)
 
     def publish_refused_token(self, fingerprint: str, name: str, reason: str, at: datetime | None) -> None:

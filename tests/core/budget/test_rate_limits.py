@@ -56,6 +56,17 @@ def test_an_owner_whose_login_github_reported_is_known_by_it(redis):
     assert [one.owner for one in rate_limits.load_rate_budget(redis, API, NOW).buckets] == ["octo"]
 
 
+def test_the_first_response_of_a_token_counts_before_the_next_plan_publishes_its_owner(redis):
+    """The plan before it published the fingerprint, as nobody knew the login yet."""
+    pool = CredentialPool.from_secrets(["token", "unused"])
+    RateBudget(pool, redis, API).publish_credentials()
+    with GitHub(api_url=API, pool=pool, redis=redis) as github:
+        ResponseCache(redis, rate_limits.key_prefix(API)).learn_owner(pool.credentials[0].fingerprint, "octo")
+        report(github, "octo", 100)
+    assert [one.owner for one in rate_limits.load_rate_budget(redis, API, NOW).buckets] == ["octo"]
+    assert rate_limits.load_credentials(redis, API).owners == {"octo", pool.credentials[1].fingerprint}
+
+
 def test_a_pause_shows_until_it_has_ended():
     state = StoredRateBudget(paused_until=NOW.timestamp() + 30)
     assert state.summary(NOW).paused_until == NOW + timedelta(seconds=30)
