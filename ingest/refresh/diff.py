@@ -63,6 +63,8 @@ class StoredRepository:
     extras: RepositoryExtras
     captured_at: datetime | None = None
     gone_at: datetime | None = None
+    owner_checked_at: datetime | None = None
+    """Last refresh of the account that it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,14 @@ def capture_timestamp(stored: StoredAccount, captured_at: datetime) -> datetime 
     stored_at = [*(one.captured_at for one in stored.repositories.values()), stored.checked_at]
     same_second = [at for at in stored_at if at and at.replace(microsecond=0) == captured_at]
     return max(same_second) + timedelta(microseconds=1) if same_second else captured_at
+
+
+def belongs_to_another(stored: StoredAccount, github_id: int, captured_at: datetime) -> bool:
+    """Return whether a newer response than one of *captured_at* listed the repository under another account."""
+    found = stored.repositories.get(github_id)
+    if found is None or found.account_id == stored.id or found.gone_at or found.owner_checked_at is None:
+        return False
+    return found.owner_checked_at.replace(microsecond=0) > captured_at
 
 
 def _account_entries(stored: StoredAccount, account: Account) -> list[ChangeEntry]:

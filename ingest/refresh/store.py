@@ -41,17 +41,23 @@ def store_account(
     language_states  by which it was decided whose languages to fetch, by GitHub's ids
     """
     account = snapshot.account
-    repositories = (*snapshot.repositories, *missing.still_owned)
+    listed = (*snapshot.repositories, *missing.still_owned)
     account_id = stored_state.lock_or_create_account(connection, account, login)
-    stored = stored_state.load_account(connection, account_id, _github_ids(repositories))
+    stored = stored_state.load_account(connection, account_id, _github_ids(listed))
+    moved_on = {id_ for id_ in _github_ids(listed) if diff.belongs_to_another(stored, id_, snapshot.captured_at)}
+    repositories = [one for one in listed if one.github_id not in moved_on]
     at = diff.capture_timestamp(stored, snapshot.captured_at)
     if at is None:
         log.info("older response ignored", login=account.login)
         return _noting_missing_extras(IngestItem(login, "unchanged", account_id, len(repositories)), snapshot)
     tracked = stored_state.load_tracked_repositories(connection, account_id)
     kept = [one for one in repositories if is_kept(one, stored, tracked)]
-    listed = tuple(one for one in snapshot.repositories if is_kept(one, stored, tracked))
-    snapshot = replace(snapshot, captured_at=at, repositories=listed)
+    kept_ids = {one.github_id for one in kept}
+    snapshot = replace(
+        snapshot,
+        captured_at=at,
+        repositories=tuple(one for one in snapshot.repositories if one.github_id in kept_ids),
+    )
     is_news = announces_new(stored, tracked)
     changes = diff.diff_account(stored, account, kept, listed=repositories, announces_new=is_news)
     ids = _write_changes(connection, run_id, stored, changes, snapshot, missing)
@@ -68,7 +74,7 @@ def store_account(
     item = IngestItem(login, state, account_id, len(repositories), rows)
     if stored.checked_at is None and login.lower() != account.login.lower():
         item = replace(item, error=f"{login} is now called {account.login}")
-    is_complete = snapshot.is_complete or len(repositories) >= (account.public_repositories or 0)
+    is_complete = snapshot.is_complete or len(listed) >= (account.public_repositories or 0)
     return _noting_missing_extras(item if is_complete else _incomplete_item(item, account), snapshot)
 
 

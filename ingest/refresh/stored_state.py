@@ -122,8 +122,10 @@ def _load_repositories(
     rows = connection.execute(
         text("""
             SELECT repository.*, stars, forks, size_kb, watchers, open_issues, open_change_requests,
-                   open_issues_and_change_requests, captured_at
-              FROM repository LEFT JOIN repository_current ON repository_id = repository.id
+                   open_issues_and_change_requests, captured_at, owner.checked_at AS owner_checked_at
+              FROM repository
+              JOIN account AS owner ON owner.id = repository.account_id
+              LEFT JOIN repository_current ON repository_id = repository.id
              WHERE repository.id IN (SELECT id FROM repository WHERE account_id = :account AND github_id IS NOT NULL
                                      UNION SELECT id FROM repository WHERE id = ANY(:github_ids))
         """),
@@ -144,6 +146,7 @@ def _stored_repository(row: Row[Any]) -> StoredRepository:
         extras=RepositoryExtras(*(getattr(row, part.name) for part in fields(RepositoryExtras))),
         captured_at=row.captured_at,
         gone_at=row.gone_at,
+        owner_checked_at=row.owner_checked_at,
     )
 
 

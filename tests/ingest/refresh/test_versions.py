@@ -183,3 +183,22 @@ def check_repositories(database: Connection, reported: Reported, moment: datetim
         shown_ids |= {state["full_name"] for state in shown.values()}
     listed = records(repository_list.matching_repositories(repository_list.Filters(as_of=moment)))
     assert shown_ids <= {row["full_name"] for row in listed}
+
+
+def test_an_older_response_of_the_former_owner_does_not_take_a_repository_back(database: Connection) -> None:
+    """The former owner's response is of 12:00:01, the new owner's of 12:00:05; the former's is stored last."""
+    world, reported = World(random.Random(1)), Reported()
+    world.profiles = {1: {**world.profiles[1], "login": "a"}, 2: {**world.profiles[2], "login": "b"}}
+    world.repositories = {10: {**world.repositories[10], "owner": 1, "name": "x"}}
+    refresh(database, world, reported, 1, START)
+    world.repositories[10]["owner"] = 2
+    refresh(database, world, reported, 2, START + timedelta(seconds=5))
+    world.repositories[10]["owner"] = 1
+    refresh(database, world, reported, 1, START + timedelta(seconds=1))
+    owner = "SELECT login, full_name FROM repository JOIN account ON account.id = account_id"
+    assert database.execute(text(owner)).all() == [("b", "b/x")]
+    transfers = "SELECT before, after FROM change WHERE kind = 'transferred'"
+    assert database.execute(text(transfers)).all() == [("a/x", "b/x")]
+    # What GitHub says next counts again.
+    refresh(database, world, reported, 1, START + timedelta(seconds=9))
+    assert database.execute(text(owner)).all() == [("a", "a/x")]
