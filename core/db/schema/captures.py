@@ -24,6 +24,7 @@ from core.db.schema.columns import (
     id_column,
     metadata,
     repository_id_column,
+    run_index,
     source_id_column,
     timestamp_column,
 )
@@ -69,6 +70,7 @@ capture = Table(
         unique=True,
         postgresql_where=text("repository_id IS NOT NULL"),
     ),
+    run_index("capture"),
     comment="One successful refresh of an account (or of a repository, if imported), whether or not anything changed."
     " Coverage, freshness and gaps are computed from this table only",
 )
@@ -119,6 +121,7 @@ change = Table(
         "detected_at",
         postgresql_where=text("kind IN ('gone', 'back', 'transferred')"),
     ),
+    run_index("change"),
     comment="One change of an account or repository: renamed, transferred, relicensed, archived, restored, gone, back,"
     " new, primary_language, default_branch",
 )

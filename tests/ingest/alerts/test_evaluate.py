@@ -10,9 +10,11 @@ from sqlalchemy import text
 from core.alerts import rules
 from core.budget.token_expiry import TokenExpiry
 from core.errors import BadInput
+from core.queries.captures import BEFORE_GITHUB
 from core.queue import jobs
 from ingest.alerts import evaluate
 from ingest.alerts.evaluate import RemainingBudget
+from tests.seed_data import add_account
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 INTERVAL = timedelta(hours=6)
@@ -144,6 +146,28 @@ def test_thresholds_of_gains_and_losses_are_those_of_a_slow_obvious_version(inge
     ingestor.refresh(login)
     assert {row[0] for row in ingestor.rows("SELECT rule_id FROM alert")} == expected
     assert 0 < len(expected) < len(settings) / 2
+
+
+@pytest.mark.parametrize("name", ["SELECT_CHANGE_EVENTS", "SELECT_STAR_JUMPS", "SELECT_STAR_DROPS"])
+def test_what_a_run_found_is_read_without_the_rows_of_all_other_runs(database, name):
+    """Among the captures and changes of many runs, those of one are found by their place."""
+    account = add_account(database, "octo")
+    for table, at, more, value in (
+        ("capture", "captured_at", "source_id", "1"),
+        ("change", "detected_at", "kind", "'new'"),
+    ):
+        database.execute(
+            text(f"INSERT INTO {table} (account_id, {at}, {more}, run_id)"
+                 f" SELECT :account, now() - make_interval(mins => n), {value}, n / 10"
+                 "   FROM generate_series(1, 50000) AS n"),
+            {"account": account},
+        )  # fmt: skip
+        database.execute(text(f"SELECT brin_summarize_new_values('{table}_run_id_idx')"))
+        database.execute(text(f"ANALYZE {table}"))
+    values = {"run_id": 7, "kind": "star_jump", "now": datetime(2026, 3, 1, tzinfo=UTC), "began": BEFORE_GITHUB}
+    plan = database.scalars(text(f"EXPLAIN {getattr(evaluate, name)}"), values).all()
+    table = "change" if name == "SELECT_CHANGE_EVENTS" else "capture"
+    assert any(f"{table}_run_id_idx" in line for line in plan)
 
 
 def test_webhooks_subscribed_to_a_kind_get_a_delivery_and_a_job(ingestor, seen):
