@@ -370,7 +370,7 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
     sql = f"""
         WITH captures AS (
             SELECT source_id, captured_at, {OWN_MAX_GAP} AS own_max_gap FROM capture
-             WHERE account_id = :account_id AND captured_at <= :until
+             WHERE account_id = :account_id AND source_id = 1 AND captured_at <= :until
              UNION
             SELECT source_id, captured_at, NULL FROM capture
              WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND captured_at <= :until
@@ -402,7 +402,8 @@ def latest_capture(account_id: int, as_of: datetime | None) -> LatestCapture | N
     sql = """
         WITH captures AS (
             (SELECT captured_at, source_id, run_id FROM capture
-              WHERE account_id = :account_id AND captured_at <= :until ORDER BY captured_at DESC LIMIT 1)
+              WHERE account_id = :account_id AND source_id = 1 AND captured_at <= :until
+              ORDER BY captured_at DESC LIMIT 1)
              UNION ALL
             (SELECT captured_at, source_id, run_id FROM capture
               WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND captured_at <= :until

@@ -60,7 +60,8 @@ def members(collection_id: int) -> DataFrame:
                coalesce(member.account_id, member.repository_id) AS subject_id, coalesce(full_name, login) AS name,
                EXISTS (SELECT FROM tracked_account
                         WHERE account_id = coalesce(member.account_id, repository.account_id)) AS is_tracked,
-               (SELECT min(captured_at) FROM capture WHERE account_id = member.account_id) AS first_capture_at
+               (SELECT min(captured_at) FROM capture WHERE account_id = member.account_id AND source_id = 1)
+                   AS first_capture_at
           FROM collection_member AS member
           LEFT JOIN account ON account.id = member.account_id
           LEFT JOIN repository ON repository.id = member.repository_id

@@ -81,7 +81,7 @@ def stored_repositories(account_id: int | None, as_of: datetime | None) -> Store
         SELECT count(*) > 0 OR EXISTS (
                    SELECT 1 FROM account
                     CROSS JOIN LATERAL (
-                          SELECT captured_at FROM capture WHERE capture.account_id = account.id
+                          SELECT captured_at FROM capture WHERE capture.account_id = account.id AND source_id = 1
                            ORDER BY captured_at LIMIT 1) AS first
                     WHERE first.captured_at <= :until
                       AND (CAST(:account_id AS bigint) IS NULL OR account.id = :account_id)) AS is_captured,

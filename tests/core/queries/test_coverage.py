@@ -11,7 +11,7 @@ from core.as_of import end_of_day
 from core.db import schema
 from core.db.frames import frame_cache
 from core.queries import coverage
-from tests.seed_data import add_account, add_repository, add_source, utc
+from tests.seed_data import add_account, add_imported_repository, add_repository
 
 TODAY = date(2026, 3, 31)
 UNTIL = end_of_day(TODAY)
@@ -64,9 +64,8 @@ def test_paused_and_untracked_accounts_do_not_count(database):
 
 
 def test_several_refreshes_on_a_day_count_once_and_imported_captures_do_not(database):
-    octo = add_tracked_account(database, "octo", *days_ago(1), *days_ago(1.25))
-    elsewhere = add_source(database, "elsewhere")
-    database.execute(insert(schema.capture).values(account_id=octo, captured_at=utc("2026-03-31"), source_id=elsewhere))
+    add_tracked_account(database, "octo", *days_ago(1), *days_ago(1.25))
+    add_imported_repository(database, "octo/cat", {"2026-03-31": 5})
     assert installation_coverage() == 1 / 2
 
 

@@ -20,11 +20,12 @@ CREATE TABLE capture (
     repository_id BIGINT,
     captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
     source_id SMALLINT DEFAULT 1 NOT NULL,
-    run_id BIGINT,
+    run_id INTEGER,
     cadence INTERVAL,
-    CONSTRAINT capture_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1)
+    CONSTRAINT capture_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
+    CONSTRAINT capture_own_account_check CHECK (account_id IS NULL OR source_id = 1)
 );
-CREATE UNIQUE INDEX capture_account_key ON capture (account_id, captured_at, source_id) WHERE account_id IS NOT NULL;
+CREATE UNIQUE INDEX capture_account_key ON capture (account_id, captured_at) WHERE source_id = 1;
 CREATE UNIQUE INDEX capture_repository_key ON capture (repository_id, captured_at, source_id) WHERE repository_id IS NOT NULL;
 CREATE INDEX capture_run_id_idx ON capture USING brin (run_id) WITH (pages_per_range = 32, autosummarize = on);
 COMMENT ON TABLE capture IS 'One successful refresh of an account (or of a repository, if imported), whether or not anything changed. Coverage, freshness and gaps are computed from this table only';
