@@ -14,6 +14,7 @@ MAX_LABELS = 6
 # One for each of the most frequent languages; the others share one.
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 OTHER_SYMBOL = "circle-open"
+BAR_WIDTH, MARGIN = 0.3, 0.05  # in powers of ten
 LABEL_HEIGHT_SHARE = 0.07  # of the plot's height
 
 
@@ -21,10 +22,11 @@ def stars_histogram(frame: DataFrame, theme: Theme) -> go.Figure:
     """Draw one bar per bin of *frame* (at_least, below, repositories); bins are equally wide in powers of ten."""
     chart = figure(theme, height=300, hovermode="closest", bargap=0)
     starts, ends = frame["at_least"].astype(int).tolist(), frame["below"].astype(int).tolist()
+    # Zero has no logarithm: its bin is drawn one bin's width before the first.
+    middles = [(floor(log10(start) * 3 + 0.01) + 0.5) / 3 if start else -0.5 / 3 for start in starts]
     chart.add_bar(
-        # Zero has no logarithm: its bin is drawn one bin's width before the first.
-        x=[(floor(log10(start) * 3 + 0.01) + 0.5) / 3 if start else -0.5 / 3 for start in starts],
-        width=0.3,
+        x=middles,
+        width=BAR_WIDTH,
         y=frame["repositories"].astype(int),
         customdata=[
             f"{axes.count_with_unit(repositories, 'repositories')} with {bin_label(start, end)}"
@@ -33,8 +35,12 @@ def stars_histogram(frame: DataFrame, theme: Theme) -> go.Figure:
         marker={"color": theme.accent, "line": {"width": 0}, "cornerradius": 3},
         hovertemplate="%{customdata}<extra></extra>",
     )
-    powers = range(len(str(max(ends, default=1))))
+    # Two ticks at least: Plotly places the title below the labels in sight, and without any nowhere.
+    left, right = min(middles, default=0) - BAR_WIDTH / 2, max(middles, default=1) + BAR_WIDTH / 2
+    first = max(0, floor(left))
+    powers = range(first, max(first + 1, floor(right)) + 1)
     chart.update_xaxes(
+        range=[min(left, powers[0]) - MARGIN, max(right, powers[-1]) + MARGIN],
         tickvals=list(powers),
         ticktext=axes.log_labels([10**power for power in powers]),
         **_axis_title("stars", theme),

@@ -115,6 +115,19 @@ def test_a_histogram_names_powers_of_ten():
     ]
 
 
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=4, unique=True))
+def test_a_histogram_of_few_bins_has_two_ticks_in_sight(bins):
+    """Plotly places the axis title below the labels in sight: without any it writes an error and no title."""
+    edges = [round(10 ** (number / 3)) for number in range(22)]
+    starts, ends = [0, *edges][:21], [1, *edges[1:]][:21]
+    frame = DataFrame({"at_least": starts, "below": ends, "repositories": 1}).iloc[sorted(bins)]
+    axis = layout_of(figure := stars_histogram(frame, LIGHT))["xaxis"]
+    low, high = axis["range"]
+    assert len([tick for tick in axis["tickvals"] if low < tick < high]) >= 2
+    bar = figure.data[0]
+    assert all(low < middle - bar.width / 2 and middle + bar.width / 2 < high for middle in bar.x)
+
+
 def test_a_scatter_of_similar_repositories_has_ticks_on_both_axes():
     frame = DataFrame({"full_name": ["a/b", "a/c"], "language": None, "stars": [20, 80], "stars_30d": [1, 2]})
     layout = layout_of(growth_scatter(frame, LIGHT))
