@@ -64,11 +64,13 @@ gained = f"since {as_of.moment(filters.vs)}" if filters.vs else "in 30 days"
 left_out = scene_view.left_out_sentence(layout, matching_repositories, matching_owners)
 cell(
     "Who has the most starred repositories, and in which languages?",
-    "Base area and height grow with the square root of stars, so volume shows stars. Colour: primary "
-    "language; some share one."
-    if height == "stars"
-    else f"Height follows the square root of the stars gained {gained}, base that of all stars. Flat: none gained, or "
-    "unknown.",
+    (
+        "Base area and height grow with the square root of stars, so volume shows stars."
+        if height == "stars"
+        else f"Height follows the square root of the stars gained {gained}, base that of all stars. Flat: none gained, "
+        "or unknown."
+    )
+    + " Colour, and the name on larger roofs: primary language.",
     repositories,
     name="city",
     chart=lambda: scene_view.show_city(layout, data_urls, left_out),

@@ -6,6 +6,7 @@ from core.charts.scene import deck
 from core.charts.scene.camera import Canvas
 from core.charts.scene.city import City
 from core.charts.scene.legend import legend_html
+from core.charts.scene.roof_names import roof_names
 from core.shared_cache import kept
 from core.wording import quantity
 from pages.components import page_width, query_params
@@ -40,7 +41,15 @@ def show_city(layout: City, data_urls: dict[str, str], left_out: str) -> None:
     show_selected_tower(layout, selected, left_out)
     camera = deck.camera_for(layout, canvas)
     st.pydeck_chart(
-        deck.deck(layout, theme(), camera, deck.labels(layout, camera, canvas, selected), data_urls, selected),
+        deck.deck(
+            layout,
+            theme(),
+            camera,
+            deck.labels(layout, camera, canvas, selected),
+            roof_names(layout, camera, canvas),
+            data_urls,
+            selected,
+        ),
         height=int(canvas.height),
         on_select=store_selection_in_url,
         key="city",

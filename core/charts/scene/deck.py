@@ -194,13 +194,18 @@ def deck(
     theme: Theme,
     camera: Camera,
     labels: DataFrame,
+    roofs: DataFrame,
     row_urls: Mapping[str, str],
     selected: str | None = None,
 ) -> pydeck.Deck:
-    """Draw *city*; *row_urls* has the URLs of the rows of `towers` and `districts`, *selected* is the tower to mark."""
+    """Draw *city*; *row_urls* has the URLs of the rows of `towers` and `districts`, *selected* is the tower to mark.
+
+    labels, roofs  what `labels` and `roof_names` return
+    """
     # The loader raises where a file has no rows.
     rows: Mapping[str, object] = row_urls if len(city.towers) else {"districts": [], "towers": []}
     layers = [_floor_layer(rows["districts"], theme), _tower_layer(rows["towers"], theme)]
+    layers.append(_roof_layer(roofs))
     marked = city.towers[city.towers["full_name"] == selected]
     if len(marked):
         layers.append(_selection_layer(marked, theme))
@@ -319,6 +324,28 @@ def _label_layer(labels: DataFrame, theme: Theme) -> pydeck.Layer:
         background_border_radius=4,
         # Drawn over everything, also over nearer towers.
         parameters={"depthCompare": "always"},
+        character_set="'auto'",
+        pickable=False,
+        _subLayerProps={"characters": {"getColor": "@@=color"}},
+    )
+
+
+def _roof_layer(roofs: DataFrame) -> pydeck.Layer:
+    """Draw names that lie on the roofs, and are hidden where a nearer tower hides the roof."""
+    return pydeck.Layer(
+        "TextLayer",
+        plain_records(roofs.round(2)),
+        id="roofs",
+        get_text="text",
+        get_position="[x, y, z]",
+        get_size="size",
+        size_units="'common'",
+        billboard=False,
+        font_family="'Inter, sans-serif'",
+        font_weight=600,
+        font_settings={"sdf": False, "fontSize": 64},
+        get_text_anchor="'middle'",
+        get_alignment_baseline="'center'",
         character_set="'auto'",
         pickable=False,
         _subLayerProps={"characters": {"getColor": "@@=color"}},

@@ -31,6 +31,7 @@ from core.charts import (
 )
 from core.charts.scene import city, deck, legend
 from core.charts.scene.camera import Canvas
+from core.charts.scene.roof_names import roof_names
 from core.charts.theme import DARK, LIGHT
 
 NOW = datetime(2026, 1, 8, tzinfo=UTC)
@@ -113,7 +114,8 @@ def scene(frame: DataFrame) -> pydeck.Deck:
         assert not MISSING.search(table.to_csv(index=False))
     said = deck.alt_text(plan) + legend.legend_html(deck.language_legend(plan, 3), DARK, label="Languages")
     assert not MISSING.search(said)
-    return deck.deck(plan, DARK, camera, names, {"towers": "/t", "districts": "/d"}, selected)
+    roofs = roof_names(plan, camera, CANVAS)
+    return deck.deck(plan, DARK, camera, names, roofs, {"towers": "/t", "districts": "/d"}, selected)
 
 
 def tracks(frame: DataFrame) -> list[comparison.Track]:

@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from core.charts.scene import city, deck
 from core.charts.scene.camera import Canvas
+from core.charts.scene.roof_names import roof_names
 from core.charts.theme import DARK, LIGHT
 
 DATA_URLS = {"towers": "/api/v1/scene/city.csv?v=1", "districts": "/api/v1/scene/city.csv?part=districts&v=1"}
@@ -36,7 +37,8 @@ def plan() -> city.City:
 def deck_json(plan: city.City, theme=LIGHT, chosen: str | None = None) -> dict:
     camera = deck.camera_for(plan, WIDE)
     names = deck.labels(plan, camera, WIDE, chosen)
-    return json.loads(deck.deck(plan, theme, camera, names, DATA_URLS, chosen).to_json())
+    roofs = roof_names(plan, camera, WIDE)
+    return json.loads(deck.deck(plan, theme, camera, names, roofs, DATA_URLS, chosen).to_json())
 
 
 def test_rows_are_never_inline_and_nothing_points_outside(plan):
@@ -87,7 +89,7 @@ def test_a_narrow_page_labels_fewer_districts(plan):
 
 def test_the_selected_tower_is_marked_and_labelled_first(plan):
     picture = deck_json(plan, chosen="owner-3/r6")
-    assert [layer["id"] for layer in picture["layers"]] == ["districts", "towers", "chosen", "stems", "names"]
+    assert [layer["id"] for layer in picture["layers"]] == ["districts", "towers", "roofs", "chosen", "stems", "names"]
     names = next(layer for layer in picture["layers"] if layer["id"] == "names")["data"]
     assert names[0]["text"] == "owner-3/r6"
     assert names[0]["ground"] != names[1]["ground"]
@@ -154,7 +156,7 @@ def test_light_and_dark_differ_in_floor_and_labels_but_not_in_language_colours(p
 def test_an_empty_city_is_drawn_without_asking_for_rows(plan):
     empty = city.City(plan.towers.head(0), plan.districts.head(0))
     picture = deck_json(empty)
-    assert [layer["data"] for layer in picture["layers"]] == [[], [], [], []]
+    assert [layer["data"] for layer in picture["layers"]] == [[], [], [], [], []]
     assert deck.alt_text(empty) == "A city without repositories."
 
 
