@@ -5,7 +5,7 @@ How do up to ten accounts or repositories differ, now and over time?
 
 import streamlit as st
 
-from core import comparison
+from core.analysis import comparison
 from core.charts import comparison as charts
 from core.charts import marks
 from core.queries import compare, growth, peers

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from core.analysis.difference import most_changed_first, with_differences
 from core.charts import bars
 from core.db.frames import derived
-from core.difference import most_changed_first, with_differences
 from core.emoji import render_shortcodes
 from core.queries import collections, growth, repository_list
 from core.queries import movers as queries

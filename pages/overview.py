@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from core.analysis.milestones import DEFINITION as MILESTONE_DEFINITION
 from core.as_of import just_after
 from core.charts import bars
 from core.emoji import render_shortcodes
-from core.milestones import DEFINITION as MILESTONE_DEFINITION
 from core.queries import changes as changes_queries
 from core.queries import coverage, freshness, growth, overview
 from core.queries import milestones as milestone_queries

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from core import bursts, contributor_activity
+from core.analysis import bursts, contributor_activity
 from core.charts import day_bars, ledger, marks
 from core.queries import changes as changes_queries
 from core.queries import repository_facts, star_history, star_ledger

@@ -7,7 +7,7 @@ from typing import Literal
 import pandas as pd
 from pandas import DataFrame
 
-from core import portfolio as shape
+from core.analysis import portfolio as shape
 from core.db.frames import derived, read_frame
 from core.queries import account_repositories, languages
 from core.queries.as_of import as_of_or_end_of_today

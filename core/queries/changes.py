@@ -6,10 +6,10 @@ from typing import Any
 
 from pandas import DataFrame
 
+from core.analysis.difference import with_differences
 from core.as_of import EARLIEST
 from core.db.arrow import read_arrow
 from core.db.frames import derived, read_frame
-from core.difference import with_differences
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes, as_of_values, repository_attributes
 
@@ -103,7 +103,7 @@ def counts_by_kind(
 
     kind                                               a key of LABELS
     changes                                            int, detected after *vs*
-    changes_vs, changes_difference, changes_percent    those before it, see `core.difference`
+    changes_vs, changes_difference, changes_percent    those before it, see `core.analysis.difference`
     """
     sql = f"""
         WITH {SHOWN_CHANGES}

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import pandas as pd
 from pandas import DataFrame, Series
 
-from core import comparison
+from core.analysis import comparison
+from core.analysis.difference import with_differences
 from core.db.frames import derived
-from core.difference import with_differences
 from core.queries import accounts, changes, peers, repository_detail, repository_facts, sql_display, star_history
 from core.queries.attributes import owned_repository_ids
 from core.wording import DAYS_PER_YEAR, SECONDS_PER_DAY

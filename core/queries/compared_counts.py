@@ -5,8 +5,8 @@ from datetime import datetime
 
 from pandas import DataFrame
 
+from core.analysis.difference import with_differences
 from core.db.frames import derived, read_frame
-from core.difference import with_differences
 from core.queries.repository_base import SELECTED_AS_OF_CTES, selected_as_of_values
 
 COLUMNS = ("stars", "forks")

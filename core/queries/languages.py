@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 from pandas import DataFrame, Series
 
+from core.analysis.difference import with_differences
 from core.db.frames import derived, read_frame
-from core.difference import with_differences
 from core.linguist import UnknownLanguage, find_language
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import EVER_OWNED, as_of_values, owned_repository_ids, repository_attributes

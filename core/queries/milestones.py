@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from pandas import DataFrame
 
-from core import milestones
+from core.analysis import milestones
 from core.db.frames import derived, read_frame
 from core.queries.compared_counts import beside_counts_at
 from core.queries.past_counts import month_of
@@ -22,7 +22,7 @@ def ahead(as_of: datetime | None, limit: int = 15, *, vs: datetime | None = None
     """List repositories that may reach their next milestone within 90 days, the nearest first.
 
     full_name, stars   as of checked_at, the last refresh
-    milestone          the next round number, see `core.milestones`
+    milestone          the next round number, see `core.analysis.milestones`
     stars_30d          growth; at this rate it would be reached within 90 days
     earliest, latest   timestamps between which it may be reached; null where no line fits
     reason             why there is no range; empty where there is one

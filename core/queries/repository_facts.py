@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from pandas import DataFrame
 
-from core import bursts
-from core.contributor_activity import QUIET
+from core.analysis import bursts
+from core.analysis.contributor_activity import QUIET
 from core.db.frames import derived, first_record, first_value, read_frame
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import as_of_values, repository_attributes
@@ -80,7 +80,7 @@ def running_total(days: DataFrame) -> DataFrame:
 
 
 def star_bursts(days: DataFrame, releases: DataFrame, changes: DataFrame) -> DataFrame:
-    """Find the bursts in *days*, a frame of `stars_given`, newest first; see `core.bursts.DEFINITION`.
+    """Find the bursts in *days*, a frame of `stars_given`, newest first; see `core.analysis.bursts.DEFINITION`.
 
     releases, changes   frames of `releases` and of `core.queries.changes.ledger`
     first_day, last_day timestamps as in `stars_given`
@@ -194,7 +194,7 @@ def contributors(repository_id: int, as_of: datetime | None) -> DataFrame:
     is_bot   boolean
     commits  int
     share    float from 0 to 1, of the commits by people; null for bots
-    activity new, returning, active or inactive, see `core.contributor_activity`; null where that is not known yet
+    activity new, returning, active or inactive, see `core.analysis.contributor_activity`; null where not known yet
     """
     sql = """
         SELECT login, is_bot, contributor.commits,

@@ -7,9 +7,9 @@ from typing import Any
 
 from pandas import DataFrame
 
+from core.analysis.difference import with_differences
 from core.db.arrow import read_arrow
 from core.db.frames import derived, read_frame
-from core.difference import with_differences
 from core.queries.past_counts import NEWEST_CTE
 from core.queries.repository_base import as_of_values, counts_ctes, repository_ctes
 from core.whole_numbers import MAX_INT32

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from core.contributor_activity import QUIET
+from core.analysis.contributor_activity import QUIET
 from ingest.github.api.fact_types import Contributor, contributor_absence_factor
 
 MAX_STORED_CONTRIBUTORS = 100

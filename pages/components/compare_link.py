@@ -5,7 +5,7 @@ from itertools import islice
 
 import streamlit as st
 
-from core.comparison import MAX_SUBJECTS
+from core.analysis.comparison import MAX_SUBJECTS
 
 
 def compare_link(names: Iterable[str], label: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import difference
+from core.analysis import difference
 from core.notebook import Text
 from core.wording import time_ago
 from pages.components import as_of, page_notebook

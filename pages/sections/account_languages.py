@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import streamlit as st
 
-from core import portfolio as shape
+from core.analysis import portfolio as shape
 from core.charts import bars
 from core.queries import account_portfolio, empty_reasons, languages
 from core.queries.account_portfolio import LanguageMeasure

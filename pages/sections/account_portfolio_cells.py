@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pandas import DataFrame
 
-from core import portfolio as shape
+from core.analysis import portfolio as shape
 from core.charts.lorenz import lorenz_curve
 from core.db.frames import derived, first_record
 from core.queries import account_portfolio, empty_reasons, peers

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import streamlit as st
 
-from core import comparison
-from core.comparison import AskedNames
+from core.analysis import comparison
+from core.analysis.comparison import AskedNames
 from core.queries import accounts, compare, repository_detail
 from core.queries.compare import Choice
 from core.wording import quantity

@@ -7,7 +7,7 @@ import streamlit as st
 from pandas import DataFrame
 from sqlalchemy import Connection
 
-from core import comparison
+from core.analysis import comparison
 from core.auth.identity import Identity, Origin
 from core.db.engine import transaction
 from core.queries import compare

@@ -7,7 +7,8 @@ from functools import partial
 import streamlit as st
 from pandas import DataFrame
 
-from core import dormancy, wording
+from core import wording
+from core.analysis import dormancy
 from core.charts import ledger
 from core.charts.theme import Theme
 from core.queries import repository_facts

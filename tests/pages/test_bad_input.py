@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import insert, text
 
-from core.comparison import MAX_SUBJECTS
+from core.analysis.comparison import MAX_SUBJECTS
 from core.db import schema
 from core.db.data_version import publish_data_version
 from tests import seed_data

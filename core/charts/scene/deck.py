@@ -8,12 +8,12 @@ import pandas as pd
 import pydeck
 from pandas import DataFrame
 
+from core.analysis.difference import compared_names
 from core.charts.scene.camera import FIELD_OF_VIEW, Camera, Canvas, fit_camera, non_overlapping_labels
 from core.charts.scene.city import GROUND, City
 from core.charts.scene.legend import LegendEntry
 from core.charts.scene.plain_records import plain_records
 from core.charts.theme import Theme
-from core.difference import compared_names
 from core.linguist import NO_LANGUAGE, color
 from core.wording import quantity
 

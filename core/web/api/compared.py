@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Union, get_origin
 
 from pydantic import BaseModel, Field, create_model
 
-from core import difference
+from core.analysis import difference
 from core.web.api.pagination import ComparedRow
 
 if TYPE_CHECKING:

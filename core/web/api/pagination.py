@@ -22,7 +22,7 @@ Cursor = Annotated[
 class ComparedRow(BaseModel):
     """A row, or one object, that `vs` compares with the same row as of another time, see `core.web.api.compared`.
 
-    KEY        of rows: columns that identify a row, see `core.difference.with_differences`
+    KEY        of rows: columns that identify a row, see `core.analysis.difference.with_differences`
     COMPARED   numbers to compare; the rows whose first one changed most come first
     IS_SERIES  the rows are numbers over time: each is compared with the last one of *KEY* by then, and they keep their
                order

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from core import portfolio as shape
+from core.analysis import portfolio as shape
 from core.db.frames import first_record
 from core.queries import account_portfolio, peers
 from core.queries.account_portfolio import LanguageMeasure

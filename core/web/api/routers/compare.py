@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from core.comparison import INDEX_DEFINITION, MAX_SUBJECTS, parse_names
+from core.analysis.comparison import INDEX_DEFINITION, MAX_SUBJECTS, parse_names
 from core.errors import BadInput, NotFound
 from core.queries import compare as queries
 from core.queries.compare import Align, Choice, Kind, Measure

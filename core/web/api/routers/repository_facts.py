@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from core import bursts as burst_rules
+from core.analysis import bursts as burst_rules
 from core.queries import changes, repository_facts, star_history, star_ledger
 from core.web.api.conditional import CheckedListRequest, ListRequest, rows_response
 from core.web.api.moved import find_repository

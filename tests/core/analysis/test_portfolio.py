@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from core.portfolio import effective_number, gini, h_index, lorenz, shannon
+from core.analysis.portfolio import effective_number, gini, h_index, lorenz, shannon
 
 stars = some.lists(some.integers(0, 1000), max_size=12)
 

@@ -6,8 +6,8 @@ from statistics import median
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import bursts
-from core.bursts import Burst, Event
+from core.analysis import bursts
+from core.analysis.bursts import Burst, Event
 
 counts = st.lists(st.one_of(st.integers(0, 6), st.integers(0, 300)), max_size=160)
 

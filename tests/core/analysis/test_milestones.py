@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.milestones import forecast, next_milestone
+from core.analysis.milestones import forecast, next_milestone
 
 WEEKS = [7 * week for week in range(9)]  # 0 to 56 days
 

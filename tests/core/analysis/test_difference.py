@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from core.difference import difference, percent, with_differences
+from core.analysis.difference import difference, percent, with_differences
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from statistics import median
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import dormancy
+from core.analysis import dormancy
 from tests.seed_data import utc
 
 

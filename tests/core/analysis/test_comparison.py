@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from core.comparison import MAX_PARSED, Known, index_bases, parse_names
+from core.analysis.comparison import MAX_PARSED, Known, index_bases, parse_names
 
 
 @pytest.mark.parametrize(
