@@ -14,7 +14,7 @@ from plotly.graph_objects import Figure
 
 from core.charts.theme import DARK, LIGHT, Theme
 from core.db.data_version import data_version
-from core.notebook import Question, csv_path
+from core.export.notebook import Question, csv_path
 from core.queries.sql_display import inline_parameters
 from core.reports import DoubtedCell
 from core.wording import quantity

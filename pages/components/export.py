@@ -18,7 +18,7 @@ import streamlit as st
 from pandas import DataFrame
 
 from core.errors import Forbidden, RateLimitExceeded
-from core.exports import parquet, spreadsheet_csv
+from core.export.table_files import parquet, spreadsheet_csv
 from core.ratelimit import limiter
 from core.wording import quantity
 from pages.components import as_of

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.analysis import difference
-from core.notebook import Text
+from core.export.notebook import Text
 from core.wording import time_ago
 from pages.components import as_of, page_notebook
 from pages.components.format import day, number

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from core import notebook
 from core.as_of import as_of_text
-from core.notebook import Question, Text
+from core.export import notebook
+from core.export.notebook import Question, Text
 from core.settings import settings
 from core.wording import quantity
 from pages.components import as_of, export, query_params

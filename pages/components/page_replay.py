@@ -34,7 +34,7 @@ from core import shared_cache
 from core.auth.keyed_lock import KeyedLock
 from core.db.engine import watch_access
 from core.db.frames import Reads, are_unchanged, collect_reads, frame_bytes, have_equal_rows, version_of_run
-from core.notebook import Question
+from core.export.notebook import Question
 from core.shared_cache import ENTRY_BYTES, Key
 from pages.components import export, page_notebook
 from pages.session import current

@@ -11,7 +11,7 @@ from core.as_of import end_of_day
 from core.auth import sessions
 from core.auth.audit import Action
 from core.auth.identity import Identity, require_role
-from core.exports import spreadsheet_csv
+from core.export.table_files import spreadsheet_csv
 from core.queries import audit
 from core.queries.audit import EventFilter, PageCursor
 from pages.components import export, query_params

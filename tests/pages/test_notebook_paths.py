@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 
 from core.auth.identity import Identity
-from core.notebook import Question
+from core.export.notebook import Question
 from pages.components import page_notebook
 from tests.core.web.api.conftest import api_client
 from tests.pages import test_frozen_links

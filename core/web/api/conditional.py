@@ -252,10 +252,10 @@ def file_response(
     cache_headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return the rows as a file; *cache_headers* replace the ETag where the data version does not cover the rows."""
-    from core import exports  # noqa: PLC0415 - loads pyarrow, needed for files only
+    from core.export import table_files  # noqa: PLC0415 - loads pyarrow, needed for files only
 
     rows = frame[list(columns)]
-    write = exports.csv if read_request.format == "csv" else exports.parquet
+    write = table_files.csv if read_request.format == "csv" else table_files.parquet
     name = UNSAFE_FILENAME_CHARACTERS.sub("_", read_request.path.strip("/").removeprefix("api/v1/").replace("/", "-"))
     headers = {
         **(read_request.headers() if cache_headers is None else cache_headers),

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from core import atom
 from core.as_of import EARLIEST, just_after, parse_since
+from core.export import atom
 from core.queries import accounts, repository_detail
 from core.queries import changes as queries
 from core.settings import settings

@@ -144,9 +144,9 @@ def scene_response(read_request: ReadRequest, rows: "DataFrame") -> Response:
 
 def encode_rows(rows: "DataFrame", format: Format) -> bytes:
     """Encode for deck.gl, not for a spreadsheet: texts are not protected against formula injection."""
-    from core import exports  # noqa: PLC0415 - as above
+    from core.export import table_files  # noqa: PLC0415 - as above
 
-    return exports.csv(rows, escape_formulas=False) if format == "csv" else exports.parquet(rows)
+    return table_files.csv(rows, escape_formulas=False) if format == "csv" else table_files.parquet(rows)
 
 
 def globe(read_request: CheckedListRequest) -> Response:

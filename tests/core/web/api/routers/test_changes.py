@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from core.atom import NAMESPACE
+from core.export.atom import NAMESPACE
 from tests import seed_data
 
 URL = "/api/v1/changes"

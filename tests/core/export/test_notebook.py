@@ -14,8 +14,8 @@ import pytest
 from pandas import DataFrame, Timestamp
 from pandas.testing import assert_frame_equal
 
-from core import notebook, notebook_reader
-from core.notebook import Question, Text
+from core.export import notebook, notebook_reader
+from core.export.notebook import Question, Text
 
 HOSTILE = "<script>alert(1)</script> ```\n$(x) {braces} \"\"\" '''"
 ROWS = DataFrame(

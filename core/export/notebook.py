@@ -16,7 +16,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from pandas import DataFrame
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
-from core import exports
+from core.export import table_files
 
 MAX_SHOWN_ROWS = 20
 MAX_ID_LENGTH = 64
@@ -97,7 +97,7 @@ def write_rows(parts: Iterable[Text | Question]) -> bytes:
         for part in parts:
             if isinstance(part, Question):
                 # Without a time of its own, so that the same rows make the same file.
-                archive.writestr(ZipInfo(f"{part.name}.csv"), exports.csv(part.rows, escape_formulas=False))
+                archive.writestr(ZipInfo(f"{part.name}.csv"), table_files.csv(part.rows, escape_formulas=False))
     return buffer.getvalue()
 
 
@@ -128,7 +128,7 @@ def _rows_code(cell: Question) -> str:
     """Return code that reads the rows; it holds them itself where the API has no route of them."""
     if cell.path:
         return f"rows = read({cell.name!r}, {cell.path!r})\nrows"
-    stored = exports.csv(cell.rows, escape_formulas=False).decode()
+    stored = table_files.csv(cell.rows, escape_formulas=False).decode()
     return f"# The API has no route of these rows.\nrows = read({cell.name!r}, stored={stored!r})\nrows"
 
 

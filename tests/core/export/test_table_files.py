@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from pandas import DataFrame
 
-from core.exports import csv, parquet, spreadsheet_csv
+from core.export.table_files import csv, parquet, spreadsheet_csv
 
 CHECKED_AT = datetime(2026, 8, 22, 6, 30, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.atom import NAMESPACE, changes_feed
+from core.export.atom import NAMESPACE, changes_feed
 from tests.seed_data import utc
 
 SITE = "https://almanac.example"

@@ -1,4 +1,4 @@
-"""Exports of frames: CSV that is safe in spreadsheets, and Parquet."""
+"""Write frames as files: CSV, with formulas made literal for spreadsheets, and Parquet."""
 
 from csv import writer
 from io import BytesIO, StringIO
