@@ -6,7 +6,7 @@ AlmanacError
 │   └── UnknownLanguage                           core.linguist
 ├── NotFound                  not_found
 │   ├── AccountNotStored                          ingest.cli.show
-│   └── NotCreatedYet         not_created_yet     core.web.api.moved
+│   └── NotCreatedYet         not_created_yet     core.web.api.former_names
 ├── Conflict                  conflict
 ├── NotSignedIn               not_signed_in
 │   ├── InvalidTicket                             core.auth.tickets
@@ -15,7 +15,7 @@ AlmanacError
 ├── Forbidden                 forbidden
 ├── RateLimitExceeded         rate_limited
 ├── ServerUnavailable         server_unavailable
-├── Moved                     moved               core.web.api.moved
+├── Moved                     moved               core.web.api.former_names
 ├── AddressRefused            address_refused     ingest.alerts.ssrf_guard
 │   └── HostNotResolved       host_not_resolved   ingest.alerts.ssrf_guard
 ├── TemporaryDeliveryError    try_again           ingest.alerts.deliver

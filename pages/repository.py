@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.analysis import bursts, contributor_activity
-from core.charts import day_bars, ledger, marks
+from core.charts import day_bars, marks
+from core.charts.star_ledger import given_and_withdrawn
 from core.queries import changes as changes_queries
 from core.queries import repository_facts, star_history, star_ledger
 from pages.components import columns, definitions, labels
@@ -168,7 +169,7 @@ with left:
         by_month,
         name="repository-ledger",
         api=f"{api}/ledger",
-        chart=drawn(ledger.given_and_withdrawn, by_month, theme()),
+        chart=drawn(given_and_withdrawn, by_month, theme()),
         alt=repository_facts_cells.ledger_sentence(by_month),
         definition=star_ledger.DEFINITION,
         empty="Its star history has not been collected yet.",

@@ -128,7 +128,7 @@ def _check_cluster(url: str) -> str:
 
 def _check_sessions(url: str) -> str:
     """Check the connection of scheduler and workers, which needs more than the one of the web process."""
-    from core.db.sessions import check_sessions  # noqa: PLC0415
+    from core.db.pooler import check_sessions  # noqa: PLC0415
 
     check_sessions(url)
     return "not shared by a pooler"
@@ -154,7 +154,7 @@ def _check_summaries(url: str) -> str:
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
     from core.db.engine import create_engine_for  # noqa: PLC0415
-    from core.queries.summaries import count_differences  # noqa: PLC0415
+    from core.queries.summary_check import count_differences  # noqa: PLC0415
 
     with create_engine_for(url, poolclass=NullPool).connect() as connection:
         differing = count_differences(connection)

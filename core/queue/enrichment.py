@@ -5,8 +5,8 @@ enrichments stop first; then scheduled refreshes, which leave `cost_model.INTERA
 waiting. Without a token there are only 60 requests an hour, and enrichments leave most of them.
 
 Kinds that spend the same rate limit (`resource`) take turns, in proportion to their `weight`
-(`ingest.planning.turns.py`). To add a kind: a `FactKind` here, when it applies in `ingest/enrichment/due.py`, how it
-is fetched and stored in `ingest/enrichment/handlers.py`.
+(`ingest/planning/fair_queue.py`). To add a kind: a `FactKind` here, when it applies in `ingest/enrichment/due.py`,
+how it is fetched and stored in `ingest/enrichment/handlers.py`.
 """
 
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from core import redis_client
 from core.db import engine, migrations
-from core.db.sessions import check_sessions
+from core.db.pooler import check_sessions
 from core.settings import settings
 from core.tracking.login import BadLogin, parse_name
 from ingest.cli import output

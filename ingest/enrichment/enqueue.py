@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from core.queue import enrichment, page_opens
 from core.queue.enrichment import FACT_KINDS, MAX_SUBJECTS, RESOURCES, FactKind, Resource
 from ingest.enrichment import due, run_log
-from ingest.planning.turns import HourlyLimit, Spending, Turn, turns
+from ingest.planning.fair_queue import HourlyLimit, Spending, Turn, turns
 
 # Selecting what is due scans every repository. After a scan without a result the kind is skipped for a hundred times
 # the scan's duration: hardly at all with few repositories, minutes with a million.

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from ingest.github.api.models import Extras
-from ingest.refresh import summaries, versions, writer
+from ingest.refresh import attribute_versions, summaries, writer
 from ingest.refresh.diff import RepositoryExtras
 
 SELECT_STORED_EXTRAS = """
@@ -34,7 +34,7 @@ def store(connection: Connection, repository_id: int, reported: Extras, at: date
     if reported.topics is not None:
         values = {"id": repository_id, "topics": list(reported.topics)}
         if connection.scalar(text(SELECT_TOPICS_CHANGED), values):
-            versions.keep_repository_version(connection, repository_id, at)
+            attribute_versions.keep_repository_version(connection, repository_id, at)
             rows += connection.execute(text("UPDATE repository SET topics = :topics WHERE id = :id"), values).rowcount
     if rows:
         summaries.update_summaries(connection, repository_ids=[repository_id])

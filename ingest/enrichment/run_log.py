@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from core.queue.enrichment import FACT_KINDS, Resource
 from ingest.github.http.transport import Tally
-from ingest.planning.turns import HALF_LIFE, Spending
+from ingest.planning.fair_queue import HALF_LIFE, Spending
 
 RETENTION = timedelta(days=31)
 # Older spending has decayed to less than a thousandth.

@@ -22,9 +22,9 @@ from ingest.github.errors import BadCredentials, GitHubError, PermissionDenied
 from ingest.github.fetch.account_fetch import FetchServices
 from ingest.github.fetch.fetcher import AccountFetcher
 from ingest.github.http.app_auth import AppCredential, InstallationCredential
+from ingest.github.http.credential_fallback import ask
 from ingest.github.http.credentials import ANONYMOUS, Credential, CredentialPool, Token, numbered_tokens
 from ingest.github.http.etag_cache import ResponseCache
-from ingest.github.http.fallback import ask
 from ingest.github.http.rate_gate import MAX_WAIT_SECONDS, Clock, RateBudgetStore, RateGate, Sleep, StopSignal
 from ingest.github.http.responses import FORBIDDEN
 from ingest.github.http.transport import MAX_ATTEMPTS, TIMEOUT, RequestContext, Transport

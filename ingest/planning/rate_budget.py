@@ -16,7 +16,7 @@ from core.settings import Settings
 from ingest.github.client import credential_pool
 from ingest.github.http.credentials import ANONYMOUS, CredentialPool
 from ingest.github.http.etag_cache import ResponseCache
-from ingest.planning.turns import HourlyLimit
+from ingest.planning.fair_queue import HourlyLimit
 
 log = structlog.get_logger()
 # Until the first response reports the real ones.

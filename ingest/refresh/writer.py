@@ -13,10 +13,7 @@ from core.db.statement import text
 from core.queries.captures import STORED_CADENCE
 from ingest.github.api.models import Account, Repository
 from ingest.refresh import closed_history, summaries
-from ingest.refresh.diff import AccountCounts, ChangeEntry, RepositoryDetails, RepositoryExtras, counts_of
-from ingest.refresh.languages import LanguageSignals
-from ingest.refresh.stored_state import load_languages
-from ingest.refresh.versions import (
+from ingest.refresh.attribute_versions import (
     ACCOUNT_COLUMNS,
     INSERT_ACCOUNT_VERSION,
     INSERT_PUSHES,
@@ -26,6 +23,9 @@ from ingest.refresh.versions import (
     keep_account_version,
     keep_repository_version,
 )
+from ingest.refresh.diff import AccountCounts, ChangeEntry, RepositoryDetails, RepositoryExtras, counts_of
+from ingest.refresh.languages import LanguageSignals
+from ingest.refresh.stored_state import load_languages
 
 # Below this many rows INSERT is faster than COPY.
 COPY_MIN_ROWS = 200

@@ -15,8 +15,8 @@ from plotly.graph_objects import Figure
 from core.charts.theme import DARK, LIGHT, Theme
 from core.db.data_version import data_version
 from core.export.notebook import Question, csv_path
+from core.number_reports import DoubtedCell
 from core.queries.sql_display import inline_parameters
-from core.reports import DoubtedCell
 from core.wording import quantity
 from pages.components import as_of, export, page_notebook, query_params
 from pages.components.cell_menu import show_cell_menu

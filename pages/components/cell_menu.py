@@ -8,7 +8,7 @@ from uuid import uuid4
 import streamlit as st
 
 from core.charts.theme import Theme
-from core.reports import DoubtedCell
+from core.number_reports import DoubtedCell
 from pages.components import export, report_number
 
 SCRIPT = Path(__file__).with_suffix(".js")

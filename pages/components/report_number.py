@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from core import reports
+from core import number_reports
 from core.db.engine import transaction
+from core.number_reports import DoubtedCell
 from core.ratelimit import limiter
-from core.reports import DoubtedCell
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
 from pages.session import current, guard
@@ -21,7 +21,7 @@ def show_dialog(cell: DoubtedCell) -> None:
     with st.form("report", border=False):
         comment = st.text_area(
             "What is wrong?",
-            max_chars=reports.MAX_COMMENT_LENGTH,
+            max_chars=number_reports.MAX_COMMENT_LENGTH,
             placeholder="GitHub shows 1,240 stars for this day.",
             key="report-comment",
         )
@@ -34,10 +34,10 @@ def send(cell: DoubtedCell, comment: str) -> bool:
     """Store the report. Returns False, with a notice, where it was refused."""
     identity = current.current_identity()
     with errors_as_notices():
-        reports.check_comment(comment)
+        number_reports.check_comment(comment)
         limiter.check("report", str(identity.person_id))
         with transaction() as connection:
-            number = reports.submit(connection, identity, cell, comment, datetime.now(UTC), current.origin())
+            number = number_reports.submit(connection, identity, cell, comment, datetime.now(UTC), current.origin())
         st.toast(escape_markdown(f"Report {number} is with the admins"), icon=":material/flag:")
         return True
     return False

@@ -8,9 +8,9 @@ import streamlit as st
 from pandas import DataFrame
 from streamlit import column_config as column
 
-from core import reports as commands
+from core import number_reports as commands
 from core.db.engine import transaction
-from core.queries import reports
+from core.queries import number_reports
 from core.wording import quantity, time_ago
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.markdown import escape_markdown
@@ -32,8 +32,8 @@ CLOSED_COLUMNS = {
 @guard.fragment(role="admin")
 def show() -> None:
     """List open reports with a button to close each, and the closed ones below."""
-    found, reason = query_or_reason(lambda: reports.reports(is_open=True, limit=MAX_OPEN))
-    closed, _ = query_or_reason(lambda: reports.reports(is_open=False, limit=MAX_CLOSED))
+    found, reason = query_or_reason(lambda: number_reports.reports(is_open=True, limit=MAX_OPEN))
+    closed, _ = query_or_reason(lambda: number_reports.reports(is_open=False, limit=MAX_CLOSED))
     if found is None or closed is None:
         st.info(f"{reason} Reports are shown again once it responds.", icon=":material/cloud_off:")
         return

@@ -9,7 +9,7 @@ from pandas import DataFrame
 
 from core import wording
 from core.analysis import dormancy
-from core.charts import ledger
+from core.charts import star_ledger
 from core.charts.theme import Theme
 from core.queries import repository_facts
 from core.queries.repository_facts import ContributorSummary
@@ -43,8 +43,8 @@ def retention_sentence(triangle: DataFrame) -> str:
     if was_read_once(triangle):
         return "What was withdrawn shows once GitHub has been asked again in a later month."
     return (
-        f"Rows: the newest {ledger.MAX_MONTHS} months of giving. Columns: the months in which GitHub was asked. The palest "
-        "has lost most."
+        f"Rows: the newest {star_ledger.MAX_MONTHS} months of giving. Columns: the months in which GitHub was asked. "
+        "The palest has lost most."
     )
 
 
@@ -55,7 +55,7 @@ def was_read_once(triangle: DataFrame) -> bool:
 def retention_chart(triangle: DataFrame, theme: Theme) -> Drawing | Callable[[], object]:
     """Return the triangle, or the shares together where each month was read once: one column is no chart."""
     if not was_read_once(triangle):
-        return drawn(ledger.retention_triangle, triangle, theme)
+        return drawn(star_ledger.retention_triangle, triangle, theme)
     given, surviving = int(triangle["given"].sum()), int(triangle["surviving"].sum())
     share = percent(surviving / given, 1) if given else "—"
     return partial(st.metric, f"Surviving of {wording.quantity(given, 'star')} given", share)

@@ -6,18 +6,18 @@ import pytest
 from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
-from core import reports
+from core import number_reports
 from core.auth.identity import Identity
 from core.db import schema
 from core.settings import settings
-from tests.core.test_reports import CELL, ORIGIN
+from tests.core.test_number_reports import CELL, ORIGIN
 from tests.pages.test_system import PAGE as SYSTEM_PAGE
 from tests.pages.wording import page_text
 
 
 def dialog() -> None:
     from pages.components.report_number import show_dialog
-    from tests.core.test_reports import CELL
+    from tests.core.test_number_reports import CELL
 
     show_dialog(CELL)
 
@@ -46,7 +46,7 @@ def test_an_admin_sees_reports_as_text_and_closes_them(person, browser, database
     boss = person("boss", role="admin")
     browser.sign_in(boss)
     identity = Identity(boss.id, "boss", "admin")
-    reports.submit(database, identity, CELL, comment, datetime.now(UTC), ORIGIN)
+    number_reports.submit(database, identity, CELL, comment, datetime.now(UTC), ORIGIN)
     shown = AppTest.from_file(SYSTEM_PAGE, default_timeout=60).run()
     assert not shown.exception
     assert comment in [text.value for text in shown.text]  # literally, by st.text

@@ -13,7 +13,7 @@ from core.web import cookies
 from core.web.api import docs, errors
 from core.web.api.body_limit import BodyLimit
 from core.web.api.conditional import NotModified, signed_in_identity
-from core.web.api.moved import Moved, moved_response
+from core.web.api.former_names import Moved, moved_response
 from core.web.api.pagination import PAGING_PARAMS
 from core.web.api.rate_limit import RateLimit
 from core.web.api.routers import (

@@ -23,8 +23,8 @@ from ingest.github.errors import (
     StatisticsNotReady,
     UnexpectedStatus,
 )
+from ingest.github.http.credential_fallback import ask, ask_each
 from ingest.github.http.credentials import Credential, CredentialPool
-from ingest.github.http.fallback import ask, ask_each
 from ingest.github.http.rate_gate import StopSignal
 from ingest.github.http.transport import RequestContext, Tally
 

@@ -20,8 +20,8 @@ from ingest.github.errors import (
     PermissionDenied,
     Stopped,
 )
+from ingest.github.http.credential_fallback import ask, ask_each
 from ingest.github.http.credentials import ANONYMOUS, Credential, CredentialPool
-from ingest.github.http.fallback import ask, ask_each
 from ingest.github.http.rate_gate import StopSignal
 from ingest.github.http.transport import RequestContext
 from ingest.github.http.urls import resolve_api_url

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ingest.sandbox.graphql.executor import FieldRefused, GraphObject
+from ingest.sandbox.graphql.selections import FieldRefused, GraphObject
 
 MAX_ITEMS = 100
 SortKey = Callable[[Any], tuple[Any, ...]]

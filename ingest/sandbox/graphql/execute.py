@@ -16,11 +16,11 @@ from graphql import (
     validate,
 )
 
-from ingest.sandbox.graphql.executor import Execution, GraphObject, Query
 from ingest.sandbox.graphql.query_cost import MAX_NODES, Cost, estimate_cost
 from ingest.sandbox.graphql.query_errors import error_body
 from ingest.sandbox.graphql.resolvers import Graph
 from ingest.sandbox.graphql.schema import SCHEMA
+from ingest.sandbox.graphql.selections import Execution, GraphObject, Query
 from ingest.sandbox.rest.bodies import Body
 from ingest.sandbox.server.faults import Faults
 from ingest.sandbox.server.limits import Limits, graphql_limit_response

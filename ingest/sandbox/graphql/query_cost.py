@@ -5,7 +5,7 @@ from typing import Any
 
 from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type
 
-from ingest.sandbox.graphql.executor import Query, Selections
+from ingest.sandbox.graphql.selections import Query, Selections
 
 MAX_NODES = 500_000
 

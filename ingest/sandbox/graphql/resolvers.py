@@ -6,8 +6,8 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ingest.sandbox.graphql.connections import ConnectionPage, count_connection, encode_cursor, paginate, require_bounds
-from ingest.sandbox.graphql.executor import FieldRefused, GraphObject, Resolvers
 from ingest.sandbox.graphql.rows import Row, account_row, repository_row
+from ingest.sandbox.graphql.selections import FieldRefused, GraphObject, Resolvers
 from ingest.sandbox.server.faults import QUERY_TIMED_OUT, Faults, policy_message
 from ingest.sandbox.server.messages import ApiRequest
 from ingest.sandbox.world import contributions

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from ingest.sandbox.graphql.executor import FieldRefused, GraphObject
+from ingest.sandbox.graphql.selections import FieldRefused, GraphObject
 from ingest.sandbox.world.accounts import Account
 from ingest.sandbox.world.clock import iso_timestamp
 from ingest.sandbox.world.seeded_random import hash_fraction

@@ -23,11 +23,11 @@ from core.charts import (
     comparison,
     contributions,
     day_bars,
-    ledger,
     lines,
     lorenz,
     marks,
     repositories,
+    star_ledger,
 )
 from core.charts.scene import city, deck, legend
 from core.charts.scene.camera import Canvas
@@ -142,10 +142,10 @@ BUILDERS: dict[Callable[..., Any], Callable[[DataFrame], Any]] = {
     day_bars.running_total: lambda frame: day_bars.running_total(
         frame, "at", "stars", LIGHT, unit="stars", is_log=True
     ),
-    ledger.given_and_withdrawn: lambda frame: ledger.given_and_withdrawn(
+    star_ledger.given_and_withdrawn: lambda frame: star_ledger.given_and_withdrawn(
         frame.assign(day=frame["at"], given=frame["stars"], withdrawn=frame["stars"]), LIGHT
     ),
-    ledger.retention_triangle: lambda frame: ledger.retention_triangle(
+    star_ledger.retention_triangle: lambda frame: star_ledger.retention_triangle(
         frame.assign(month=frame["at"], age=range(len(frame)), given=frame["stars"], surviving=frame["stars"]), LIGHT
     ),
     lines.history_lines: lambda frame: lines.history_lines(

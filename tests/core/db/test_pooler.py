@@ -13,7 +13,7 @@ from core.db.arrow import read_arrow
 from core.db.engine import create_engine_for, transaction
 from core.db.frames import read_frame
 from core.db.override import use_engine
-from core.db.sessions import check_sessions
+from core.db.pooler import check_sessions
 from core.errors import BadInput
 from tests.pgbouncer import pgbouncer
 

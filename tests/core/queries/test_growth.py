@@ -17,9 +17,9 @@ from core.db.frames import frame_cache
 from core.db.partitions import ensure_partitions
 from core.queries import account_repositories, movers, repository_detail, repository_list
 from ingest.refresh import closed_history
+from ingest.refresh.attribute_versions import keep_repository_version
 from ingest.refresh.growth import update_import_growth
 from ingest.refresh.summaries import update_all_summaries
-from ingest.refresh.versions import keep_repository_version
 from tests import seed_data
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

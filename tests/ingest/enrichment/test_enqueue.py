@@ -16,7 +16,7 @@ from ingest.enrichment import due, enqueue, state
 from ingest.enrichment.job import JobLimits
 from ingest.enrichment.run_log import EnrichmentRun
 from ingest.enrichment.tasks import JobPostponed, PostponedRetryStrategy
-from ingest.planning.turns import HourlyLimit
+from ingest.planning.fair_queue import HourlyLimit
 from ingest.refresh import batch as refreshing
 
 API_URL = "http://github.test"

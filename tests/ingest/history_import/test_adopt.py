@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from ingest.history_import import adopt
 from ingest.history_import.adopt import adopt_accounts, adopt_imported_history
 from ingest.history_import.importer import import_history
-from ingest.refresh.versions import keep_repository_version
+from ingest.refresh.attribute_versions import keep_repository_version
 
 ImportRows = Callable[..., None]
 CREATED_AT = datetime(2020, 6, 1, 15, tzinfo=UTC)

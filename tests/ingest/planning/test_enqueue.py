@@ -17,8 +17,8 @@ from ingest.github.http.etag_cache import ResponseCache
 from ingest.github.http.rate_budget import RateBudgetState
 from ingest.planning import due_accounts, enqueue
 from ingest.planning.enqueue import enqueue_due_accounts
+from ingest.planning.fair_queue import HourlyLimit
 from ingest.planning.rate_budget import RateBudget
-from ingest.planning.turns import HourlyLimit
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 API = "https://github.test"

@@ -14,13 +14,13 @@ from sqlalchemy import Connection, text
 from core.db.partitions import ensure_partitions
 from core.errors import AlmanacError
 from core.launcher.check import _check_summaries
-from core.queries.summaries import count_differences
+from core.queries.summary_check import count_differences
 from ingest.enrichment import extras
 from ingest.github.api.models import Extras
 from ingest.history_import.importer import import_history
 from ingest.refresh.summaries import update_all_summaries
 from tests import seed_data
-from tests.ingest.refresh.test_versions import LOGINS, START, Reported, World, delete, refresh
+from tests.ingest.refresh.test_attribute_versions import LOGINS, START, Reported, World, delete, refresh
 
 
 def import_some(connection: Connection, folder: Path, rng: random.Random) -> None:

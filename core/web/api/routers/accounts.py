@@ -15,7 +15,7 @@ from core.tracking.login import MAX_LENGTH, parse_login
 from core.web.api.compared import compared_fields, compared_model, object_model
 from core.web.api.conditional import CheckedListRequest, UncheckedReadRequest, json_response, rows_response
 from core.web.api.errors import error_responses
-from core.web.api.moved import find_account
+from core.web.api.former_names import find_account
 from core.web.api.pagination import VS_FIELD, ComparedRow, Page
 from core.web.api.routers import repositories
 from core.web.api.row_formats import NOT_MODIFIED, add_row_routes

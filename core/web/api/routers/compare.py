@@ -12,7 +12,7 @@ from core.queries import compare as queries
 from core.queries.compare import Align, Choice, Kind, Measure
 from core.queries.peers import MIN_PEERS
 from core.web.api.conditional import CheckedListRequest, records, rows_response
-from core.web.api.moved import NotCreatedYet
+from core.web.api.former_names import NotCreatedYet
 from core.web.api.pagination import ComparedRow, Page
 from core.web.api.row_formats import add_row_routes
 

@@ -29,7 +29,7 @@ from core.web.api.conditional import (
     records,
 )
 from core.web.api.errors import STATUS_DESCRIPTIONS, Error, error_responses
-from core.web.api.moved import Moved, find_account
+from core.web.api.former_names import Moved, find_account
 from core.web.api.pagination import VS_FIELD, ComparedRow
 from core.web.api.routers.accounts import Login, get_account, with_counts
 from core.web.api.routers.repositories import Repository

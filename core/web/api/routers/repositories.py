@@ -16,7 +16,7 @@ from core.queries import star_history
 from core.web.api.compared import compared_fields, compared_model, object_model
 from core.web.api.conditional import CheckedListRequest, CheckedReadRequest, json_response, records, rows_response
 from core.web.api.errors import error_responses
-from core.web.api.moved import find_repository
+from core.web.api.former_names import find_repository
 from core.web.api.pagination import VS_FIELD, ComparedRow, CountByName, Page, StringList
 from core.web.api.row_formats import NOT_MODIFIED, add_row_routes
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from core.analysis import bursts as burst_rules
 from core.queries import changes, repository_facts, star_history, star_ledger
 from core.web.api.conditional import CheckedListRequest, ListRequest, rows_response
-from core.web.api.moved import find_repository
+from core.web.api.former_names import find_repository
 from core.web.api.pagination import ComparedRow, Page
 from core.web.api.routers.repositories import Name, Owner, check_name
 from core.web.api.row_formats import add_row_routes

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.sandbox import Sandbox
-from ingest.sandbox.graphql.executor import Execution, FieldRefused, GraphObject, Query
 from ingest.sandbox.graphql.resolvers import Graph
 from ingest.sandbox.graphql.schema import SCHEMA
+from ingest.sandbox.graphql.selections import Execution, FieldRefused, GraphObject, Query
 from ingest.sandbox.server.messages import ApiRequest
 
 PULSE_FRAGMENT = """

@@ -7,12 +7,12 @@ import pytest
 from pandas import DataFrame, Timestamp
 from sqlalchemy import Connection, select
 
-from core import reports
+from core import number_reports
 from core.auth.identity import Identity, Origin
 from core.db import schema
 from core.errors import BadInput, Forbidden, NotFound
-from core.queries import reports as queries
-from core.reports import MAX_COMMENT_LENGTH, MAX_STORED_ROWS, DoubtedCell
+from core.number_reports import MAX_COMMENT_LENGTH, MAX_STORED_ROWS, DoubtedCell
+from core.queries import number_reports as queries
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ORIGIN = Origin("127.0.0.1", "tests")
@@ -41,7 +41,7 @@ def people(database: Connection) -> tuple[Identity, Identity]:
 
 def test_a_report_holds_the_query_its_values_and_the_first_rows(database, people):
     ann, _ = people
-    number = reports.submit(database, ann, CELL, "  <b>wrong</b> \u202e ", NOW, ORIGIN)
+    number = number_reports.submit(database, ann, CELL, "  <b>wrong</b> \u202e ", NOW, ORIGIN)
     (row,) = queries.reports(is_open=True, limit=5).to_dict("records")
     assert (row["id"], row["username"], row["question"], row["comment"]) == (
         number, "ann", CELL.question, "<b>wrong</b> \u202e",
@@ -55,18 +55,18 @@ def test_a_report_holds_the_query_its_values_and_the_first_rows(database, people
 @pytest.mark.parametrize("comment", ["", " \n ", "x" * (MAX_COMMENT_LENGTH + 1), "a\x00b", "a\ud800b"])
 def test_a_comment_that_says_nothing_or_cannot_be_stored_is_refused(database, people, comment):
     with pytest.raises(BadInput):
-        reports.submit(database, people[0], CELL, comment, NOW, ORIGIN)
+        number_reports.submit(database, people[0], CELL, comment, NOW, ORIGIN)
     assert queries.reports(is_open=True, limit=5).empty
 
 
 def test_an_admin_closes_a_report_once(database, people):
     ann, ada = people
-    number = reports.submit(database, ann, CELL, "wrong", NOW, ORIGIN)
+    number = number_reports.submit(database, ann, CELL, "wrong", NOW, ORIGIN)
     with pytest.raises(Forbidden):
-        reports.close(database, ann, number, NOW, ORIGIN)
-    reports.close(database, ada, number, NOW, ORIGIN)
+        number_reports.close(database, ann, number, NOW, ORIGIN)
+    number_reports.close(database, ada, number, NOW, ORIGIN)
     with pytest.raises(NotFound):
-        reports.close(database, ada, number, NOW, ORIGIN)
+        number_reports.close(database, ada, number, NOW, ORIGIN)
     assert queries.reports(is_open=True, limit=5).empty
     assert list(queries.reports(is_open=False, limit=5)["closed_by"]) == ["ada"]
     actions = select(schema.audit_event.c.actor, schema.audit_event.c.action).order_by(schema.audit_event.c.id)

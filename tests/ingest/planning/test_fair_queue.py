@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.queue.enrichment import ANONYMOUS_RESERVE, FACT_KINDS, IDLE_RESERVE, RESERVE, RESOURCES
-from ingest.planning.turns import HALF_LIFE, PEOPLE_SHARE, HourlyLimit, Spending, Turn, turns
+from ingest.planning.fair_queue import HALF_LIFE, PEOPLE_SHARE, HourlyLimit, Spending, Turn, turns
 
 REST_KINDS = [kind for kind in FACT_KINDS.values() if kind.resource == "core"]
 IDLE = replace(FACT_KINDS["traffic"], name="idle", weight=1, is_idle=True)

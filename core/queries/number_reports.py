@@ -8,7 +8,7 @@ from core.db.frames import read_frame
 def reports(*, is_open: bool, limit: int) -> DataFrame:
     """List reports that are open, or closed ones, newest first.
 
-    id, url, question, note, query, comment   see `core.reports`; query null without one
+    id, url, question, note, query, comment   see `core.number_reports`; query null without one
     bound, rows                               JSON text
     row_count, data_version                   int
     reported_at, username                     when, by whom

@@ -1,4 +1,4 @@
-"""Whether connections keep their server connection, as advisory locks of a session and LISTEN need.
+"""Refuse a pooler in transaction mode where advisory locks of a session or LISTEN are needed.
 
 A pooler in transaction mode accepts both, and both then do nothing: two schedulers would lead at once.
 """
