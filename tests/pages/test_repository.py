@@ -70,10 +70,10 @@ def test_a_tracked_repository_shows_what_it_is_and_its_counts(open_page, cat):
     assert r":gray-badge[ascii\-art]" in text
     assert {metric.label: (metric.value, metric.delta) for metric in shown.metric} == {
         "Stars": ("1,234", "+15"),
-        "Forks": ("30", "+0"),
+        "Forks": ("30", "±0"),
         "Watchers": ("3", "-2"),
-        "Open issues": ("2", "+0"),
-        "Open change requests": ("1", "+0"),
+        "Open issues": ("2", "±0"),
+        "Open change requests": ("1", "±0"),
     }
     assert len(cell_questions(shown)) == 14
     assert "coverage 100" in text
