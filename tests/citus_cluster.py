@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from core.db.schema import metadata
 from core.launcher.embedded.postgres import NOT_DURABLE_SETTINGS
 from core.launcher.embedded.server_folders import find_server_folders
 
@@ -72,6 +73,21 @@ class CitusCluster:
         with psycopg.connect(self.url, autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
+
+
+# What the migration puts into an empty database.
+SEEDED_TABLES = ("source", "alert_rule")
+
+
+def delete_all_rows(url: str) -> None:
+    """Make the migrated database at *url* what it was when new; its numbers go on."""
+    tables = [table.name for table in reversed(metadata.sorted_tables) if table.name not in SEEDED_TABLES]
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in tables:
+            connection.execute(f"DELETE FROM {table}".encode())
+        connection.execute("DELETE FROM source WHERE id <> 1")
+        connection.execute("UPDATE source SET closed_until = NULL, closing_until = NULL, last_month = NULL")
+        connection.execute("DELETE FROM alert_rule WHERE created_by IS NOT NULL")
 
 
 def find_postgres_with_citus() -> Path | None:

@@ -155,7 +155,7 @@ def drop_emptied_partitions(engine: Engine, before: date) -> int:
     first = _partition_name(OPEN_TABLE, before)
     with engine.connect() as connection:
         names = list(connection.scalars(text(sql), {"first": first, "least": 1_000_000}))
-        emptied = [name for name in names if not connection.scalar(text(f"SELECT EXISTS (SELECT FROM {name})"))]  # noqa: S608
+        emptied = [name for name in names if not connection.scalar(text(f"SELECT EXISTS (SELECT 1 FROM {name})"))]  # noqa: S608
     return sum(_drop_if_empty(engine, name, "DROP" if name < first else "TRUNCATE") for name in emptied)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from core.db.schema import NAMED_REPOSITORY_ID
+from core.db.schema import NAMED_REPOSITORY_ID, metadata
 from core.db.statement import text
 from ingest.history_import import aggregates
 from ingest.refresh import closed_history, growth, summaries
@@ -31,19 +31,23 @@ SELECT_REPOSITORY_PAIRS = f"""
 """  # noqa: S608 - our own names
 # What the import says of a repository held until we first captured it; its flags the import does not tell.
 KEEP_IMPORTED_ATTRIBUTES = """
+    -- The two may be on different nodes of Citus.
+    WITH named AS MATERIALIZED (
+        SELECT pair.real AS id, full_name, description, license, primary_language, (
+               SELECT min(captured_at) FROM capture WHERE repository_id = repository.id) AS since
+          FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+          JOIN repository ON repository.id = pair.named
+    )
     INSERT INTO repository_version (repository_id, until, since, account_id, full_name, description, license,
            primary_language, is_gone)
-    SELECT real.id, real.first_captured_at, first.at, real.account_id, named.full_name, named.description,
+    SELECT real.id, real.first_captured_at, named.since, real.account_id, named.full_name, named.description,
            named.license, named.primary_language, false
-      FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
-      JOIN repository AS named ON named.id = pair.named
-      JOIN repository AS real ON real.id = pair.real
-     CROSS JOIN LATERAL (
-           SELECT min(captured_at) AS at FROM capture WHERE repository_id = named.id) AS first
-     WHERE first.at < real.first_captured_at
+      FROM named
+      JOIN repository AS real ON real.id = named.id
+     WHERE named.since < real.first_captured_at
     ON CONFLICT DO NOTHING
 """
-HISTORY_TABLES = ("repository_snapshot_open", "repository_extra_snapshot", "capture")
+SNAPSHOT_TABLES = ("repository_snapshot_open", "repository_extra_snapshot")
 # What else refers to a repository and does not vanish with it.
 WITHOUT_FOREIGN_KEY = ("change", "enrichment", "page_open", "alert", "collection_member")
 # Captures that both have of the same time and source.
@@ -110,15 +114,16 @@ def _move_history(connection: Connection, named: Sequence[int], real: Sequence[i
     for source_id in sources:
         closed_history.move_rows(connection, source_id, named, real)
     _delete_duplicates(connection, values)
-    for table in HISTORY_TABLES:
-        connection.execute(
-            text(f"""
-                UPDATE {table} AS row SET repository_id = pair.real
-                  FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
-                 WHERE row.repository_id = pair.named
-            """),  # noqa: S608 - our own names
-            values,
-        )
+    connection.execute(
+        text("""
+            UPDATE capture SET repository_id = pair.real
+              FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+             WHERE repository_id = pair.named
+        """),
+        values,
+    )
+    for table in SNAPSHOT_TABLES:
+        _move_snapshots(connection, table, values)
     connection.execute(
         text("""
             UPDATE collection_member AS row SET repository_id = pair.real
@@ -132,13 +137,28 @@ def _move_history(connection: Connection, named: Sequence[int], real: Sequence[i
     return list(sources)
 
 
+def _move_snapshots(connection: Connection, table: str, values: dict[str, list[int]]) -> None:
+    """Store the rows again and delete them: on Citus a row with another repository belongs on another node."""
+    columns = ", ".join(column.name for column in metadata.tables[table].columns if column.name != "repository_id")
+    connection.execute(
+        text(f"""
+            INSERT INTO {table} (repository_id, {columns})
+            SELECT pair.real, {columns}
+              FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+              JOIN {table} ON repository_id = pair.named
+        """),  # noqa: S608 - our own names
+        values,
+    )
+    connection.execute(text(f"DELETE FROM {table} WHERE repository_id = ANY(:named)"), values)  # noqa: S608
+
+
 def _delete_duplicates(connection: Connection, values: dict[str, list[int]]) -> None:
     """Delete rows of a name where its repository has one of the same time and source."""
     duplicates = connection.execute(text(SELECT_DUPLICATE_CAPTURES), values).all()
     if not duplicates:
         return
     keys = {name: [getattr(row, name) for row in duplicates] for name in ("id", "at", "source")}
-    for table in HISTORY_TABLES:
+    for table in (*SNAPSHOT_TABLES, "capture"):
         connection.execute(
             text(f"""
                 DELETE FROM {table} USING unnest(CAST(:id AS bigint[]), CAST(:at AS timestamptz[]),

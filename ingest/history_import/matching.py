@@ -35,28 +35,31 @@ KEEP_IMPORTED_ATTRIBUTES = """
      WHERE first_day::timestamp AT TIME ZONE 'UTC' < first_captured_at
     ON CONFLICT DO NOTHING
 """
-INSERT_NAMED_ACCOUNTS = """
+# Citus joins what is on the nodes with a temporary table only where an expression has read that before.
+NAMED_CTE = "named AS MATERIALIZED (SELECT * FROM import_name WHERE repository_id IS NULL)"
+INSERT_NAMED_ACCOUNTS = f"""
+    WITH {NAMED_CTE}
     INSERT INTO account (login)
     SELECT DISTINCT ON (lower(split_part(full_name, '/', 1))) split_part(full_name, '/', 1)
-      FROM import_name
-     WHERE repository_id IS NULL AND NOT EXISTS (
+      FROM named
+     WHERE NOT EXISTS (
            SELECT FROM account
             WHERE lower(login) = lower(split_part(full_name, '/', 1))
               AND (github_id IS NULL OR account.created_at < (first_day + 1)::timestamp AT TIME ZONE 'UTC'))
      ORDER BY lower(split_part(full_name, '/', 1)), number
     ON CONFLICT (lower(login)) WHERE github_id IS NULL DO NOTHING
-"""
+"""  # noqa: S608 - our own names
 UPSERT_NAMED_REPOSITORIES = f"""
+    WITH {NAMED_CTE}
     INSERT INTO repository (id, account_id, full_name, primary_language, license, description, created_at)
     SELECT {NAMED_REPOSITORY_ID.format(name="full_name")}, owner.id, full_name, language, license, description,
            created_at
-      FROM import_name
+      FROM named
       JOIN LATERAL (
            SELECT id FROM account
             WHERE lower(login) = lower(split_part(full_name, '/', 1))
               AND (github_id IS NULL OR account.created_at < (first_day + 1)::timestamp AT TIME ZONE 'UTC')
             ORDER BY github_id IS NULL, gone_at IS NOT NULL, account.created_at DESC LIMIT 1) AS owner ON true
-     WHERE repository_id IS NULL
      ORDER BY number
     ON CONFLICT (id) DO UPDATE
        SET full_name = excluded.full_name,
@@ -71,6 +74,7 @@ UPSERT_NAMED_REPOSITORIES = f"""
                coalesce(excluded.created_at, repository.created_at))
            IS DISTINCT FROM ROW(repository.full_name, repository.primary_language, repository.license,
                repository.description, repository.created_at)
+    RETURNING id
 """  # noqa: S608 - our own names
 LINK_NAMED_REPOSITORIES = f"""
     UPDATE import_name SET repository_id = repository.id
@@ -84,8 +88,9 @@ SELECT_UNMATCHED = "SELECT full_name FROM import_name WHERE repository_id IS NUL
 
 # A name that is stored already may have got other attributes.
 SELECT_OUTDATED_SUMMARIES = """
+    WITH named AS MATERIALIZED (SELECT repository_id FROM import_name)
     SELECT repository_id
-      FROM import_name
+      FROM named
       JOIN repository ON repository.id = repository_id
       JOIN repository_summary AS summary USING (repository_id)
      WHERE ROW(summary.full_name, summary.description, summary.license, summary.language, summary.created_at)
@@ -99,7 +104,8 @@ def match_repositories(connection: Connection) -> int:
     connection.execute(text(LINK_GITHUB_REPOSITORIES))
     connection.execute(text(KEEP_IMPORTED_ATTRIBUTES))
     connection.execute(text(INSERT_NAMED_ACCOUNTS))
-    changed = connection.execute(text(UPSERT_NAMED_REPOSITORIES)).rowcount
+    # Counted by what is returned: Citus' number of rows includes those that the condition leaves as they are.
+    changed = len(connection.scalars(text(UPSERT_NAMED_REPOSITORIES)).all())
     connection.execute(text(LINK_NAMED_REPOSITORIES))
     if unmatched := connection.scalar(text(SELECT_UNMATCHED)):
         raise BadInput(f"{unmatched} has the same key as another imported name; leave it out of the file")

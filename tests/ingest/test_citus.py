@@ -1,7 +1,10 @@
 """On a cluster of Citus the same is stored and read as on one Postgres. Skips where Citus is not installed."""
 
+import csv
+import gzip
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -31,9 +34,11 @@ from core.queries import (
 from core.queries.cluster import cluster_status
 from core.settings import settings
 from core.tracking import accounts as accounts_tracked
+from ingest.history_import.importer import import_history
 from ingest.planning import due_accounts
 from ingest.sandbox import World, serve
-from tests.citus_cluster import CitusCluster, citus_cluster, find_postgres_with_citus
+from ingest.sandbox.world.history_file import write_history
+from tests.citus_cluster import CitusCluster, citus_cluster, delete_all_rows, find_postgres_with_citus
 from tests.ingest.conftest import TOKEN, Ingestor, github_client
 
 pytestmark = pytest.mark.slow
@@ -52,7 +57,8 @@ def cluster() -> Iterator[CitusCluster]:
 def engine(cluster: CitusCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setenv("DATABASE_URL", cluster.url)
     settings.cache_clear()
-    engine = create_engine(cluster.url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+    url = cluster.url.replace("postgresql:", "postgresql+psycopg:")
+    engine = create_engine(url, poolclass=NullPool, connect_args={"options": "-c timezone=UTC"})
     yield engine
     engine.dispose()
 
@@ -95,8 +101,9 @@ def test_an_interrupted_distribution_is_completed(cluster, engine):
 
 
 @pytest.fixture
-def both(sandbox, redis, committing_database, engine) -> Iterator[tuple[Ingestor, Ingestor]]:
-    """Ingestors of the same GitHub: into one Postgres, and into the cluster."""
+def both(sandbox, redis, committing_database, cluster, engine) -> Iterator[tuple[Ingestor, Ingestor]]:
+    """Ingestors of the same GitHub: into one Postgres, and into the cluster, both empty."""
+    delete_all_rows(cluster.url)
     with github_client(sandbox, redis, TOKEN) as github:
         yield Ingestor(sandbox, github, committing_database), Ingestor(sandbox, github, engine)
 
@@ -114,6 +121,63 @@ def test_a_cluster_stores_and_reads_what_one_postgres_does(both):
     largest = plain.login_with_most_repositories()
     for name, question in questions(largest, datetime.now(UTC)).items():
         assert_same(name, answer(plain.engine, question), answer(spread.engine, question))
+
+
+# What an import stores, by name: ids of sources and accounts differ between two databases.
+IMPORTED_ROWS = {
+    "snapshots": """
+        SELECT full_name, login, source.name, captured_at, stars, forks
+          FROM repository_snapshot AS snapshot JOIN repository ON repository.id = repository_id
+          JOIN account ON account.id = account_id JOIN source ON source.id = source_id WHERE source_id <> 1""",
+    "months": """
+        SELECT repository_id, month, before_at, stars_before, captured_at::text, counts::text
+          FROM repository_month WHERE source_id <> 1""",
+    "extras": """
+        SELECT repository_id, captured_at, open_issues, open_issues_and_change_requests
+          FROM repository_extra_snapshot WHERE source_id <> 1""",
+    "captures": "SELECT repository_id, captured_at FROM capture WHERE source_id <> 1",
+    "imports": """
+        SELECT repository_id, first_at, last_at, captures, stars, forks, open_issues, stars_30d, stars_365d
+          FROM repository_import""",
+    "summaries": """
+        SELECT repository_id, full_name, language, stars, stars_7d, stars_365d, is_gone FROM repository_summary""",
+    "versions": "SELECT repository_id, until, since, full_name FROM repository_version WHERE is_fork IS NULL",
+    "languages": "SELECT language, repositories, stars FROM language_day WHERE source_id <> 1",
+    "sources": "SELECT name, cadence, closed_until, last_month FROM source WHERE id <> 1",
+}
+
+
+def test_history_is_imported_corrected_and_adopted_on_a_cluster(both, tmp_path):
+    """First of names only, half of which GitHub reports later, then again with other values."""
+    plain, spread = both
+    world = plain.world
+    whole, corrected = tmp_path / "history.csv.gz", tmp_path / "corrected.csv.gz"
+    write_history(world, whole, years=2)
+    with gzip.open(whole, "rt") as given, gzip.open(corrected, "wt") as other:
+        for number, row in enumerate(csv.reader(given)):
+            csv.writer(other).writerow([*row[:2], int(row[2]) + 1, *row[3:]] if number % 7 == 6 else row)
+
+    def stored_by(step: Callable[[Ingestor], Any]) -> None:
+        reported = [step(ingestor) for ingestor in both]
+        assert reported[0] == reported[1]
+        for name, sql in IMPORTED_ROWS.items():
+            rows = [sorted(map(repr, ingestor.rows(sql))) for ingestor in both]
+            assert rows[0] == rows[1], name
+
+    def imported(file: Path, source: str = "Kept") -> Callable[[Ingestor], Any]:
+        def run(ingestor: Ingestor) -> Any:
+            report = import_history(file, source, engine=ingestor.engine, clock=lambda: datetime.now(UTC))
+            return report.rows, report.written, report.repositories, report.rejected
+
+        return run
+
+    stored_by(imported(whole))
+    assert spread.count("repository_month") > spread.count("repository") > 0
+    stored_by(imported(whole))
+    stored_by(lambda ingestor: ingestor.refresh(*world.logins()[:3]).stored)
+    stored_by(imported(corrected))
+    stored_by(imported(whole, "Other"))
+    stored_by(lambda ingestor: ingestor.refresh(*world.logins()).stored)
 
 
 def questions(login: str, then: datetime) -> dict[str, Callable[[], Any]]:
