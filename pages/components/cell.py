@@ -131,8 +131,10 @@ def cell_menu(
 def cell_border(question: str, how_to_read: str, name: str) -> Iterator[None]:
     """Draw the block's content inside a cell's border, under its question; `#name` in the URL leads to it."""
     with st.container(border=True, key=f"cell-{name}", gap="xsmall", height="stretch"):
-        heading = st.subheader if page_notebook.has_section_above() else st.header
-        heading(question, anchor=name)
+        if page_notebook.has_section_above():
+            st.subheader(question, anchor=name)
+        else:
+            st.header(question, anchor=name)
         st.caption(how_to_read)
         yield
 

@@ -58,7 +58,7 @@ def test_every_choice_shows_the_two(open_page, stored, view, scale, align):
 def test_accounts_have_followers_and_a_link_of_their_own(open_page, stored):
     shown = open_page("compare", **{"with": "octo"}, measure="Followers")
     assert not shown.exception
-    assert "How many followers" in shown.subheader[0].value
+    assert "How many followers" in shown.header[0].value
     assert shown.dataframe[1].value["link"].tolist() == ["/account?login=octo"]
 
 

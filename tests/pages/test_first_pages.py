@@ -31,7 +31,7 @@ def tracked_account_with_history(database: Connection, login: str, **values: obj
 
 
 def cell_questions(shown) -> list[str]:
-    return [element.value for element in shown.subheader]
+    return [element.value for element in (*shown.header, *shown.subheader)]
 
 
 def test_an_empty_almanac_says_how_to_begin(open_page):

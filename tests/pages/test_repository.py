@@ -53,7 +53,7 @@ def cat(database: Connection) -> int:
 
 
 def cell_questions(shown) -> list[str]:
-    return [element.value for element in shown.subheader]
+    return [element.value for element in (*shown.header, *shown.subheader)]
 
 
 def test_the_page_asks_for_a_name(open_page):

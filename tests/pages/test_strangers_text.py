@@ -308,11 +308,12 @@ REVIEWED = {
     "components/github_budget.py": {"query(…)"},
     "components/history_cell.py": {"how_to_read", "note", "period", "question"},
     "components/markdown.py": {"without_links_and_emoji(…)"},
-    "components/metric_cards.py": {"card.help", "card.label", "card.span", "_shown(…)", "key"},
+    "components/metric_cards.py": {"card.help", "card.label", "card.span", "key"}
+    | {"_compared(…)", "_shown(…)", "_signed(…)", "_span(…)"},  # numbers and dates
     "components/movers_texts.py": {"period"},
     "components/navigation.py": {"self.path", "entry.path"},
     "components/notices.py": {"sentence"},
-    "components/page_notebook.py": {"statement.lineno", "statement.value.value", "title"},  # of the page's own file
+    "components/page_notebook.py": {"_bare_strings(…)", "title"},  # of the page's own file
     "components/query_params.py": {"st.query_params", "key", "path", "urlencode(…)"},  # escaped where they are shown
     "components/report_number.py": {"cell.note", "cell.question"},  # Markdown of the cell itself
     "components/remaining_quota.py": {"exceeded"},

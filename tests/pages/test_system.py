@@ -95,7 +95,7 @@ def test_budgets_show_by_owner_with_what_is_left(page, redis):
     shown = page()
     row = next(table.value for table in shown.dataframe if "owner" in table.value).iloc[0]
     assert (row["owner"], row["resource"], row["left"], row["limit"]) == ("octo-bot", "GraphQL", 1250, 5000)
-    assert row["share"] == 0.25
+    assert row["share"] == 25
     assert "GitHub asked for a pause" in page_text(shown)
 
 
