@@ -108,11 +108,12 @@ account_languages.show_languages(account.account_id, stored, login, note, by, fo
 ## Portfolio
 """
 portfolio = account_portfolio.repositories(account.account_id, as_of, forks=forks)
+before = account_portfolio.repositories(account.account_id, vs, forks=forks) if vs else None
 left, right = st.columns(2)
 with left:
-    account_portfolio_cells.show_shape(portfolio, stored, login, note, forks=forks)
+    account_portfolio_cells.show_shape(portfolio, before, stored, login, note, forks=forks)
 with right:
-    account_portfolio_cells.show_exposure(portfolio, stored, login, note, forks=forks)
+    account_portfolio_cells.show_exposure(portfolio, before, stored, login, note, forks=forks)
 
 """
 ## Contributions

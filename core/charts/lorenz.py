@@ -8,8 +8,11 @@ from core.charts import axes
 from core.charts.theme import Theme, figure
 
 
-def lorenz_curve(frame: DataFrame, theme: Theme) -> go.Figure:
-    """Draw *frame* (full_name, stars, repository_share, star_share; fewest stars first) under the diagonal."""
+def lorenz_curve(frame: DataFrame, theme: Theme, earlier: DataFrame | None = None, then: str = "") -> go.Figure:
+    """Draw *frame* (full_name, stars, repository_share, star_share; fewest stars first) under the diagonal.
+
+    earlier  such a frame of the time *then* that is compared with, drawn dashed
+    """
     chart = figure(theme, height=300, hovermode="closest")
     chart.add_scatter(
         x=[0, 100], y=[0, 100], mode="lines", line={"color": theme.muted, "width": 1, "dash": "dot"}, hoverinfo="skip"
@@ -31,6 +34,14 @@ def lorenz_curve(frame: DataFrame, theme: Theme) -> go.Figure:
         ],
         hovertemplate="%{x:.0f} % of the repositories have %{y:.1f} % of the stars<br>%{customdata}<extra></extra>",
     )
+    if earlier is not None and len(earlier):
+        chart.add_scatter(
+            x=[0, *(earlier["repository_share"].astype(float) * 100)],
+            y=[0, *(earlier["star_share"].astype(float) * 100)],
+            mode="lines",
+            line={"color": theme.text, "width": 1.5, "dash": "dash"},
+            hovertemplate=f"%{{x:.0f}} % of the repositories had %{{y:.1f}} % of the stars on {then}<extra></extra>",
+        )
     title = {"text": "repositories, fewest stars first", "font": {"size": 12, "color": theme.muted}, "standoff": 6}
     chart.update_xaxes(**axes.share_axis(), title=title)
     chart.update_yaxes(**axes.share_axis())

@@ -4,6 +4,7 @@ Peers of a repository are the others with the same primary language and of the s
 ones are left out. An account's language is the one with most stars over its repositories, forks left out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -134,3 +135,18 @@ def nearest_accounts(account_id: int, as_of: datetime | None) -> DataFrame:
     """  # noqa: S608
     values = {"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
     return read_frame(sql, account_id=account_id, **values)
+
+
+def totals_of(logins: Sequence[str], as_of: datetime | None) -> DataFrame:
+    """Return the totals of those of *logins* that were available then, as `nearest_accounts` has them.
+
+    login                           text
+    stars, repositories, stars_30d  int
+    """
+    sql = f"""
+        WITH {repository_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES}
+        SELECT login, stars, repositories, stars_30d FROM classed
+         WHERE lower(login) = ANY(CAST(:logins AS text[])) ORDER BY login
+    """  # noqa: S608
+    values = {"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
+    return read_frame(sql, logins=sorted(login.lower() for login in logins), **values)

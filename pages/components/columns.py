@@ -20,9 +20,19 @@ def with_compared(
         f"{name}_difference": column.NumberColumn(difference, format="localized", width=85),
         f"{name}_percent": column.NumberColumn("Change, %", format="%+.1f", width=85),
     }
-    before = list(columns).index(name) + 1
+    return _inserted(columns, name, compared)
+
+
+def with_then(columns: Mapping[str, Any], name: str, label: str, day: str) -> dict[str, Any]:
+    """Return *columns* with the value of `with_differences` then alone after the column *name*."""
+    then = column.NumberColumn(f"{label} on {day}", format="localized", width=145)
+    return _inserted(columns, name, {f"{name}_vs": then})
+
+
+def _inserted(columns: Mapping[str, Any], name: str, added: Mapping[str, Any]) -> dict[str, Any]:
+    after = list(columns).index(name) + 1
     items = list(columns.items())
-    return dict([*items[:before], *compared.items(), *items[before:]])
+    return dict([*items[:after], *added.items(), *items[after:]])
 
 
 ACCOUNT_REPOSITORIES = {

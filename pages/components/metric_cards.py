@@ -11,7 +11,7 @@ import streamlit as st
 from core.analysis import difference
 from core.export.notebook import Text
 from core.wording import time_ago
-from pages.components import as_of, page_notebook
+from pages.components import as_of, compared, page_notebook
 from pages.components.format import day, number
 
 
@@ -44,14 +44,14 @@ def metric_row(cards: Sequence[Card], key: str) -> None:
     page_notebook.record(Text(f"cards-{key}", "\n".join(_listed(card) for card in cards)))
     with st.container(key=f"cards-{key}"):
         for card in cards:
-            compared = _compared(card)
-            if not compared and not _has_age(card):
+            compared_text = _compared(card)
+            if not compared_text and not _has_age(card):
                 _draw_metric(card, border=True)
                 continue
             with st.container(border=True, height="stretch", gap="xxsmall"):
                 _draw_metric(card, border=False)
-                if compared:
-                    st.caption(compared)
+                if compared_text:
+                    st.caption(compared_text)
                 if card.reported_at is not None and _has_age(card):
                     _draw_age(card, card.reported_at)
 
@@ -59,8 +59,8 @@ def metric_row(cards: Sequence[Card], key: str) -> None:
 def _listed(card: Card) -> str:
     """Return the card as an item of a Markdown list: `- Stars: 1,234 (+15 in 30 days), reported 2026-03-31`."""
     growth = _growth(card)
-    after = "" if growth is None else f" ({', '.join(part for part in (_signed(growth), _span(card)) if part)})"
-    below = f", {compared}" if (compared := _compared(card)) else ""
+    after = "" if growth is None else f" ({', '.join(part for part in (compared.signed(growth), _span(card)) if part)})"
+    below = f", {text}" if (text := _compared(card)) else ""
     reported = f", reported {day(card.reported_at)}" if _has_age(card) else ""
     return f"- {card.label}: {_shown(card.value)}{after}{below}{reported}"
 
@@ -80,23 +80,18 @@ def _growth(card: Card) -> int | None:
     return difference.difference(card.value, card.before if as_of.selected_vs() is None else card.vs)
 
 
-def _signed(growth: int) -> str:
-    return f"{growth:+,}" if growth else "±0"
-
-
 def _span(card: Card) -> str:
     """Return what follows the difference: its span, or its percent of the value that is compared with."""
     if as_of.selected_vs() is None:
         return f"in {card.span}"
-    share = difference.percent(card.value, card.vs)
-    return f"{share:+.1f}\N{NO-BREAK SPACE}%" if share else ""
+    return compared.signed_percent(card.value, card.vs)
 
 
 def _compared(card: Card) -> str:
     """Return the value that is compared with, and when: `vs 120 on 2025-03-31`."""
     vs = as_of.selected_vs()
-    is_compared = vs is not None and not pd.isna(card.value) and (_has_age(card) or not pd.isna(card.vs))
-    return f"vs {number(card.vs)} on {day(vs)}" if is_compared else ""
+    is_compared = not pd.isna(card.value) and (_has_age(card) or not pd.isna(card.vs))
+    return compared.compared_with(card.vs, vs) if vs is not None and is_compared else ""
 
 
 def _draw_metric(card: Card, *, border: bool) -> None:
@@ -104,7 +99,7 @@ def _draw_metric(card: Card, *, border: bool) -> None:
     st.metric(
         card.label,
         _shown(card.value),
-        delta=None if growth is None else _signed(growth),
+        delta=None if growth is None else compared.signed(growth),
         delta_color="off" if not growth else "inverse" if card.is_increase_bad else "normal",
         delta_arrow="auto" if growth else "off",
         delta_description=None if growth is None else _span(card) or None,

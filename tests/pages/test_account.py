@@ -102,3 +102,36 @@ def test_an_organization_has_no_calendar_and_an_empty_account_no_curve(open_page
     text = page_text(shown)
     assert "of users, not of organizations" in text
     assert "pallets has no repositories." in text
+
+
+def test_with_another_time_portfolio_contributions_and_peers_compare_with_it(open_page, database):
+    """Stars were 1, 1 and 2, and are 3, 1 and 2; each of the first 368 days had one contribution, the other 32 two."""
+    account = seed_data.add_account(
+        database, "octo", github_id=1, kind="user", created_at=utc("2015-01-01"), checked_at=utc("2026-02-01")
+    )
+    for day, stars in (("2026-01-01", 4), ("2026-02-01", 6)):
+        database.execute(
+            insert(schema.account_snapshot).values(
+                account_id=account, captured_at=utc(day), stars=stars, forks=0, repositories=3, followers=1
+            )
+        )
+    for number, (name, stars) in enumerate((("a", 3), ("b", 1), ("c", 2)), 1):
+        seed_data.add_repository(
+            database, f"octo/{name}", {"2026-01-01": min(stars, number), "2026-02-01": stars}, github_id=number,
+            primary_language="Go", captures=["2026-01-01", "2026-02-01"], is_fork=False,
+        )  # fmt: skip
+    for number in range(400):
+        captured = utc("2026-01-04") if number < 368 else utc("2026-02-05")
+        row = {"day": date(2025, 1, 1) + timedelta(days=number), "contributions": 1 if number < 368 else 2}
+        database.execute(insert(schema.contribution_day).values(account_id=account, captured_at=captured, **row))
+    publish_data_version(database)
+    shown = open_page("account", login="octo", vs="2026-01-05", as_of="2026-02-10")
+    assert not shown.exception
+    text = page_text(shown).replace("\N{NO-BREAK SPACE}", " ")
+    # Of 3, 2 and 1 two have at least two; of 2, 1 and 1 only one. Gini: 28/18 - 4/3 = 0.22 and 18/12 - 4/3 = 0.17.
+    assert "3 repositories (±0, vs 3 on 2026-01-05), forks left out" in text
+    assert "h-index 2 (+1, +100.0 %, vs 1 on 2026-01-05), Gini coefficient 0.22 (vs 0.17)" in text
+    assert "In the last 365 days 397 (+32, +8.8 %, vs 365 on 2026-01-05)" in text
+    assert "On 2026-01-05 it had no rank." in text
+    (peers,) = (table.value for table in shown.dataframe if "is_self" in table.value)
+    assert peers[["stars", "stars_vs", "stars_difference", "stars_percent"]].to_numpy().tolist() == [[6, 4, 2, 50.0]]

@@ -157,7 +157,7 @@ def list_peers(login: Login, read_request: CheckedListRequest) -> Response:
         rows,
         Peers,
         ("-stars", "login"),
-        then=lambda vs: peers.nearest_accounts(account.account_id, vs),
+        then=lambda vs: peers.totals_of(list(rows["login"]), vs),
         login=account.login,
         peers=count,
         **own,

@@ -1,0 +1,32 @@
+"""A number beside the one that it is compared with, in words."""
+
+from datetime import datetime
+from typing import Any
+
+from core.analysis import difference
+from pages.components.format import day, number
+
+
+def signed(change: int) -> str:
+    """Return a difference with its sign: `+1,234`, `-12`, `±0`."""
+    return f"{change:+,}" if change else "±0"
+
+
+def signed_percent(value: Any, before: Any) -> str:
+    """Return the difference in percent, `+25.0 %`; nothing where there is none, or it is unknown."""
+    share = difference.percent(value, before)
+    return f"{share:+.1f}\N{NO-BREAK SPACE}%" if share else ""
+
+
+def compared_with(before: Any, vs: datetime) -> str:
+    """Return the value that is compared with, and its day: `vs 120 on 2025-03-31`."""
+    return f"vs {number(before)} on {day(vs)}"
+
+
+def in_brackets(value: Any, before: Any, vs: datetime | None) -> str:
+    """Return ` (+30, +25.0 %, vs 120 on 2025-03-31)` for a sentence; nothing without *vs*."""
+    if vs is None:
+        return ""
+    change = difference.difference(value, before)
+    parts = [] if change is None else [signed(change), signed_percent(value, before)]
+    return f" ({', '.join(part for part in [*parts, compared_with(before, vs)] if part)})"
