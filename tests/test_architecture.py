@@ -254,6 +254,8 @@ def within(module: str, *packages: str) -> bool:
 
 # Package → what it may not import of ours.
 FORBIDDEN_LAYERS = {
+    "core.analysis": ("core.queries", "core.charts", "core.web", "core.auth"),
+    "core.export": ("core.web", "core.auth", "core.launcher"),
     "core.charts": ("core.queries", "core.web", "core.auth", "core.db"),
     "core.queries": ("core.web", "core.auth", "core.launcher"),
     "core.db": ("core.launcher", "core.queries", "core.web", "core.auth", "core.queue"),
@@ -267,6 +269,7 @@ CLIENT_MAY_IMPORT = (
     "core.settings",
     "core.budget",
     "core.circuit_breaker",
+    "core.clock",
     "core.wording",
 )
 

@@ -51,7 +51,7 @@ def parse_names(texts: Iterable[str], most: int = MAX_SUBJECTS) -> AskedNames:
 
 
 @dataclass(frozen=True)
-class Known:
+class StepSeries:
     """The values of one thing along an axis of dates or ages.
 
     at, values  where each value begins, ascending; it rests until the next one
@@ -81,7 +81,7 @@ class IndexBases:
     position: float | None
 
 
-def index_bases(compared: Sequence[Known]) -> IndexBases:
+def index_bases(compared: Sequence[StepSeries]) -> IndexBases:
     """Find what is 100, as INDEX_DEFINITION says."""
     own_first = [next((value for value in one.values if value > 0), None) for one in compared]
     if compared and None not in own_first:

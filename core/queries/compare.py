@@ -195,7 +195,8 @@ def with_index(frame: DataFrame, intervals: dict[str, DataFrame], subjects: Sequ
     born = {one.name: one.created_at for one in subjects}
     names = [one.name for one in subjects if align == "date" or one.created_at is not None]
     compared = [
-        _known(frame[frame["name"] == name], intervals[name], born[name] if align == "age" else None) for name in names
+        _step_series(frame[frame["name"] == name], intervals[name], born[name] if align == "age" else None)
+        for name in names
     ]
     found = comparison.index_bases(compared)
     bases = dict(zip(names, found.values, strict=True))
@@ -301,10 +302,10 @@ def _last_of_each_day(frame: DataFrame, subject: Subject, measure: Measure) -> D
     return rows.sort_values(["at", "source_id"], ignore_index=True)
 
 
-def _known(rows: DataFrame, intervals: DataFrame, born: datetime | None) -> comparison.Known:
+def _step_series(rows: DataFrame, intervals: DataFrame, born: datetime | None) -> comparison.StepSeries:
     """Return a subject's values by date, or by age where *born* is given, both in seconds."""
     start = born.timestamp() if born else 0.0
-    return comparison.Known(
+    return comparison.StepSeries(
         [at.timestamp() - start for at in rows["at"]],
         [float(value) for value in rows["value"]],
         [

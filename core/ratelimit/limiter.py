@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -18,6 +18,7 @@ import structlog
 
 from core import wording
 from core.circuit_breaker import CircuitBreaker
+from core.clock import now_utc
 from core.errors import AlmanacError, RateLimitExceeded
 from core.settings import settings
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from core.ratelimit.storage import WindowState, WindowStorage
 
 LimitKind = Literal["pages", "api", "track", "export", "report", "sign_in"]
-LIMIT_KINDS: tuple[LimitKind, ...] = ("pages", "api", "track", "export", "report", "sign_in")
 UNLIMITED = 2**31 - 1
 ADDRESS_LIMIT_FACTOR = 6
 """Several people share an IP address: it may fail to sign in that many times as often as one name from it."""
@@ -77,7 +77,7 @@ class Limiter:
         redis_window: "Callable[[], WindowStorage]",
         memory_window: "Callable[[], WindowStorage]",
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = now_utc,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis_window = redis_window
@@ -187,7 +187,7 @@ def _require_remaining(kind: LimitKind, item: "RateLimitItem", key: str, who: st
     state = limiter().peek(kind, item, key)
     if state.remaining < 1:
         report_refusal(kind, who)
-        seconds = (state.next_free_at - datetime.now(UTC)).total_seconds()
+        seconds = (state.next_free_at - now_utc()).total_seconds()
         raise rate_limit_error(kind, item, state.next_free_at, seconds)
 
 
@@ -282,7 +282,7 @@ def client_network(address: str | None) -> str:
 
 
 def unlimited_state(kind: LimitKind) -> LimitState:
-    now = datetime.now(UTC)
+    now = now_utc()
     return LimitState(kind, 0, UNLIMITED, now, 0, is_shared=True, next_free_at=now)
 
 

@@ -1,7 +1,7 @@
 """The GitHub client: takes account requests, returns results, and knows nothing of how they are stored."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from time import sleep as real_sleep
 from types import TracebackType
 from typing import Self
@@ -12,6 +12,7 @@ from redis import Redis
 
 from core.budget import rate_limits
 from core.budget.cost_model import INTERACTIVE_RESERVE
+from core.clock import now_utc
 from core.settings import Settings
 from ingest.github.api.facts import Facts
 from ingest.github.api.graphql import GraphQL
@@ -45,11 +46,7 @@ WORKER_THREADS = 4
 NODES_PER_QUERY = 100
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def credential_pool(settings: Settings, clock: Clock = utc_now) -> CredentialPool:
+def credential_pool(settings: Settings, clock: Clock = now_utc) -> CredentialPool:
     """Create the credentials of the settings. Raises BadCredentials for a malformed token or key."""
     credentials: list[Credential] = list(numbered_tokens([one.get_secret_value() for one in settings.github_tokens]))
     if settings.github_app_id:
@@ -74,7 +71,7 @@ class GitHub:
         api_url: str = PUBLIC_API_URL,
         pool: CredentialPool | None = None,
         redis: "Redis | None" = None,
-        clock: Clock = utc_now,
+        clock: Clock = now_utc,
         sleep: Sleep = real_sleep,
         max_wait_seconds: float = MAX_WAIT_SECONDS,
         worker_threads: int = WORKER_THREADS,
@@ -118,7 +115,7 @@ class GitHub:
     @classmethod
     def from_settings(cls, settings: Settings, redis: "Redis | None" = None, **others: object) -> Self:
         """Create the client of the settings. Raises BadCredentials for a malformed token or key."""
-        pool = credential_pool(settings, others.get("clock", utc_now))  # type: ignore[arg-type]
+        pool = credential_pool(settings, others.get("clock", now_utc))  # type: ignore[arg-type]
         return cls(api_url=settings.github_api_url, pool=pool, redis=redis, **others)  # type: ignore[arg-type]
 
     def __enter__(self) -> Self:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from core.analysis.comparison import MAX_PARSED, Known, index_bases, parse_names
+from core.analysis.comparison import MAX_PARSED, StepSeries, index_bases, parse_names
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ def test_no_text_fails(texts):
     assert len(asked.names) <= 10
 
 
-def known(values: dict[float, float], *covered: tuple[float, float]) -> Known:
-    return Known(list(values), list(values.values()), covered or [(min(values), 1000.0)])
+def known(values: dict[float, float], *covered: tuple[float, float]) -> StepSeries:
+    return StepSeries(list(values), list(values.values()), covered or [(min(values), 1000.0)])
 
 
-def bases(*compared: Known) -> tuple[list[float | None], float | None]:
+def bases(*compared: StepSeries) -> tuple[list[float | None], float | None]:
     found = index_bases(compared)
     return list(found.values), found.position
 
