@@ -14,7 +14,6 @@ from core.queries import search
 from core.site_pages import find_pages
 
 Kind = Literal["account", "repository", "language", "page"]
-KINDS: tuple[Kind, ...] = ("account", "repository", "language", "page")
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Hit:
 
 
 def find(text: str, as_of: datetime | None, limit: int, *, is_admin: bool) -> list[Hit]:
-    """Return at most *limit* hits of each kind, in the order of KINDS, the best match of each first."""
+    """Return at most *limit* hits of each kind, accounts first and pages last, the best match of each first."""
     return list(_hits(text, as_of, limit, is_admin=is_admin))
 
 

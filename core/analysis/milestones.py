@@ -6,7 +6,6 @@ from math import sqrt
 
 MIN_POINTS, MIN_SPAN_DAYS, MIN_FIT = 8, 28.0, 0.9
 MAX_DAYS = 365.0
-STEPS = (2, 5, 10)
 DEFINITION = (
     "The next of 1, 2, 5, 10, 20, 50 and so on. A straight line is fitted to the star counts of the 90 days before the "
     f"last refresh (least squares). A range is given only where the line fits: at least {MIN_POINTS} counts over "
@@ -22,14 +21,6 @@ class Forecast:
     earliest_days: float | None = None
     latest_days: float | None = None
     reason: str = ""
-
-
-def next_milestone(stars: int) -> int:
-    """Return the next of 1, 2, 5, 10, 20, 50 … above *stars*."""
-    if stars < 1:
-        return 1
-    power: int = 10 ** (len(str(stars)) - 1)
-    return next(step * power for step in STEPS if stars < step * power)
 
 
 def forecast(points: Sequence[tuple[float, float]], milestone: float) -> Forecast:

@@ -157,11 +157,6 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
     )
 
 
-def latest_mix(history: DataFrame) -> DataFrame:
-    """Keep the rows of the newest date of `account_language_history`."""
-    return derived(history[history["at"] == history["at"].max()] if len(history) else history, history)
-
-
 def rollup_sources(as_of: datetime | None) -> DataFrame:
     """List sources with language rollups by *as_of*, ours first.
 

@@ -4,7 +4,7 @@ Uvicorn's ProxyHeadersMiddleware leaves forwarding headers of untrusted clients 
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,7 +16,6 @@ MAX_USER_AGENT_LENGTH = 300
 # Headers by which proxies describe the client. Read here only, and removed from the request.
 PROXY_HEADERS = (b"x-forwarded-", b"forwarded", b"x-real-ip", b"via", b"x-client-ip", b"true-client-ip")
 IpAddress = IPv4Address | IPv6Address
-IpNetwork = IPv4Network | IPv6Network
 Headers = list[tuple[bytes, bytes]]
 
 

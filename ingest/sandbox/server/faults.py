@@ -22,7 +22,6 @@ STATUS_TITLES = {
 QUERY_TIMED_OUT = (
     "Something went wrong while executing your query. This may be the result of a timeout, or it could be a GitHub bug."
 )
-ACCOUNT_DOCS = "https://docs.github.com/rest"
 
 
 @dataclass(slots=True)

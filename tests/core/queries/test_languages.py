@@ -146,12 +146,6 @@ def test_top_languages_leave_out_zeros_and_unknown_ones():
     assert languages.top_languages(ranking, "bytes", 1)["language"].tolist() == ["Go"]
 
 
-def test_the_latest_mix_is_of_the_newest_date():
-    history = DataFrame({"at": [utc("2026-01-01"), utc("2026-04-01")], "language": ["C", "Go"]})
-    assert languages.latest_mix(history)["language"].tolist() == ["Go"]
-    assert languages.latest_mix(history.head(0)).empty
-
-
 def test_the_mix_has_the_primary_language_and_owner_of_each_quarter(database):
     """Rewritten from Perl to C in February, given from octo to hooli in May."""
     octo, hooli = seed_data.add_account(database, "octo"), seed_data.add_account(database, "hooli")

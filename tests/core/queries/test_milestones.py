@@ -32,6 +32,15 @@ def test_a_steady_repository_has_a_range_and_an_uneven_one_a_reason(database):
     assert found.loc["octo/jumpy", ["earliest", "latest"]].isna().all()
 
 
+@pytest.mark.parametrize(
+    ("stars", "expected"),
+    [(50, 100), (99, 100), (100, 200), (499, 500), (500, 1_000), (1_999, 2_000), (2_000, 5_000), (999_999, 1_000_000)],
+)
+def test_the_milestone_is_the_next_of_1_2_5_and_so_on(database, stars, expected):
+    seed_data.add_repository(database, "octo/cat", {"2026-02-01": stars}, growth={30: stars})
+    assert milestones.ahead(None)["milestone"].tolist() == [expected]
+
+
 @pytest.mark.parametrize("as_of", [None, utc("2026-03-31")])
 def test_without_repositories_there_is_none(database, as_of):
     assert milestones.ahead(as_of).empty
