@@ -5,12 +5,14 @@ from datetime import datetime
 from fastapi import Request
 from starlette.responses import Response
 
-from core.errors import AlmanacError, NotFound
+from core.errors import AlmanacError, BadInput, NotFound
 from core.queries import accounts, repository_detail
 from core.queries.accounts import FoundAccount
 from core.queries.repository_detail import FoundRepository
 from core.tracking.login import parse_login
 from core.web.middleware.error_responses import as_sentence, error_response
+
+MAX_FULL_NAME_LENGTH = 140
 
 
 class Moved(AlmanacError):
@@ -46,12 +48,15 @@ def find_account(login: str, as_of: datetime | None, collection: str) -> FoundAc
 
 
 def find_repository(owner: str, name: str, as_of: datetime | None) -> FoundRepository:
-    """Find the repository of a path. Raises Moved for a former name, NotCreatedYet and NotFound."""
+    """Find the repository of a path. Raises BadInput for an impossible name, Moved for a former one, and NotFound."""
+    full_name = f"{owner}/{name}"
+    if len(full_name) > MAX_FULL_NAME_LENGTH or not full_name.isprintable():
+        raise BadInput("Not a repository name; write owner/name like octocat/hello-world")
     found = repository_detail.find(owner, name, as_of)
     if found is None:
-        raise NotFound(f"No data is stored about {owner}/{name}")
+        raise NotFound(f"No data is stored about {full_name}")
     if found.is_former:
-        message = f"{owner}/{name} is now called {found.current_full_name}"
+        message = f"{full_name} is now called {found.current_full_name}"
         raise Moved(message, "repositories", *found.current_full_name.split("/", 1))
     _check_created(found.full_name, found.created_at, as_of)
     return found

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
-from core.errors import BadInput, NotFound
+from core.errors import NotFound
 from core.queries import repository_detail as queries
 from core.queries import star_history
 from core.web.api.compared import compared_fields, compared_model, object_model
@@ -125,13 +125,6 @@ class StarHistory(Page[StarCount]):
     gaps: list[CoverageGap]
 
 
-def check_name(owner: str, name: str) -> None:
-    """Raise BadInput for an impossible name."""
-    full_name = f"{owner}/{name}"
-    if len(full_name) > MAX_NAME_LENGTH + 40 or not full_name.isprintable():
-        raise BadInput("Not a repository name; write owner/name like octocat/hello-world")
-
-
 @router.get(
     "/repositories/{owner}/{name}",
     operation_id="get_repository",
@@ -140,7 +133,6 @@ def check_name(owner: str, name: str) -> None:
     responses=error_responses(301, NOT_MODIFIED, 404),
 )
 def repository(owner: Owner, name: Name, read_request: CheckedReadRequest) -> Response:
-    check_name(owner, name)
     found = find_repository(owner, name, read_request.as_of)
     rows = records(queries.by_id(found.repository_id, read_request.as_of))
     if not rows:
@@ -153,7 +145,6 @@ def repository(owner: Owner, name: Name, read_request: CheckedReadRequest) -> Re
 
 
 def stars(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
-    check_name(owner, name)
     found = find_repository(owner, name, read_request.as_of)
     repository_id = found.repository_id
     gaps = (

@@ -12,7 +12,7 @@ from core.queries import changes, repository_facts, star_history, star_ledger
 from core.web.api.conditional import CheckedListRequest, ListRequest, rows_response
 from core.web.api.former_names import find_repository
 from core.web.api.pagination import ComparedRow, Page
-from core.web.api.routers.repositories import Name, Owner, check_name
+from core.web.api.routers.repositories import Name, Owner
 from core.web.api.row_formats import add_row_routes
 
 if TYPE_CHECKING:
@@ -233,7 +233,6 @@ def list_star_days(owner: Owner, name: Name, read_request: CheckedListRequest) -
 
 
 def list_ledger(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
-    check_name(owner, name)
     found = find_repository(owner, name, read_request.as_of)
     rows = star_ledger.ledger(found.repository_id, read_request.as_of)
     sums = {column: int(rows[column].sum()) for column in ("given", "withdrawn", "surviving")}
@@ -257,7 +256,6 @@ def list_extras(owner: Owner, name: Name, read_request: CheckedListRequest) -> R
 
 
 def list_languages(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
-    check_name(owner, name)
     found = find_repository(owner, name, read_request.as_of)
 
     rows = repository_facts.languages_over_time(found.repository_id, read_request.as_of)
@@ -276,7 +274,6 @@ def list_traffic(owner: Owner, name: Name, read_request: CheckedListRequest) -> 
 
 
 def list_bursts(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
-    check_name(owner, name)
     found = find_repository(owner, name, read_request.as_of)
 
     def bursts(at: datetime | None) -> "DataFrame":
@@ -298,7 +295,6 @@ def list_bursts(owner: Owner, name: Name, read_request: CheckedListRequest) -> R
 
 
 def list_contributors(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
-    check_name(owner, name)
     found = find_repository(owner, name, read_request.as_of)
     summary = repository_facts.contributor_summary(found.repository_id, read_request.as_of)
     rows = repository_facts.contributors(found.repository_id, read_request.as_of)
@@ -316,7 +312,6 @@ def list_contributors(owner: Owner, name: Name, read_request: CheckedListRequest
 
 
 def list_releases(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
-    check_name(owner, name)
     found = find_repository(owner, name, read_request.as_of)
     return rows_response(
         read_request,
@@ -341,7 +336,6 @@ def _listed(
     page: type[Page[Any]],
     order: tuple[str, ...],
 ) -> Response:
-    check_name(owner, name)
     found = find_repository(owner, name, read_request.as_of)
     rows = read_rows(found.repository_id, read_request.as_of)
     return rows_response(
