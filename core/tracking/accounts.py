@@ -59,9 +59,10 @@ def update_tracking(connection: Connection, login: str, changes: Mapping[str, An
 
     A shorter cadence takes effect immediately: the account becomes due no later than one cadence from *now*.
     """
+    account_id = find_account_id(connection, login)
     row = connection.execute(
         text("SELECT cadence AS every, priority, paused, note FROM tracked_account WHERE account_id = :id FOR UPDATE"),
-        {"id": find_account_id(connection, login)},
+        {"id": account_id},
     ).one_or_none()
     if row is None:
         return False
@@ -71,14 +72,14 @@ def update_tracking(connection: Connection, login: str, changes: Mapping[str, An
             " due_at = least(due_at, CAST(:now AS timestamptz) + coalesce(CAST(:every AS interval), due_at - :now))"
             " WHERE account_id = :id"
         ),
-        {**row._mapping, **changes, "id": find_account_id(connection, login), "now": now},
+        {**row._mapping, **changes, "id": account_id, "now": now},
     )
     if changes.get("every", row.every) != row.every:
-        _expect_next_capture(connection, login)
+        _expect_next_capture(connection, account_id)
     return True
 
 
-def _expect_next_capture(connection: Connection, login: str) -> None:
+def _expect_next_capture(connection: Connection, account_id: int | None) -> None:
     """Let the last capture expect the next one at the new cadence: what was captured before keeps that of then."""
     connection.execute(
         text(f"""
@@ -87,7 +88,7 @@ def _expect_next_capture(connection: Connection, login: str) -> None:
                       FROM tracked_account JOIN account ON account.id = account_id WHERE account_id = :id) AS expected
              WHERE capture.account_id = expected.account_id AND captured_at = checked_at AND source_id = 1
         """),  # noqa: S608 - our own names
-        {"id": find_account_id(connection, login), "every": settings().refresh_every},
+        {"id": account_id, "every": settings().refresh_every},
     )
 
 
