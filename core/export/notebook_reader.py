@@ -16,6 +16,7 @@ ROWS = os.environ.get("ALMANAC_ROWS", "")
 AS_OF = ""
 VS = ""
 TOO_MANY_REQUESTS = 429
+TIMEOUT_SECONDS = 60
 
 
 def read(name: str, path: str = "", stored: str = "") -> pd.DataFrame:
@@ -38,7 +39,7 @@ def fetch(url: str) -> bytes:
         )
     while True:
         try:
-            with urlopen(Request(url, headers={"Authorization": f"Bearer {KEY}"})) as response:
+            with urlopen(Request(url, headers={"Authorization": f"Bearer {KEY}"}), timeout=TIMEOUT_SECONDS) as response:
                 return bytes(response.read())
         except HTTPError as error:
             if error.code != TOO_MANY_REQUESTS:

@@ -114,7 +114,8 @@ def test_the_reader_waits_as_long_as_the_api_asks(monkeypatch):
     refused.headers["Retry-After"] = "7"
     answers, waited = [refused, BytesIO(b"stars\n3\n")], []
 
-    def answer(_request: object) -> BytesIO:
+    def answer(_request: object, timeout: float) -> BytesIO:
+        assert timeout > 0
         found = answers.pop(0)
         if isinstance(found, HTTPError):
             raise found
