@@ -39,8 +39,9 @@ HOUR = timedelta(hours=1)
 class AccountCostInputs:
     """What determines the cost of refreshing an account; an unknown one counts as `UNKNOWN_REPOSITORIES`.
 
-    *expected_pushes* is the expected number of repositories pushed to since the last refresh, *expected_changes* that
-    of changes of any kind; None: no estimate.
+    *repositories_with_languages* are those whose languages need no request before the next push. *expected_pushes* is
+    the expected number of repositories pushed to since the last refresh, *expected_changes* that of changes of any
+    kind; None: no estimate.
     """
 
     login: str

@@ -21,11 +21,11 @@ def load_cost_inputs(
         text("""
             SELECT login, kind, checked_at, count(repository.id) AS repositories,
                    count(*) FILTER (WHERE languages_checked_at IS NOT NULL OR is_fork OR pushed_at IS NULL)
-                       AS without_languages, change_rate,
+                       AS with_languages, change_rate,
                    extract(epoch FROM :now - checked_at)::float / 86400 AS days,
-                   extract(epoch FROM greatest(:now - checked_at, :least))::float / 86400 AS stretch,
+                   extract(epoch FROM greatest(:now - checked_at, :min_window))::float / 86400 AS window_days,
                    count(languages_checked_at)
-                       FILTER (WHERE NOT is_fork AND pushed_at > checked_at - greatest(:now - checked_at, :least))
+                       FILTER (WHERE NOT is_fork AND pushed_at > checked_at - greatest(:now - checked_at, :min_window))
                        AS pushed
               FROM account
               LEFT JOIN repository ON account_id = account.id AND repository.gone_at IS NULL
@@ -33,15 +33,15 @@ def load_cost_inputs(
              WHERE account.id = ANY(:ids)
              GROUP BY account.id, tracked_account.account_id
         """),
-        {"ids": list(account_ids), "now": now, "least": MIN_PUSH_WINDOW},
+        {"ids": list(account_ids), "now": now, "min_window": MIN_PUSH_WINDOW},
     )
     return [
         cost_model.AccountCostInputs(
             login=row.login,
             is_organization=row.kind == "organization",
             repositories=row.repositories if row.checked_at else None,
-            repositories_with_languages=row.without_languages,
-            expected_pushes=row.pushed * max(row.days, 0) / row.stretch if row.checked_at else 0.0,
+            repositories_with_languages=row.with_languages,
+            expected_pushes=row.pushed * max(row.days, 0) / row.window_days if row.checked_at else 0.0,
             expected_changes=None
             if row.change_rate is None or not row.checked_at
             else row.change_rate * max(row.days, 0),
