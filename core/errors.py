@@ -20,7 +20,7 @@ AlmanacError
 │   └── HostNotResolved       host_not_resolved   ingest.alerts.ssrf_guard
 ├── TemporaryDeliveryError    try_again           ingest.alerts.deliver
 ├── IncompleteSchema          incomplete_schema   core.db.schema_check
-├── CoordinatorNotNamed   coordinator_not_named   core.db.citus
+├── CoordinatorNotNamed       coordinator_not_named   core.db.citus
 ├── PartitionsLocked          partitions_locked   core.db.partitions
 ├── StoreFailed               not_stored          ingest.refresh.batch
 └── GitHubError               github_error        subclasses: see ingest.github.errors

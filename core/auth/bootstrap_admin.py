@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.auth.people import NewPerson
 
 log = structlog.get_logger()
-FIRST_ADMIN_HANDLED_VARIABLE = "ALMANAC_FIRST_ADMIN_SEEN_TO"
+FIRST_ADMIN_HANDLED_VARIABLE = "ALMANAC_FIRST_ADMIN_HANDLED"
 """Environment variable of processes whose parent creates the first admin, so that the password is printed once."""
 FIRST_ADMIN_LOCK = 0x616C6D61646D696E  # "almadmin"
 GENERATED_LENGTH = 20

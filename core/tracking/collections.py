@@ -123,7 +123,7 @@ def _require_editable(connection: Connection, identity: Identity, collection_id:
     if found is None:
         raise NotFound("This collection no longer exists")
     if not identity.is_admin and found.person_id != identity.person_id:
-        raise Forbidden("Only who made this collection, or an admin, may change it")
+        raise Forbidden("Only the person who made this collection, or an admin, may change it")
     return str(found.name)
 
 

@@ -67,7 +67,7 @@ def show_header(identity: Identity, collection: Collection, members: DataFrame) 
     made = f"{by} {time_ago(collection.created_at, datetime.now(UTC))}"
     st.markdown(f"**{escape_markdown(collection.name)}** · {' and '.join(parts)} · {made}")
     if not identity.is_admin and identity.person_id != collection.person_id:
-        st.caption("Only who made this collection, or an admin, may change it.")
+        st.caption("Only the person who made this collection, or an admin, may change it.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.popover("Add or remove members", icon=":material/edit:"):

@@ -77,7 +77,7 @@ def test_a_link_opens_a_collection_and_only_its_maker_and_admins_change_it(open_
     database.execute(insert(schema.collection_member).values(collection_id=theirs, account_id=octo))
     shown = open_page("collections", collection="theirs")
     assert repositories(shown) == ["octo/big"]
-    assert "Only who made this collection, or an admin, may change it." in page_text(shown)
+    assert "Only the person who made this collection, or an admin, may change it." in page_text(shown)
     assert not [button for button in shown.button if button.key == "delete-collection"]
 
 

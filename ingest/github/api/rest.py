@@ -33,7 +33,7 @@ from ingest.github.types import MissingRepository
 PAGE_SIZE = 100
 USED_RESOURCES = ("core", "graphql")
 NOT_FOUND, CONFLICT = 404, 409
-# An order that a push or a star does not change: a changed repository stays on its page, the other pages response 304.
+# An order that a push or a star does not change: a changed repository stays on its page, the other pages respond 304.
 STABLE_ORDER_QUERY = f"per_page={PAGE_SIZE}&sort=full_name&direction=asc"
 
 
