@@ -9,13 +9,24 @@ from core.charts.theme import Theme, figure
 
 ROW_HEIGHT = 34
 BOTTOM_HEIGHT = 16
-CHARACTER_WIDTH = 6.6
-MAX_LABEL_LENGTH = 34
+CHARACTER_WIDTH, LABEL_CHARACTER_WIDTH = 6.6, 7.0  # digits and letters, in pixels
+MIN_LABEL_LENGTH, MAX_LABEL_LENGTH = 12, 34
+NARROW_CHART_PX, MIN_BAR_PX = 340, 24  # of a page 420 px wide; and what is left for the longest bar there
 
 
 def truncate_label(name: str, max_length: int = MAX_LABEL_LENGTH) -> str:
-    """Shorten *name* to *max_length* characters, so that its bar has room."""
-    return name if len(name) <= max_length else f"{name[: max_length - 1]}…"
+    """Shorten *name* to *max_length* characters, so that its bar has room; of `owner/name` the owner first."""
+    if len(name) <= max_length:
+        return name
+    owner, slash, rest = name.partition("/")
+    kept = max_length - len(rest) - 2
+    return f"{owner[:kept]}…/{rest}" if slash and kept > 0 else f"{name[: max_length - 1]}…"
+
+
+def label_length(texts_px: float) -> int:
+    """Return how many characters of a label have room on a narrow page beside bars and texts *texts_px* wide."""
+    room = (NARROW_CHART_PX - MIN_BAR_PX - texts_px) / LABEL_CHARACTER_WIDTH
+    return max(MIN_LABEL_LENGTH, min(MAX_LABEL_LENGTH, int(room) - 1))
 
 
 def ranking_bars(
@@ -42,13 +53,14 @@ def ranking_bars(
     )
     # Room for the texts in pixels, so that it is enough at any chart width.
     longest = max((len(str(text)) for text in texts), default=0)
-    chart.update_layout(margin={"r": longest * CHARACTER_WIDTH + 8})
+    texts_px = longest * CHARACTER_WIDTH + 8
+    chart.update_layout(margin={"r": texts_px}, minreducedwidth=MIN_BAR_PX)
     chart.update_yaxes(
         autorange="reversed",
         showgrid=False,
         tickfont={"color": theme.text},
         tickvals=list(range(len(frame))),
-        ticktext=[markup.plotly(truncate_label(name)) for name in names],
+        ticktext=[markup.plotly(truncate_label(name, label_length(texts_px))) for name in names],
     )
     return chart
 

@@ -124,3 +124,25 @@ def test_symbols_tell_languages_apart_that_share_a_colour():
     assert dots[0].name == "Python"
     assert dots[-1].name == "2 more"
     assert drawn.layout.showlegend
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "label"),
+    [
+        ("octo/cat", 8, "octo/cat"),
+        ("ZephyrFoundation/sparse-schema", 28, "ZephyrFoundat…/sparse-schema"),
+        ("octo/a-name-that-is-far-too-long", 12, "octo/a-name…"),
+        ("Jupyter Notebook", 12, "Jupyter Not…"),
+    ],
+)
+def test_a_label_too_long_for_its_bar_keeps_the_name_of_the_repository(name, length, label):
+    assert bars.truncate_label(name, length) == label
+
+
+def test_labels_and_texts_leave_room_for_bars_on_a_narrow_page():
+    """340 pixels less 24 for the longest bar: texts of 16 characters take 16 * 6.6 + 8 = 113.6, so 27 letters fit."""
+    frame = DataFrame({"full_name": ["ZephyrFoundation/sparse-schema"], "growth": [7099]})
+    figure = bars.ranking_bars(frame, "full_name", "growth", LIGHT, texts=pd.Series(["+7,099  (15.6 %)"]))
+    assert figure.layout.yaxis.ticktext == ("ZephyrFounda…/sparse-schema",)
+    assert figure.layout.minreducedwidth == 24
+    assert figure.data[0].customdata[0] == "ZephyrFoundation/sparse-schema"
