@@ -118,6 +118,13 @@ def largest_source(trend: DataFrame) -> DataFrame:
     return derived(trend[trend["source_id"] == source_id], trend)
 
 
+def largest_source_of_both(trend: DataFrame, vs: datetime) -> DataFrame:
+    """As `largest_source`, of the sources that have totals at *vs* as well; of all where none has."""
+    then = _covering(source_trend(vs), vs)
+    both = trend[trend["source_id"].isin(then["source_id"])]
+    return largest_source(derived(both, trend) if len(both) else trend)
+
+
 def trend_points(rollups: DataFrame) -> DataFrame:
     """Return one source's rows of `source_trend` as `history_lines` takes them: `at` is `captured_at`."""
     return derived(rollups.rename(columns={"at": "captured_at"}), rollups)
@@ -144,9 +151,14 @@ def largest_totals(as_of: datetime | None) -> DataFrame:
 
 def totals_at(source_id: int, at: datetime) -> dict[str, Any]:
     """Return the source's last rollup by *at*, a row of `source_trend`; empty where nobody captured near that time."""
-    trend = source_trend(at)
-    rows = trend[(trend["source_id"] == source_id) & (trend["overdue_at"] > at)]
+    trend = _covering(source_trend(at), at)
+    rows = trend[trend["source_id"] == source_id]
     return {} if rows.empty else {str(name): value for name, value in rows.iloc[-1].items()}
+
+
+def _covering(trend: DataFrame, at: datetime) -> DataFrame:
+    """Keep the rollups that hold at *at*."""
+    return derived(trend[trend["overdue_at"] > at], trend)
 
 
 def daily_trend(rollups: DataFrame, column: str, until: datetime) -> list[float]:

@@ -7,6 +7,7 @@ import streamlit as st
 from pandas import DataFrame
 
 from core.as_of import end_of_day
+from core.charts.lines import OWN_SOURCE_ID
 from core.queries import alerts, captures, overview
 from core.queries.overview import StoredTotals, TrackingCounts
 from core.wording import duration, pluralize, quantity
@@ -34,7 +35,8 @@ def show_totals(stored: StoredTotals, trend: DataFrame, as_of: datetime | None) 
 
     Of the present too where it is compared with the past: only the rollups of one source count the same repositories.
     """
-    largest, vs = overview.largest_source(trend), selected_vs()
+    vs = selected_vs()
+    largest = overview.largest_source(trend) if vs is None else overview.largest_source_of_both(trend, vs)
     is_past = as_of is not None or vs is not None
     compared = overview.totals_at(int(largest["source_id"].iloc[-1]), vs) if vs is not None and len(largest) else {}
     numbers: dict[str, Any] = {} if is_past else vars(stored)
@@ -44,6 +46,8 @@ def show_totals(stored: StoredTotals, trend: DataFrame, as_of: datetime | None) 
         numbers = {str(name): value for name, value in largest.iloc[-1].items()}
         covers = f"{escape_markdown(numbers['source'])} in its last rollup, {day(numbers['at'])}; forks left out."
         reported_at = numbers["at"]
+        if numbers["source_id"] == OWN_SOURCE_ID:
+            reported_at = captures.newest_capture_at(min(as_of or datetime.now(UTC), end_of_day(reported_at.date())))
     # The trend of a source that covers only a part of the stored repositories would not fit the totals.
     covers_all = len(largest) > 0 and largest["repositories"].iloc[-1] > MIN_SHARE_OF_STORED * stored.repositories
     metric_row(

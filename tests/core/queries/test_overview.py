@@ -220,3 +220,22 @@ def test_the_largest_source_is_the_one_with_most_repositories_at_its_end():
     trend = DataFrame({"source_id": [1, 2, 1, 2], "repositories": [9, 5, 3, 6], "stars": [1, 2, 3, 4]})
     assert overview.largest_source(trend)["stars"].tolist() == [2, 4]
     assert overview.largest_source(trend.head(0)).empty
+
+
+def test_totals_are_compared_within_a_source_that_has_them_at_both_times(database):
+    """This installation began on January 8 and has two repositories; the import has one, since December."""
+    captured(database, "2026-01-08")
+    imported = seed_data.add_source(database, "weekly list")
+    add_rollups(database, {"2025-12-07": 90, "2026-01-04": 100}, imported)
+    add_rollups(database, {"2026-01-08": 7})
+    database.execute(
+        insert(schema.language_day).values(
+            day=date(2026, 1, 8), source_id=1, language="Go", repositories=1, stars=2, forks=0
+        )
+    )
+    trend = overview.source_trend(utc("2026-01-09"))
+    assert overview.largest_source(trend)["stars"].tolist() == [9]
+    both = overview.largest_source_of_both(trend, utc("2025-12-08"))
+    assert both["stars"].tolist() == [90, 100]
+    assert both.attrs == trend.attrs
+    assert overview.largest_source_of_both(trend, utc("2024-12-08"))["stars"].tolist() == [9]
