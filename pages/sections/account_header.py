@@ -186,5 +186,6 @@ def imported_sentence(history: DataFrame) -> str:
         return ""
     last = imported.iloc[-1]
     return (
-        f" {escape_markdown(last['source'])} had {number(last['repositories'])} of them on {day(last['captured_at'])}."
+        f" Imported from {escape_markdown(last['source'])}: {number(last['repositories'])} of them"
+        f" by {day(last['captured_at'])}."
     )

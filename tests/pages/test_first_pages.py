@@ -103,7 +103,7 @@ def test_an_imported_account_says_what_it_covers_and_what_is_unknown(open_page, 
     assert values["Stars"] == ("80", "+10")
     assert values["Followers"][0] == "—"
     text = page_text(shown)
-    assert "weekly list had 1 of them on 2025-02-02" in text
+    assert "Imported from weekly list: 1 of them by 2025-02-02" in text
     assert "imported history has none" in text
     assert "bytes of code have not been collected" in text
 
