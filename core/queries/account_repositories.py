@@ -52,7 +52,7 @@ STAR_TRENDS_CTES = f"""point AS (
               JOIN source ON source.id = snapshot.source_id
               JOIN point ON at >= captured_at AND at <= captured_at + {IMPORT_MAX_GAP}
              WHERE snapshot.source_id <> 1 AND captured_at <= :until
-               AND repository_id = ANY(ARRAY(SELECT repository_id FROM imported_repository))
+               AND snapshot.repository_id = ANY(ARRAY(SELECT repository_id FROM imported_repository))
                AND captured_at >= CAST(:until AS timestamptz) - 13 * CAST(:step AS interval)
                                   - (SELECT max({IMPORT_MAX_GAP}) FROM source)
                AND snapshot.month >= (

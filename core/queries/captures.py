@@ -74,15 +74,17 @@ Whether it was stored by then, its first snapshot says."""
 BEFORE_GITHUB = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def first_own_capture_at() -> datetime:
-    """Return a time before which we captured nothing: a lower bound that lets Postgres skip partitions."""
+def first_open_capture_at() -> datetime:
+    """Return a time before all our snapshots that are not closed: a lower bound that lets Postgres skip partitions."""
     sql = """
-        SELECT min(own.captured_at) AS at
-          FROM account
-         CROSS JOIN LATERAL (
-               SELECT captured_at FROM capture
-                WHERE capture.account_id = account.id AND source_id = 1
-                ORDER BY captured_at LIMIT 1) AS own
+        SELECT coalesce(closed_until, (
+                   SELECT min(own.captured_at)
+                     FROM account
+                    CROSS JOIN LATERAL (
+                          SELECT captured_at FROM capture
+                           WHERE capture.account_id = account.id AND source_id = 1
+                           ORDER BY captured_at LIMIT 1) AS own)) AS at
+          FROM source WHERE id = 1
     """
     at: datetime | None = first_value(read_frame(sql))
     return at or BEFORE_GITHUB

@@ -135,7 +135,8 @@ def main_month_values(days: Sequence[int], until: datetime) -> dict[str, Any]:
 
 
 def growth_values(days: Sequence[int]) -> dict[str, Any]:
-    """Return the bound values that GROWTH_CTES needs, besides `began`: a time before all our captures of the subjects.
+    """Return the bound values that GROWTH_CTES needs, besides `began`: a time before all our captures of the subjects
+    that are not closed.
 
     One row per repository and entry of *days*.
     """

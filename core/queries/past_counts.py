@@ -37,7 +37,7 @@ def month_columns(place: str) -> str:
 OWN_CLOSED_UNTIL = "(SELECT closed_until FROM source WHERE id = 1)"
 
 # The newest counts of each repository by `:until`: repository_id, source_id, captured_at, stars, forks, size_kb. Ours
-# come before imported ones. `:began` is a time before all our captures.
+# come before imported ones. `:began` is a time before all our snapshots that are not closed.
 _NEWEST_CTE = """newest AS (
             SELECT DISTINCT ON (repository_id) repository_id, source_id, captured_at, stars, forks, size_kb
               FROM (SELECT repository_id, source_id, {month_columns}
@@ -109,7 +109,8 @@ _CLOSED_STARS = """
               FROM {rows}
               JOIN repository_month AS month USING (repository_id)
              WHERE {chosen} AND source_id = 1 AND month.month = {month}"""
-# Not the repositories: Postgres compares each row with each element of an array that it does not know when planning.
+# Where they are many, and not the repositories: Postgres compares each row with each element of an array that it does
+# not know when planning. Where they are few it would read these months in whole instead of a row each by index.
 _OF_THESE = """
                AND month.month = ANY(ARRAY(SELECT DISTINCT {month} FROM {rows} WHERE {chosen}))"""
 _MAIN_MONTHS = "CAST(:main_months AS date[])"
@@ -142,7 +143,7 @@ def _own_stars_ctes(
         others = _closed_stars(values, f"{chosen} AND {month} <> ALL({_MAIN_MONTHS})", _OF_THESE)
         found = f"{main}\n             UNION ALL{others}"
     else:
-        found = _closed_stars(values, chosen, _OF_THESE)
+        found = _closed_stars(values, chosen, "")
     return _OWN_STARS_CTES.format(
         name=name, rows=rows, key=key, moment=moment, chosen=chosen, own_closed_until=OWN_CLOSED_UNTIL, closed=found
     )

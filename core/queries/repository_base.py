@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from core.queries.attributes import REPOSITORIES_AS_OF
-from core.queries.captures import LAST_OWN_CAPTURE, PRESENCE_EXISTS, first_own_capture_at
+from core.queries.captures import LAST_OWN_CAPTURE, PRESENCE_EXISTS, first_open_capture_at
 from core.queries.growth import GROWTH_CTES, GROWTH_OF_ALL_CTES, growth_values, main_month_values
 from core.queries.past_counts import NEWEST_CTE, NEWEST_OF_IDS_CTE
 
@@ -138,4 +138,4 @@ def selected_as_of_values(as_of: datetime) -> dict[str, Any]:
 
 def until_values(until: datetime) -> dict[str, Any]:
     """Return the times that bound captures by *until*."""
-    return {"until": until, "began": first_own_capture_at()}
+    return {"until": until, "began": first_open_capture_at()}

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select, text
 from core.db import partitions, schema
 from core.db.frames import frame_cache
 from core.queries import coverage, repository_detail
+from core.queries.captures import first_open_capture_at
 from core.queries.past_counts import NEWEST_CTE, OWN_STARS, OWN_STARS_OF_TREND_CTES, closed_month
 from ingest.history_import import adopt
 from ingest.refresh import closed_history, writer
@@ -88,6 +89,17 @@ def test_closing_less_than_before_carries_counts_on(database):
             "until": utc(until), "began": STEPS[0]
         })  # fmt: skip
         assert dict(tuple(row) for row in rows) == {old: 15, 77: 3}
+
+
+def test_open_snapshots_begin_where_history_is_closed(database):
+    """From 1 March on nothing is closed; then all before 10 March is; then a late refresh of 5 March is open."""
+    octo = add_tracked_account(database, "octo", "03-01", "03-09")
+    for expected in ("2026-03-01", "2026-03-10", "2026-03-05"):
+        frame_cache.clear()
+        assert first_open_capture_at() == utc(expected)
+        close(database, "2026-03-10")
+        if expected == "2026-03-10":
+            writer.write_capture(database, octo, utc("2026-03-05"), 1, timedelta(hours=6))
 
 
 def test_a_refresh_before_anything_was_closed_closes_nothing(database):
