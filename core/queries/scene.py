@@ -12,10 +12,12 @@ from core.queries.repository_base import as_of_values, counts_ctes, growth_of_ct
 from core.whole_numbers import MAX_INT32
 
 MAX_TOWERS = 5_000
-ELIGIBLE_CTE = """eligible AS (
-            SELECT *, lower(owner) AS district FROM stored
+# Few columns: Postgres writes these rows down, to disk where all are eligible.
+_ELIGIBLE_CTE = """eligible AS (
+            SELECT repository_id, full_name, owner, lower(owner) AS district, language, stars, {growth}, checked_at
+              FROM stored
              WHERE NOT is_gone AND stars >= :min_stars
-               AND (CAST(:languages AS text[]) = '{}' OR language = ANY(CAST(:languages AS text[])))
+               AND (CAST(:languages AS text[]) = '{{}}' OR language = ANY(CAST(:languages AS text[])))
                AND (:account = '' OR lower(owner) = lower(:account))
         )"""
 
@@ -54,7 +56,7 @@ def city_repositories(filters: CityFilters) -> DataFrame:
     stars_vs, stars_difference, stars_percent   only with `vs`: see `with_differences`
     """
     sql = f"""
-        WITH {counts_ctes(filters.as_of)}, {ELIGIBLE_CTE}, chosen AS (
+        WITH {counts_ctes(filters.as_of)}, {_eligible_cte(filters.as_of)}, chosen AS (
             SELECT district, sum(stars) AS district_stars
               FROM eligible GROUP BY district ORDER BY sum(stars) DESC, district LIMIT :owners
         ), tallest AS (
@@ -74,11 +76,16 @@ def city_repositories(filters: CityFilters) -> DataFrame:
 def count_eligible(filters: CityFilters) -> tuple[int, int]:
     """Count the repositories and owners that match, before the limits on owners and towers."""
     sql = f"""
-        WITH {counts_ctes(filters.as_of)}, {ELIGIBLE_CTE}
+        WITH {counts_ctes(filters.as_of)}, {_eligible_cte(filters.as_of)}
         SELECT count(*) AS repositories, count(DISTINCT district) AS owners FROM eligible
     """  # noqa: S608
     row = read_frame(sql, **filters.values).iloc[0]
     return int(row["repositories"]), int(row["owners"])
+
+
+def _eligible_cte(as_of: datetime | None) -> str:
+    """Return the expression `eligible`, with growth or, as of a timestamp, what that is computed from."""
+    return _ELIGIBLE_CTE.format(growth="stars_30d" if as_of is None else "changed_at")
 
 
 def _grown_towers(as_of: datetime | None) -> str:
