@@ -38,45 +38,73 @@ OWN_CLOSED_UNTIL = "(SELECT closed_until FROM source WHERE id = 1)"
 
 # The newest counts of each repository by `:until`: repository_id, source_id, captured_at, stars, forks, size_kb. Ours
 # come before imported ones. `:began` is a time before all our snapshots that are not closed.
+# FULL JOIN rather than UNION ALL: Postgres then expects as many repositories as there are, and joins them by hash.
 _NEWEST_CTE = """newest AS (
-            SELECT DISTINCT ON (repository_id) repository_id, source_id, captured_at, stars, forks, size_kb
-              FROM (SELECT repository_id, source_id, {month_columns}
-                      FROM source
-                      JOIN repository_month AS month
-                        ON source_id = source.id AND month = {closed_month}
+            SELECT repository_id, coalesce(closed_source, open_source, imported_source) AS source_id, {newest_columns}
+              FROM (SELECT repository_id, 1 AS closed_source, {closed_columns}
+                      FROM repository_month AS month
                      CROSS JOIN LATERAL (
                            SELECT width_bucket(CAST(:until AS timestamptz), month.captured_at) AS place) AS found
-                     WHERE (place > 0 OR before_at IS NOT NULL) {chosen}
-                     UNION ALL
-                    SELECT repository_id, source_id, last_at, stars, forks, NULL
-                      FROM repository_import
-                      JOIN source ON source.id = source_id
-                     WHERE {last_imported_month} < {closed_month} {chosen}
-                     UNION ALL
-                    (SELECT DISTINCT ON (repository_id) repository_id, source_id, captured_at, stars, forks, size_kb
-                       FROM repository_snapshot_open
-                      WHERE source_id = 1 AND captured_at <= :until
-                        AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until}) {chosen}
-                      ORDER BY repository_id, captured_at DESC)
-                     UNION ALL
-                    SELECT repository_id, source_id, captured_at, stars, forks, size_kb
+                     WHERE source_id = 1 AND (place > 0 OR before_at IS NOT NULL)
+                       AND month = (SELECT {closed_month} FROM source WHERE id = 1) {chosen}) AS closed
+              FULL JOIN (
+                    SELECT DISTINCT ON (repository_id) repository_id, 1 AS open_source, {open_columns}
                       FROM repository_snapshot_open
-                      JOIN source ON source.id = source_id
-                     WHERE source_id <> 1 AND captured_at <= :until
-                       AND captured_at >= coalesce(closed_until, '-infinity')
-                       -- This bound lets Postgres skip partitions.
-                       AND captured_at >= (SELECT coalesce(min(coalesce(closed_until, '-infinity')), 'infinity')
-                                             FROM source WHERE id <> 1) {chosen}) AS found
-             ORDER BY repository_id, source_id = 1 DESC, captured_at DESC, source_id DESC
+                     WHERE source_id = 1 AND captured_at <= :until
+                       AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until}) {chosen}
+                     ORDER BY repository_id, captured_at DESC) AS open USING (repository_id)
+              FULL JOIN (
+                    SELECT DISTINCT ON (repository_id) repository_id, source_id AS imported_source, {imported_columns}
+                      FROM ({imported}) AS imported
+                     ORDER BY repository_id, captured_at DESC, source_id DESC) AS imported USING (repository_id)
         )"""
+_IMPORTED_ROWS = """
+                        SELECT repository_id, source_id, {month_columns}
+                          FROM source
+                          JOIN repository_month AS month
+                            ON source_id = source.id AND month = {closed_month}
+                         CROSS JOIN LATERAL (
+                               SELECT width_bucket(CAST(:until AS timestamptz), month.captured_at) AS place) AS found
+                         WHERE source_id <> 1 AND (place > 0 OR before_at IS NOT NULL) {chosen}
+                         UNION ALL
+                        SELECT repository_id, source_id, last_at, stars, forks, NULL
+                          FROM repository_import
+                          JOIN source ON source.id = source_id
+                         WHERE {last_imported_month} < {closed_month} {chosen}
+                         UNION ALL
+                        SELECT repository_id, source_id, captured_at, stars, forks, size_kb
+                          FROM repository_snapshot_open
+                          JOIN source ON source.id = source_id
+                         WHERE source_id <> 1 AND captured_at <= :until
+                           AND captured_at >= coalesce(closed_until, '-infinity')
+                           -- This bound lets Postgres skip partitions.
+                           AND captured_at >= (SELECT coalesce(min(coalesce(closed_until, '-infinity')), 'infinity')
+                                                 FROM source WHERE id <> 1) {chosen}"""
+
+
+# After a late refresh, what is open can be older than what is closed.
+_NEWEST_COLUMN = """CASE
+                       WHEN coalesce(closed_source, open_source) IS NULL THEN imported_{name}
+                       WHEN open_source IS NULL OR closed_captured_at > open_captured_at THEN closed_{name}
+                       ELSE open_{name} END AS {name}"""
 
 
 def _newest_cte(chosen: str = "") -> str:
     """Return the expression `newest`; *chosen* is a further condition on `repository_id`."""
-    return _NEWEST_CTE.format(
+    until_month = closed_month("CAST(:until AS timestamptz)")
+    imported = _IMPORTED_ROWS.format(
         month_columns=month_columns("place"),
-        closed_month=closed_month("CAST(:until AS timestamptz)"),
+        closed_month=until_month,
         last_imported_month=month_of("last_at"),
+        chosen=chosen,
+    )
+    return _NEWEST_CTE.format(
+        newest_columns=", ".join(_NEWEST_COLUMN.format(name=name) for name in SNAPSHOT_COLUMNS),
+        closed_columns=", ".join(f"{month_value(name, 'place')} AS closed_{name}" for name in SNAPSHOT_COLUMNS),
+        open_columns=", ".join(f"{name} AS open_{name}" for name in SNAPSHOT_COLUMNS),
+        imported_columns=", ".join(f"{name} AS imported_{name}" for name in SNAPSHOT_COLUMNS),
+        imported=imported,
+        closed_month=until_month,
         own_closed_until=OWN_CLOSED_UNTIL,
         chosen=chosen,
     )
