@@ -11,7 +11,7 @@ from streamlit import column_config as column
 
 from core.queries import people
 from pages.components import query_params
-from pages.components.columns import TIMESTAMP_COLUMN
+from pages.components.columns import timestamp_column
 from pages.components.format import number
 from pages.components.metric_cards import Card, metric_row
 from pages.components.segmented_choice import segmented_choice
@@ -31,7 +31,7 @@ COLUMNS = {
     "active": column.CheckboxColumn("Active", width=60),
     "sessions": column.NumberColumn("Sessions", width=72, help="Active ones"),
     "api_keys": column.NumberColumn("API keys", width=72, help="Valid ones"),
-    "last_seen_at": TIMESTAMP_COLUMN | {"label": "Last seen", "width": 125},
+    "last_seen_at": timestamp_column("Last seen", width=130),
     "created_at": column.DateColumn("Created", format="YYYY-MM-DD", width=88),
 }
 

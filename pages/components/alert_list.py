@@ -10,7 +10,7 @@ from core.alerts.rules import RULE_KINDS
 from core.queries import alerts
 from core.wording import quantity, time_ago
 from pages.components import export, query_params
-from pages.components.columns import TIMESTAMP_COLUMN
+from pages.components.columns import timestamp_column
 from pages.components.format import number
 from pages.components.markdown import escape_markdown
 from pages.components.table import show_table, without_attrs
@@ -20,7 +20,7 @@ RERUN_EVERY = "15s"
 MAX_ROWS = 200
 KIND_BY_TITLE = {kind.title: name for name, kind in RULE_KINDS.items()}
 COLUMNS = {
-    "raised_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
+    "raised_at": timestamp_column("When", width=130),
     "what": column.TextColumn("Kind", width=122),
     "message": column.TextColumn("Alert", width=470),
     "account": column.TextColumn("Account", width=112),

@@ -8,6 +8,13 @@ from streamlit import column_config as column
 from pages.components.table import share_bar, share_column
 
 TIMESTAMP_COLUMN = column.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
+
+
+def timestamp_column(label: str, **options: Any) -> Any:
+    """Return a column of moments to the minute; the heading names the time zone, which is UTC on all pages."""
+    return column.DatetimeColumn(f"{label}, UTC", format="YYYY-MM-DD HH:mm", timezone="UTC", **options)
+
+
 SUBJECT_COLUMN = column.LinkColumn("Repository or account", display_text=r"(?:name|login)=([^&]+)")
 
 
@@ -139,7 +146,7 @@ COLLECTED_REPOSITORIES = {
     "description": column.TextColumn("Description", width=420),
 }
 CHANGES = {
-    "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", width=130),
+    "detected_at": timestamp_column("Detected", width=130),
     "subject": SUBJECT_COLUMN | {"width": 220},
     "what": column.TextColumn("What happened", width=190),
     "before": column.TextColumn("Before", width=160),
@@ -153,7 +160,7 @@ CHANGE_COUNTS = {
     "changes_percent": column.NumberColumn("Change, %", format="%+.1f", width=85),
 }
 LEDGER = {
-    "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", timezone="UTC", width=130),
+    "detected_at": timestamp_column("Detected", width=130),
     "subject": SUBJECT_COLUMN | {"width": 210},
     "what": column.TextColumn("What happened", width=175),
     "before": column.TextColumn("Before", width=175),
@@ -162,7 +169,7 @@ LEDGER = {
 OVERDUE_ACCOUNTS = {
     "login": column.TextColumn("Account", width=120),
     "state": column.TextColumn("State", width=60),
-    "checked_at": column.DatetimeColumn("Last refreshed", format="YYYY-MM-DD HH:mm", width=130),
+    "checked_at": timestamp_column("Last refreshed", width=160),
     "every": column.TextColumn("Every", width=60, help="Its own interval between two refreshes"),
     "failures": column.NumberColumn("Failed", width=60, help="Times in a row"),
 }
@@ -221,7 +228,7 @@ CONTRIBUTORS = {
     "is_bot": column.CheckboxColumn("Bot", width=60),
 }
 REPOSITORY_CHANGES = {
-    "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", width=130),
+    "detected_at": timestamp_column("Detected", width=130),
     "what": column.TextColumn("What happened", width=190),
     "before": column.TextColumn("Before", width=160),
     "after": column.TextColumn("After", width=160),

@@ -19,7 +19,7 @@ from core.queries import alerts
 from core.wording import quantity, window
 from pages.components import query_params
 from pages.components.alert_list import KIND_BY_TITLE, kind_title
-from pages.components.columns import TIMESTAMP_COLUMN
+from pages.components.columns import timestamp_column
 from pages.components.format import byte_size, percent
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
@@ -33,7 +33,7 @@ COLUMNS = {
     "account": column.TextColumn("Account", width=120),
     "enabled": column.CheckboxColumn("On", width=50),
     "raised": column.NumberColumn("Alerts", format="localized", width=70, help="Raised so far"),
-    "last_at": TIMESTAMP_COLUMN | {"label": "Last", "width": 130},
+    "last_at": timestamp_column("Last", width=130),
 }
 
 

@@ -53,7 +53,7 @@ ACTION_LABELS = {
 ACTION_BY_LABEL = {ACTION_LABELS.get(action, action.replace("_", " ")): action for action in get_args(Action)}
 PAGE_CURSORS_KEY, FILTERS_KEY = "trail-cursors", "trail-filter"
 COLUMNS = {
-    "at": column.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm:ss", timezone="UTC", width=150),
+    "at": column.DatetimeColumn("When, UTC", format="YYYY-MM-DD HH:mm:ss", timezone="UTC", width=150),
     "actor": column.TextColumn("Who", width=130),
     "what": column.TextColumn("Action", width=160),
     "target": column.TextColumn("Target", width=130),

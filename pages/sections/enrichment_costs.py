@@ -14,7 +14,7 @@ from pages.components import github_budget
 from pages.components.table import share_bar, show_table
 
 COLUMNS = {
-    "fact": column.TextColumn("Fact"),
+    "fact": column.TextColumn("Fact", width=275),
     "waiting": column.NumberColumn("Waiting", format="localized", help="Repositories or users whose fact is due"),
     "subjects": column.NumberColumn("Of", format="localized", help="Tracked repositories or users that have it"),
     "spent": column.TextColumn("Last 24 hours", help="Spent of REST (requests) or GraphQL (points)"),

@@ -10,7 +10,7 @@ from streamlit import column_config as column
 from core.queries import ingestions
 from core.wording import duration, pluralize, quantity
 from pages.components import query_params
-from pages.components.columns import TIMESTAMP_COLUMN
+from pages.components.columns import timestamp_column
 from pages.components.format import UNKNOWN, number, percent
 from pages.components.markdown import escape_markdown
 from pages.components.segmented_choice import segmented_choice
@@ -34,7 +34,7 @@ STATE_OPTIONS = {
 COLUMNS = {
     "id": column.NumberColumn("No.", format="%d", width=52),
     "state": column.TextColumn("Outcome", width=78),
-    "started_at": TIMESTAMP_COLUMN | {"label": "Started", "width": 122},
+    "started_at": timestamp_column("Started", width=130),
     "took": column.TextColumn("Took", width=76),
     "trigger": column.TextColumn("By", width=92),
     "accounts": column.NumberColumn("Accounts", format="localized", width=76),
@@ -50,7 +50,7 @@ ITEM_COLUMNS = {
     "outcome": column.TextColumn("Outcome", width=460),
     "requests": column.NumberColumn("Requests", width=80),
     "points": column.NumberColumn("Points", width=65),
-    "finished_at": TIMESTAMP_COLUMN | {"label": "Finished", "width": 130},
+    "finished_at": timestamp_column("Finished", width=130),
 }
 
 

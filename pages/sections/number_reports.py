@@ -12,7 +12,7 @@ from core import number_reports as commands
 from core.db.engine import transaction
 from core.queries import number_reports
 from core.wording import quantity, time_ago
-from pages.components.columns import TIMESTAMP_COLUMN
+from pages.components.columns import timestamp_column
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
 from pages.components.status_cards import query_or_reason
@@ -25,7 +25,7 @@ CLOSED_COLUMNS = {
     "comment": column.TextColumn("What is wrong", width=320),
     "username": column.TextColumn("Reported by", width=120),
     "closed_by": column.TextColumn("Closed by", width=120),
-    "closed_at": TIMESTAMP_COLUMN | {"label": "Closed", "width": 130},
+    "closed_at": timestamp_column("Closed", width=130),
 }
 
 

@@ -10,7 +10,7 @@ from core.db.engine import transaction
 from core.queries import tracking
 from core.tracking import commands as tracking_commands
 from core.wording import quantity
-from pages.components.columns import TIMESTAMP_COLUMN
+from pages.components.columns import timestamp_column
 from pages.components.notices import errors_as_notices
 from pages.components.table import show_table
 from pages.session import current, guard
@@ -19,7 +19,7 @@ COLUMNS = {
     "login": column.TextColumn("Account", width=160),
     "repository": column.TextColumn("Only repository", width=140, help="A dash: the whole account"),
     "username": column.TextColumn("Requested by", width=140),
-    "requested_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
+    "requested_at": timestamp_column("When", width=130),
     "note": column.TextColumn("Reason", width=320),
     "id": None,
 }

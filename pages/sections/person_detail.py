@@ -12,7 +12,7 @@ from core.auth.people import Person
 from core.queries import people
 from core.wording import time_ago
 from pages.components import query_params
-from pages.components.columns import TIMESTAMP_COLUMN
+from pages.components.columns import timestamp_column
 from pages.components.devices import device_label
 from pages.components.format import day, number
 from pages.components.markdown import escape_markdown
@@ -29,17 +29,17 @@ ROLE_RIGHTS: dict[Role, str] = {
 SESSION_COLUMNS = {
     "device": column.TextColumn("Device", width=200),
     "ip_address": column.TextColumn("IP address", width=130),
-    "last_seen_at": TIMESTAMP_COLUMN | {"label": "Last seen", "width": 130},
-    "since": TIMESTAMP_COLUMN | {"label": "Signed in", "width": 130},
-    "ends_at": TIMESTAMP_COLUMN | {"label": "Expires", "width": 130},
+    "last_seen_at": timestamp_column("Last seen", width=130),
+    "since": timestamp_column("Signed in", width=130),
+    "ends_at": timestamp_column("Expires", width=130),
 }
 API_KEY_COLUMNS = {
     "name": column.TextColumn("Name", width=200),
     "hint": column.TextColumn("Ends with", width=100),
     "state": column.TextColumn("State", width=80),
-    "last_used_at": TIMESTAMP_COLUMN | {"label": "Last used", "width": 130},
-    "created_at": TIMESTAMP_COLUMN | {"label": "Created", "width": 130},
-    "expires_at": TIMESTAMP_COLUMN | {"label": "Expires", "width": 130},
+    "last_used_at": timestamp_column("Last used", width=130),
+    "created_at": timestamp_column("Created", width=130),
+    "expires_at": timestamp_column("Expires", width=130),
 }
 LAST_ADMIN_HELP = (
     "This is the last active admin. Make someone else an admin first, so that people can still be managed."

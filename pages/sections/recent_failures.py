@@ -8,6 +8,7 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.queries import system
+from pages.components.columns import timestamp_column
 from pages.components.status_cards import query_or_reason
 from pages.components.table import show_table
 from pages.session import guard
@@ -15,7 +16,7 @@ from pages.session import guard
 RERUN_EVERY = "5s"
 PERIOD = timedelta(days=7)
 COLUMNS = {
-    "at": column.DatetimeColumn("When", format="YYYY-MM-DD HH:mm", timezone="UTC", width=130),
+    "at": timestamp_column("When", width=130),
     "login": column.TextColumn("Account", width=140),
     "code": column.TextColumn("Code", width=120),
     "error": column.TextColumn("Error", width=420),

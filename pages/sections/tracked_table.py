@@ -17,7 +17,7 @@ from core.tracking import commands as tracking_commands
 from core.tracking.cadence_options import CADENCES, cadence_label, parse_cadence_label
 from core.wording import pluralize, quantity
 from pages.components import export, query_params
-from pages.components.columns import TIMESTAMP_COLUMN
+from pages.components.columns import timestamp_column
 from pages.components.format import UNKNOWN, duration, number
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
@@ -43,8 +43,8 @@ def table_columns(cadences: list[str]) -> dict[str, Any]:
         "changes": column.TextColumn("Changes", width=86, disabled=True, help="Estimated change rate"),
         "priority": column.NumberColumn("Priority", min_value=-3, max_value=3, step=1, width=90, required=True),
         "paused": column.CheckboxColumn("Paused", width=88),
-        "due_at": TIMESTAMP_COLUMN | {"label": "Next refresh", "width": 122, "disabled": True},
-        "checked_at": TIMESTAMP_COLUMN | {"label": "Last refreshed", "width": 122, "disabled": True},
+        "due_at": timestamp_column("Next refresh", width=144, disabled=True),
+        "checked_at": timestamp_column("Last refreshed", width=160, disabled=True),
         "note": column.TextColumn("Note", width=180, max_chars=tracking_commands.MAX_NOTE_LENGTH),
         "failures": column.NumberColumn("Failed", width=65, disabled=True, help="Consecutive failures"),
         "repositories": column.NumberColumn("Repositories", format="localized", width=95, disabled=True),
@@ -190,7 +190,7 @@ def show_action_buttons(found: DataFrame, changes: dict[str, dict[str, Any]], se
     ids = [int(found["account_id"].iloc[row]) for row in selected]
     is_disabled = not selected
     count = f" {number(len(selected))}" if selected else ""
-    with st.container(horizontal=True, key="board-buttons"):
+    with st.container(horizontal=True, vertical_alignment="center", key="board-buttons"):
         st.button(
             f"Save {number(len(changes))} changed" if changes else "Save",
             type="primary", icon=":material/save:", disabled=not changes, on_click=save_changes, args=(changes,), key="save",

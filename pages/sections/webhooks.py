@@ -17,7 +17,7 @@ from core.settings import settings
 from core.wording import time_ago
 from pages.components import query_params
 from pages.components.alert_list import KIND_BY_TITLE, kind_title
-from pages.components.columns import TIMESTAMP_COLUMN
+from pages.components.columns import timestamp_column
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
 from pages.components.table import choose_row, show_table
@@ -35,10 +35,10 @@ COLUMNS = {
     "delivered": column.NumberColumn("Delivered", width=80, help="In the last 30 days"),
     "failed": column.NumberColumn("Failed", width=65, help="In the last 30 days"),
     "pending": column.NumberColumn("Pending", width=70),
-    "last_at": TIMESTAMP_COLUMN | {"label": "Last", "width": 130},
+    "last_at": timestamp_column("Last", width=130),
 }
 DELIVERY_COLUMNS = {
-    "created_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
+    "created_at": timestamp_column("When", width=130),
     "alert": column.TextColumn("Alert", width=240),
     "state": column.TextColumn("State", width=85),
     "attempts": column.NumberColumn("Attempts", width=70),

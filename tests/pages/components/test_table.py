@@ -66,3 +66,15 @@ def test_every_table_is_followed_by_its_downloads():
         assert re.search(r"export_buttons(_for)?\(|show_csv_button\(", tables[name]), name
     settings = tomllib.loads((pages.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
     assert settings["client"]["disableDataExport"] is True
+
+
+def test_moments_to_the_minute_name_their_time_zone():
+    pages = Path(__file__).resolve().parents[3] / "pages"
+    written = {path.name: path.read_text(encoding="utf-8") for path in pages.rglob("*.py")}
+    labels = [
+        label
+        for code in written.values()
+        for label in re.findall(r'DatetimeColumn\(\s*f?"([^"]*)",\s*format="[^"]*HH:mm', code)
+    ]
+    assert labels
+    assert [label for label in labels if not label.endswith(", UTC")] == []
