@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -29,7 +29,7 @@ from core.auth import bootstrap_admin
 from core.auth.signing_key import secret_key
 from core.errors import AlmanacError, BadInput
 from core.launcher.embedded.urls import use_embedded_servers
-from core.settings import Settings, settings
+from core.settings import Settings, invalid_settings, settings
 from core.web.bounded_protocols import use_bounded_protocols
 from core.web.middleware.csrf import DEFAULT_PORTS
 from core.web.middleware.error_responses import http_exception_response
@@ -40,9 +40,6 @@ from core.web.stopping import delay_stop
 from core.web.websocket_owner import OWNER_HEADER
 from pages.components import error_display, page_replay
 from pages.session import media_files, websocket_messages
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 log = structlog.get_logger()
 GC_INTERVAL_SECONDS = 15
@@ -71,13 +68,7 @@ def read_settings() -> Settings:
     try:
         return settings()
     except ValidationError as invalid:
-        sys.exit(f"almanac: {'; '.join(map(setting_error_message, invalid.errors()))}")
-
-
-def setting_error_message(error: "ErrorDetails") -> str:
-    """Return `SETTING: what is wrong`, or only the latter where several settings contradict each other."""
-    name = ".".join(map(str, error["loc"])).upper()
-    return f"{name}: {error['msg']}".removeprefix(": ").replace("Value error, ", "", 1)
+        sys.exit(f"almanac: {'; '.join(invalid_settings(invalid))}")
 
 
 def require_configured_address(configured: Settings) -> None:

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from core.db.errors import causes, connection_reason, is_connection_error
 from core.errors import AlmanacError, BadInput
 from core.markup import escape_controls
-from core.settings import Settings, settings
+from core.settings import Settings, invalid_settings, settings
 
 EXIT_FAILED, EXIT_UNUSABLE_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 # Errors of Postgres that are not about one statement: sign-in, permissions, resources, shutdown, read-only server.
@@ -52,7 +52,7 @@ def run(app: Callable[[], object]) -> NoReturn:
 def describe(error: BaseException) -> tuple[str, int] | None:
     """Return the sentence and the exit code of an expected error; None for a defect."""
     if isinstance(error, ValidationError) and error.title == Settings.__name__:
-        return "\n".join(validation_messages(error)), EXIT_UNUSABLE_INPUT
+        return "\n".join(invalid_settings(error)), EXIT_UNUSABLE_INPUT
     if isinstance(error, AlmanacError):
         return str(error), EXIT_UNUSABLE_INPUT if isinstance(error, BadInput) else EXIT_FAILED
     for cause in causes(error):
@@ -65,15 +65,6 @@ def describe(error: BaseException) -> tuple[str, int] | None:
         if isinstance(cause, OSError) and cause.filename is not None:
             return f"{cause.filename}: {cause.strerror}", EXIT_FAILED
     return None
-
-
-def validation_messages(error: ValidationError) -> list[str]:
-    """Return one sentence per invalid setting, with its name in the environment."""
-    sentences = []
-    for problem in error.errors():
-        name = str(problem["loc"][0]).upper() if problem["loc"] else "A setting"
-        sentences.append(f"{name} is invalid: {problem['msg'].removeprefix('Value error, ')}")
-    return sentences
 
 
 def print_line(line: str) -> None:

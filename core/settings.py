@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.auth.validation import check_username
@@ -417,6 +417,12 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def invalid_settings(error: ValidationError) -> list[str]:
+    """Return one sentence per invalid setting, with its name, or only what is wrong where several are at odds."""
+    problems = [(problem["loc"], problem["msg"].removeprefix("Value error, ")) for problem in error.errors()]
+    return [f"{str(location[0]).upper()} is invalid: {reason}" if location else reason for location, reason in problems]
 
 
 @lru_cache(maxsize=1)

@@ -401,7 +401,7 @@ def test_replicas_share_a_derived_streamlit_cookie_key():
 def test_a_setting_that_cannot_be_used_is_named():
     code, stderr = run_and_fail(["app.py"], PORT="eighty")
     assert code == 1
-    assert stderr.strip().splitlines()[-1].startswith("almanac: PORT: ")
+    assert stderr.strip().splitlines()[-1].startswith("almanac: PORT is invalid: ")
     assert "Traceback" not in stderr
     code, stderr = run_and_fail(["app.py"], ENVIRONMENT="production")
     assert code == 1

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from redis import Redis
 
-from core.command_line import validation_messages
 from core.db import libpq
 from core.ratelimit.limiter import parse_limit
-from core.settings import Settings, format_duration
+from core.settings import Settings, format_duration, invalid_settings
 from core.settings_report import readme_table
 from core.web.middleware.cross_origin import cross_origins
 
@@ -102,9 +101,18 @@ def test_an_invalid_value_is_refused_by_the_name_of_the_setting(monkeypatch, nam
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError) as refused:
         Settings()
-    (sentence,) = validation_messages(refused.value)
+    (sentence,) = invalid_settings(refused.value)
     assert sentence.startswith(f"{name} is invalid: ")
     assert "hunter2" not in str(refused.value)
+
+
+def test_settings_that_contradict_each_other_are_refused_without_blaming_one(monkeypatch):
+    monkeypatch.setenv("GITHUB_APP_ID", "1")
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert invalid_settings(refused.value) == [
+        "a GitHub App needs all of GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY_FILE and GITHUB_APP_INSTALLATION_ID"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +150,7 @@ def test_any_text_is_refused_in_one_sentence_or_works(name, text):
         try:
             accepted = Settings(_env_file=None)
         except ValidationError as error:
-            (sentence,) = validation_messages(error)
+            (sentence,) = invalid_settings(error)
             assert "\n" not in sentence.replace(text, "")
             return
     use(accepted)
