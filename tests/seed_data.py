@@ -7,8 +7,7 @@ from sqlalchemy import Connection, Table, func, insert, select, text, update
 
 from core.db import schema
 from core.db.partitions import ensure_partitions
-
-OWN_SOURCE_ID = 1
+from core.sources import OWN_SOURCE_ID
 
 
 def utc(text: str) -> datetime:

@@ -15,10 +15,10 @@ from core.charts import axes
 from core.charts.bars import truncate_label
 from core.charts.coverage_intervals import captured_until, line_with_gaps
 from core.charts.theme import Theme, axis_style, figure
+from core.sources import OWN_SOURCE_ID
 from core.wording import DAYS_PER_YEAR, SECONDS_PER_DAY
 
 Scale = Literal["absolute", "indexed", "log"]
-OWN_SOURCE_ID = 1
 PANELS_IN_A_ROW = 2
 PANEL_HEIGHT = 150
 MAX_TITLE_LENGTH = 24

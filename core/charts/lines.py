@@ -14,8 +14,8 @@ from core import markup
 from core.charts import axes
 from core.charts.coverage_intervals import Gap, captured_until, find_gaps, line_with_gaps, sorted_intervals
 from core.charts.theme import FONT, Theme, figure
+from core.sources import OWN_SOURCE_ID
 
-OWN_SOURCE_ID = 1
 MARKERS_BELOW = 12  # with fewer points, each one gets a marker
 NARROW_GAP_SHARE = 0.16  # of the width: in narrower gaps "not collected" is written upright
 UNLABELED_GAP_SHARE = 0.025  # of the width: in narrower gaps it does not fit

@@ -21,9 +21,9 @@ from sqlalchemy.exc import OperationalError
 from core.db.partitions import first_of_month, months_between
 from core.db.statement import text
 from core.queries.past_counts import month_columns, month_of
+from core.sources import OWN_SOURCE_ID
 
 log = structlog.get_logger()
-OWN_SOURCE_ID = 1
 # Advisory lock keys. WRITERS: shared by each transaction that writes our captures, until it ends.
 WRITERS_LOCK, CLOSER_LOCK = 0x636C6F73, 0x636C6F74  # "clos", "clot"
 LOCK_TIMEOUT = "3s"

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from core.db.statement import text
 from core.queries.captures import STORED_CADENCE
+from core.sources import OWN_SOURCE_ID
 from ingest.github.api.models import Account, Repository
 from ingest.refresh import closed_history, summaries
 from ingest.refresh.attribute_versions import (
@@ -30,7 +31,6 @@ from ingest.refresh.stored_state import load_languages
 # Below this many rows INSERT is faster than COPY.
 COPY_MIN_ROWS = 200
 DETAILS = tuple(name for name in REPOSITORY_COLUMNS if name not in ("account_id", "topics"))
-OWN_SOURCE_ID = 1  # the source that is this installation
 
 
 def write_account(
