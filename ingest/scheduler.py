@@ -148,7 +148,7 @@ class ScheduledJobs:
         self.last_rollup_run_id = 0 if is_running else newest
 
     def run_daily_maintenance(self) -> None:
-        """Once a day: update growth and rollups, adopt imported history, delete what is no longer needed.
+        """Update summaries and rollups, adopt imported history, delete what is no longer needed: once a day.
 
         Rows in the default partition are logged as a warning: their month had no partition.
         """

@@ -119,7 +119,7 @@ def largest_source(trend: DataFrame) -> DataFrame:
 
 
 def largest_source_of_both(trend: DataFrame, vs: datetime) -> DataFrame:
-    """As `largest_source`, of the sources that have totals at *vs* as well; of all where none has."""
+    """Return the rows of `largest_source` among sources that have totals at *vs* too; among all where none has."""
     then = _covering(source_trend(vs), vs)
     both = trend[trend["source_id"].isin(then["source_id"])]
     return largest_source(derived(both, trend) if len(both) else trend)

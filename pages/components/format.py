@@ -12,7 +12,7 @@ UNKNOWN = "—"
 
 
 def number(value: Any) -> str:
-    """1234567 -> 1,234,567."""
+    """Return 1,234,567 for 1234567."""
     return UNKNOWN if pd.isna(value) else f"{value:,.0f}"
 
 
@@ -24,7 +24,7 @@ def signed_number(value: Any) -> str:
 
 
 def percent(share: Any, digits: int = 0, *, round_down: bool = False) -> str:
-    """0.974 -> 97 %; only a full share rounds to 100 %. With *round_down* the text never says more than is: 0.976 -> 97 %."""
+    """Return 97 % for 0.974; only a full share is 100 %. With *round_down* 0.976 is 97 %, too: never more than there is."""
     if pd.isna(share):
         return UNKNOWN
     scale = 10 ** (digits + 2)
@@ -36,7 +36,7 @@ def percent(share: Any, digits: int = 0, *, round_down: bool = False) -> str:
 
 
 def byte_size(count: Any) -> str:
-    """9516735 -> 9.5 MB."""
+    """Return 9.5 MB for 9516735."""
     return UNKNOWN if pd.isna(count) else wording.byte_size(float(count))
 
 

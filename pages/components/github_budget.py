@@ -68,7 +68,7 @@ def show_refused_tokens(now: datetime) -> None:
         when = f" {time_ago(token.at, now)}" if token.at else ""
         st.warning(
             f"GitHub refused **{escape_markdown(token.name)}**{when}: {escape_markdown(token.reason)}. The other tokens "
-            "take over its accounts; replace it in `GITHUB_TOKENS` and restart the workers.",
+            f"take over its accounts. {HOW_TO_REPLACE}",
             icon=":material/key_off:",
         )
 

@@ -28,7 +28,7 @@ class Service(Protocol):
         """Prepare the data, start the server and return immediately. Raises ServerUnavailable."""
 
     def recover(self) -> None:
-        """Called after a failed start: move files aside that may prevent it and are dispensable."""
+        """Move files aside that may have made a start fail and are dispensable."""
 
 
 def start_server(

@@ -58,7 +58,7 @@ class AppCredential:
         return f"Bearer {jwt.encode(claims, self._key, algorithm='RS256')}"
 
     def adjust_clock(self, response: Response) -> bool:
-        """After a rejected JWT, sign by GitHub's clock from now on; False if that would change nothing."""
+        """Sign by GitHub's clock from now on, after a rejected JWT; False if that would change nothing."""
         offset = response.date - response.received_at
         if abs(offset - self._clock_offset) < CLOCK_SKEW_TOLERANCE:
             return False

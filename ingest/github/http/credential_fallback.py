@@ -134,8 +134,8 @@ class Denials:
 
     def include(self, credential: Credential) -> bool:
         """Return whether *credential* was denied it now, or in the last day."""
-        is_new = credential.fingerprint in self._errors
-        return is_new or self._pool.denial(credential, self._login, self._scope) is not None
+        was_denied_now = credential.fingerprint in self._errors
+        return was_denied_now or self._pool.denial(credential, self._login, self._scope) is not None
 
     def add(self, credential: Credential, error: PermissionDenied) -> None:
         if not self.include(credential):

@@ -172,7 +172,7 @@ class Faults:
         self.page_shifts[login.lower()] = by
 
     def pause(self, seconds: float, *, after: int = 0, status: int = 403, retry_after: bool = True) -> Pause:
-        """After *after* more requests refuse all for *seconds*, and count the requests that come all the same."""
+        """Refuse all requests for *seconds*, *after* so many more, and count those that come all the same."""
         pause = Pause(seconds, after, status, retry_after)
         self.pauses.append(pause)
         return pause
