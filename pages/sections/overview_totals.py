@@ -7,9 +7,9 @@ import streamlit as st
 from pandas import DataFrame
 
 from core.as_of import end_of_day
-from core.charts.lines import OWN_SOURCE_ID
 from core.queries import alerts, captures, overview
 from core.queries.overview import StoredTotals, TrackingCounts
+from core.sources import OWN_SOURCE_ID
 from core.wording import duration, pluralize, quantity
 from pages.components.alert_list import kind_title
 from pages.components.as_of import selected_vs
