@@ -138,6 +138,7 @@ def show_requested_page(live: LiveSession) -> None:
         remaining_quota.show_low_remaining(quota)
         show_signed_in_person(live.identity)
     browser.keep_cell_in_view()
+    components_as_of.show_refused()
     query_params.show_unreadable()
     with prometheus.measure_page_run(page.url_path or "overview"):
         page_replay.show(page, lambda: draw(page))

@@ -11,7 +11,7 @@ from core.queries import alerts
 from core.wording import quantity, time_ago
 from pages.components import export, query_params
 from pages.components.columns import timestamp_column
-from pages.components.format import number
+from pages.components.format import UNKNOWN, number
 from pages.components.markdown import escape_markdown
 from pages.components.table import show_table, without_attrs
 from pages.session import guard
@@ -22,9 +22,9 @@ KIND_BY_TITLE = {kind.title: name for name, kind in RULE_KINDS.items()}
 COLUMNS = {
     "raised_at": timestamp_column("When", width=130),
     "what": column.TextColumn("Kind", width=122),
-    "message": column.TextColumn("Alert", width=470),
+    "message": column.TextColumn("Alert", width=430),
     "account": column.TextColumn("Account", width=112),
-    "until": column.TextColumn("Ended", width=80),
+    "until": column.TextColumn("Ended, UTC", width=130),
 }
 
 
@@ -82,7 +82,7 @@ def show_recent_alerts() -> None:
 
 
 def end_label(raised_at: datetime, ended_at: datetime | None) -> str:
-    """Return when an alert ended: `active` while it lasts, empty for an event, which has no duration."""
+    """Return when an alert ended: `active` while it lasts, a dash for an event, which has no duration."""
     if ended_at is None or pd.isna(ended_at):
         return "active"
-    return "" if ended_at <= raised_at else f"{ended_at:%m-%d %H:%M}"
+    return UNKNOWN if ended_at <= raised_at else f"{ended_at:%Y-%m-%d %H:%M}"

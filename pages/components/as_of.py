@@ -81,7 +81,7 @@ def unknown_sentence(repositories: DataFrame) -> str:
 
 
 def as_of_input(page: str, now: datetime) -> None:
-    """Read `as_of` from the URL, with a sentence if it is refused, and draw the date input that changes it.
+    """Read `as_of` from the URL and draw the date input that changes it; `show_refused` says that it is refused.
 
     The input is not bound to the URL: Streamlit reads fewer and other forms than the API, without a word about the rest.
     *page* is the path of the page shown.
@@ -126,6 +126,13 @@ def vs_input(page: str, now: datetime, last_visit: datetime | None) -> None:
     )
 
 
+def show_refused() -> None:
+    """Say which times of the URL are refused, and why: on the page, as the sidebar is closed on narrow screens."""
+    for param in (AS_OF_PARAM, VS_PARAM):
+        if sentence := st.session_state.get(f"{param}_refused"):
+            st.warning(sentence, icon=":material/event_busy:")
+
+
 def _day_input(
     param: str,
     page: str,
@@ -136,13 +143,14 @@ def _day_input(
     label: str,
     help_text: str,
 ) -> None:
-    selected = None
+    selected, sentence = None, ""
     text = _text_in_url(param, page)
     if text is not None:
         try:
             selected = parse(text)
         except BadInput as error:
-            st.warning(f"{error}. {refused}", icon=":material/event_busy:")
+            sentence = f"{error}. {refused}"
+    st.session_state[f"{param}_refused"] = sentence
     st.session_state[f"{param}_selected"], st.session_state[f"{param}_page"] = selected, page
     st.session_state[f"{param}_day"] = None if selected is None else selected.date()
     st.date_input(

@@ -64,7 +64,7 @@ def test_a_time_that_cannot_be_shown_is_named(open_page, one_capture, times, sai
     for page in ("movers", "changes", "compare", "scene"):
         shown = open_page(page, **READER_PAGES[page], **times)
         assert not shown.exception
-        assert any(said in warning.value for warning in shown.warning), page
+        assert any(said in warning.value for warning in shown.main.warning), page
 
 
 def test_ten_thousand_names_show_the_first_ten_and_say_so(open_page, one_capture):

@@ -23,6 +23,7 @@ def page() -> None:
     now = datetime(2026, 11, 23, 14, tzinfo=UTC)
     as_of.as_of_input(st.session_state.get("page", "overview"), now)
     as_of.vs_input(st.session_state.get("page", "overview"), now, datetime(2026, 11, 20, 9, tzinfo=UTC))
+    as_of.show_refused()
     st.write(f"selected: {as_of.selected_as_of()}")
     st.write(f"vs: {as_of.selected_vs()}")
 
