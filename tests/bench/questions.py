@@ -113,7 +113,11 @@ def main(end: datetime, wanted: str) -> None:
     answers = {}
     for name, ask in questions(end).items():
         if wanted in name:
-            answers[name] = measure(ask)
+            try:
+                answers[name] = measure(ask)
+            except Exception as error:  # an older version may not be able to answer
+                print(name, error, file=sys.stderr)  # noqa: T201
+                continue
             print(name, answers[name], file=sys.stderr)  # noqa: T201
     print(json.dumps(answers))  # noqa: T201
 
