@@ -137,16 +137,13 @@ _CLOSED_STARS = """
               FROM {rows}
               JOIN repository_month AS month USING (repository_id)
              WHERE {chosen} AND source_id = 1 AND month.month = {month}"""
-# Where they are many, and not the repositories: Postgres compares each row with each element of an array that it does
-# not know when planning. Where they are few it would read these months in whole instead of a row each by index.
-_OF_THESE = """
-               AND month.month = ANY(ARRAY(SELECT DISTINCT {month} FROM {rows} WHERE {chosen}))"""
 _MAIN_MONTHS = "CAST(:main_months AS date[])"
 OWN_STARS = "CASE WHEN open_at IS NULL OR closed_at > open_at THEN closed_stars ELSE open_stars END"
 """SQL: our stars, of the rows of two such expressions joined."""
 
 
-def _closed_stars(values: dict[str, str], chosen: str, more: str) -> str:
+def _closed_stars(values: dict[str, str], chosen: str, more: str = "") -> str:
+    # A further condition on the month would let Postgres read these months in whole instead of a row each by index.
     return (_CLOSED_STARS + more).format(chosen=chosen, **values)
 
 
@@ -168,10 +165,10 @@ def _own_stars_ctes(
         main = _closed_stars(
             values, f"{chosen} AND {month} = ANY({_MAIN_MONTHS})", f" AND month.month = ANY({_MAIN_MONTHS})"
         )
-        others = _closed_stars(values, f"{chosen} AND {month} <> ALL({_MAIN_MONTHS})", _OF_THESE)
+        others = _closed_stars(values, f"{chosen} AND {month} <> ALL({_MAIN_MONTHS})")
         found = f"{main}\n             UNION ALL{others}"
     else:
-        found = _closed_stars(values, chosen, "")
+        found = _closed_stars(values, chosen)
     return _OWN_STARS_CTES.format(
         name=name, rows=rows, key=key, moment=moment, chosen=chosen, own_closed_until=OWN_CLOSED_UNTIL, closed=found
     )
