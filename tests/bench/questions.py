@@ -1,22 +1,27 @@
 """Time the questions of readers, each through the product's own functions: `python -P questions.py END [PART]`.
 
-PART is a part of a question's name. Prints JSON: per question the median in milliseconds, and a digest of the rows,
-which two versions can be compared by.
+PART is a part of a question's name. Prints JSON: per question the median in milliseconds, a digest of the rows, which
+two versions can be compared by, and the median processor time of this process and of Postgres in milliseconds, which
+says more on a machine that others use too. Each query has one backend to itself: without parallel workers.
 Like `big_database` it imports nothing of `tests`; DATABASE_URL names the database.
 """
 
 import hashlib
 import json
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from pandas import DataFrame
+from sqlalchemy import text
 
+from core.db.engine import dispose_engines, transaction
 from core.db.frames import frame_cache, pin_version
 from core.queries import (
     account_repositories,
@@ -86,17 +91,37 @@ def questions(end: datetime) -> Mapping[str, Callable[[], Any]]:
     }
 
 
-def measure(ask: Callable[[], Any]) -> tuple[float, str]:
-    """Return the median milliseconds of asking, uncached, and a digest of the answer."""
+def measure(ask: Callable[[], Any]) -> tuple[float, str, float]:
+    """Return the median milliseconds of asking, uncached, a digest of the answer and the milliseconds of processors."""
     times: list[float] = []
+    processor_times: list[float] = []
     answer = None
     while len(times) <= MAX_RUNS and sum(times) < MAX_SECONDS:
         frame_cache.clear()
-        started = time.perf_counter()
+        started, used = time.perf_counter(), processor_seconds()
         answer = ask()
         times.append(time.perf_counter() - started)
-    times = times[1:] or times  # the first one warms Postgres' cache
-    return statistics.median(times) * 1000, hashlib.sha256(described(answer).encode()).hexdigest()[:12]
+        processor_times.append(processor_seconds() - used)
+    times, processor_times = times[1:] or times, processor_times[1:] or processor_times  # the first one warms caches
+    digest = hashlib.sha256(described(answer).encode()).hexdigest()[:12]
+    return statistics.median(times) * 1000, digest, statistics.median(processor_times) * 1000
+
+
+def processor_seconds() -> float:
+    """Return the processor time of this process and of the backends of its database, which are on this machine."""
+    with transaction() as connection:
+        pids = connection.scalars(
+            text("SELECT pid FROM pg_stat_activity"
+                 " WHERE datname = current_database() AND backend_type = 'client backend'")
+        ).all()  # fmt: skip
+    used = time.process_time()
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return used
 
 
 def described(answer: Any) -> str:
@@ -109,6 +134,12 @@ def described(answer: Any) -> str:
 
 
 def main(end: datetime, wanted: str) -> None:
+    with transaction() as connection:
+        connection.execute(
+            text("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET max_parallel_workers_per_gather = 0',"
+                 " current_database()); END $$")
+        )  # fmt: skip
+    dispose_engines()
     pin_version(1)
     answers = {}
     for name, ask in questions(end).items():

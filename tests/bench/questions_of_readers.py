@@ -19,6 +19,7 @@ from core.launcher.embedded import lease
 from tests.bench.measurement import Measurement, console, temporary_servers
 
 BENCH = Path(__file__).parent
+Answers = dict[str, tuple[float, str, float]]
 TARGETS = {
     "explorer, three filters, as of": 120, "everything as of": 40, "scene, 60 owners, as of": 120,
     "movers 30 days, as of": 50, "movers 14 days, now": 70, "stars distribution, as of": 40, "globe, as of": 60,
@@ -70,7 +71,7 @@ def ensure_filled(admin_url: str, url: str, tree: Path, scale: float, end: datet
         admin.execute(f"COMMENT ON DATABASE {name} IS '{end.isoformat()}'")  # type: ignore[arg-type]
 
 
-def _ask(url: str, tree: Path, redis_url: str) -> dict[str, tuple[float, str]]:
+def _ask(url: str, tree: Path, redis_url: str) -> Answers:
     name = url.partition("?")[0].rpartition("/")[2]
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         filled_to = connection.execute(
@@ -78,7 +79,7 @@ def _ask(url: str, tree: Path, redis_url: str) -> dict[str, tuple[float, str]]:
         ).fetchone()
     assert filled_to
     arguments = [str(BENCH / "questions.py"), str(filled_to[0]), os.environ.get("ONLY", "")]
-    found: dict[str, tuple[float, str]] = json.loads(run_python(tree, url, *arguments, redis_url=redis_url))
+    found: Answers = json.loads(run_python(tree, url, *arguments, redis_url=redis_url))
     return found
 
 
@@ -96,15 +97,16 @@ def run_python(tree: Path, url: str, *arguments: str, redis_url: str = "") -> st
     return done.stdout.strip().rpartition("\n")[2]
 
 
-def _figures(new: dict[str, tuple[float, str]], old: dict[str, tuple[float, str]]) -> list[Measurement]:
+def _figures(new: Answers, old: Answers) -> list[Measurement]:
     """Report each question beside the older version's time, and where the two answers are not the same."""
     figures = []
-    for name, (milliseconds, digest) in new.items():
+    for name, (milliseconds, digest, processor) in new.items():
         promised = f"at least {TARGETS[name]} times faster" if name in TARGETS else ""
         if name in old:
-            before, digest_before = old[name]
+            before, digest_before, processor_before = old[name]
             promised = f"{before / milliseconds:,.1f} times faster than {before:,.0f} ms; {promised}"
             promised += "" if digest == digest_before else "; ROWS DIFFER"
+            figures.append(Measurement(f"  processors, beside before: {name}", processor, "ms", processor_before))
         figures.append(Measurement(name, milliseconds, "ms", target=promised))
     return figures
 
