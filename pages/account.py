@@ -166,10 +166,7 @@ table_cell(
     changes,
     columns.LEDGER,
     name="account-changes",
-    shown=changes.assign(
-        subject=changes["repository"].fillna(changes["account"]),
-        what=changes["kind"].map(lambda kind: labels.CHANGES.get(kind, kind)),
-    ),
+    shown=labels.change_rows(changes),
     empty="Nothing has changed since its first refresh."
     if account.checked_at
     else "Changes are recorded from its first refresh on, and imported history has none.",

@@ -64,7 +64,7 @@ def test_the_calendar_the_peers_and_the_changes_are_shown(open_page, octo):
     assert "0 other accounts with most stars in Go, 10 years and older" in text
     ledger = shown.dataframe[-1].value
     assert ledger[["subject", "what", "before", "after"]].to_numpy().tolist() == [
-        ["octo/d", "changed its licence", "MIT", "Apache-2.0"]
+        ["/repository?name=octo/d", "changed its licence", "MIT", "Apache-2.0"]
     ]
 
 

@@ -1,5 +1,6 @@
 """A link with `as_of` and `vs` shows the same numbers after another year of data."""
 
+import json
 from datetime import date
 
 import pytest
@@ -95,6 +96,18 @@ def test_a_link_shows_the_same_numbers_a_year_later(open_page, stored, database,
     assert any(before)
     add_a_year(database, stored)
     assert numbers(open_page(page, **READER_PAGES[page], **TIMES)) == before
+
+
+@pytest.mark.parametrize("page", READER_PAGES)
+def test_columns_of_links_hold_urls(open_page, stored, page):
+    """What is a name instead would lead to a page of ours that does not exist."""
+    for table in open_page(page, **READER_PAGES[page], **TIMES).dataframe:
+        configured = json.loads(table.proto.columns)
+        links = [
+            name for name, shown in configured.items() if shown and shown.get("type_config", {}).get("type") == "link"
+        ]
+        for name in set(links) & set(table.value):
+            assert table.value[name].dropna().str.match(r"/\w+\?|https://").all(), (name, table.value[name].tolist())
 
 
 def test_value_difference_and_percent_stand_beside_each_other(open_page, stored):
