@@ -290,7 +290,7 @@ table_cell(
     changes,
     columns.REPOSITORY_CHANGES,
     name="repository-changes",
-    shown=changes.assign(what=changes["kind"].map(lambda kind: labels.CHANGES.get(kind, kind))),
+    shown=changes.assign(what=changes["kind"].map(labels.change_label)),
     empty="Nothing has changed since its first refresh."
     if detail.source == "GitHub"
     else "Changes are recorded from its first refresh on, and imported history has none.",

@@ -10,9 +10,14 @@ FRESHNESS = {"on_time": "on time", "overdue": "overdue", "never": "never", "paus
 PERIODS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}
 
 
+def change_label(kind: str) -> str:
+    """Return what happened: `changed its licence`; a kind of another version is its own label."""
+    return changes.LABELS.get(kind, kind)
+
+
 def change_rows(ledger: DataFrame) -> DataFrame:
     """Add to entries of the ledger a link to the subject and the kind as a label."""
     return ledger.assign(
         subject=subject_links(ledger["repository"], ledger["account"]),
-        what=ledger["kind"].map(lambda kind: CHANGES.get(kind, kind)),
+        what=ledger["kind"].map(change_label),
     )

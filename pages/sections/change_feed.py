@@ -65,7 +65,7 @@ def day_lists(ledger: DataFrame) -> dict[str, str]:
 
 def change_sentence(kind: str, subject: str, before: str | None, after: str | None) -> str:
     """Describe one change in one line of Markdown."""
-    what = f"{ICONS.get(kind, '')} **{escape_markdown(subject)}** {labels.CHANGES.get(kind, kind)}".strip()
+    what = f"{ICONS.get(kind, '')} **{escape_markdown(subject)}** {labels.change_label(kind)}".strip()
     detail = before_and_after(before, after)
     return f"{what}: {escape_markdown(detail)}" if detail and detail != subject else what
 
@@ -101,7 +101,7 @@ def show_counts(as_of: datetime | None, vs: datetime, chosen: dict[str, Any]) ->
         counts,
         columns.CHANGE_COUNTS,
         name="changes-counts",
-        shown=counts.assign(what=counts["kind"].map(lambda kind: labels.CHANGES.get(kind, kind))),
+        shown=counts.assign(what=counts["kind"].map(labels.change_label)),
         empty="Nothing changed in either of the two times.",
         empty_is_ok=True,
         max_height=220,
