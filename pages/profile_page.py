@@ -13,6 +13,7 @@ from core.auth.api_keys import ApiKeyInfo
 from core.auth.identity import Identity
 from core.auth.people import Person
 from core.auth.sessions import SessionInfo
+from core.ratelimit import limiter
 from core.settings import settings
 from core.web.route_access import FEED_PATH, FEED_TOKEN_PARAM
 from core.wording import time_ago
@@ -28,7 +29,13 @@ THEME_LABELS = {"system": "System", "light": "Light", "dark": "Dark"}
 KEY_LIFETIMES = {"30 days": 30, "90 days": 90, "a year": 365, "never": None}
 DEFAULT_LIFETIMES: dict[api_keys.Kind, int] = {"api": 1, "feed": 3}
 MAX_SESSIONS = 5
-LIMIT_LABELS = {"pages": "Page loads", "api": "API requests", "track": "Accounts to track", "export": "Exports"}
+LIMIT_LABELS: dict[limiter.LimitKind, str] = {
+    "pages": "Page loads",
+    "api": "API requests",
+    "track": "Accounts to track",
+    "export": "Exports",
+    "report": "Reported numbers",
+}
 
 
 def show_person(person: Person) -> None:

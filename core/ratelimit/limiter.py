@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from core.ratelimit.storage import WindowState, WindowStorage
 
 LimitKind = Literal["pages", "api", "track", "export", "report", "sign_in"]
+PERSONAL_LIMITS: tuple[LimitKind, ...] = ("pages", "api", "track", "export", "report")
+"""Of these a person sees what is left."""
 UNLIMITED = 2**31 - 1
 ADDRESS_LIMIT_FACTOR = 6
 """Several people share an IP address: it may fail to sign in that many times as often as one name from it."""

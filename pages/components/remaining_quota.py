@@ -36,5 +36,6 @@ def show_limit_reached(exceeded: RateLimitExceeded, *, resumes_automatically: bo
 
 def limit_states(person_id: int) -> list[LimitState]:
     """Return the state of each limit that applies to the person."""
-    kinds: tuple[limiter.LimitKind, ...] = ("pages", "api", "track", "export")
-    return [state for state in (limiter.peek(kind, str(person_id)) for kind in kinds) if state.is_limited]
+    return [
+        state for state in (limiter.peek(kind, str(person_id)) for kind in limiter.PERSONAL_LIMITS) if state.is_limited
+    ]

@@ -118,6 +118,7 @@ def test_the_theme_is_stored_with_the_person(mine):
 def test_remaining_quota_is_shown(mine, monkeypatch):
     bars = str([each.proto.text for each in mine.get("progress")])
     assert "Exports: **10** of 10 left in a minute" in bars
+    assert "Reported numbers: **10** of 10 left in an hour" in bars
     assert "Page loads" in bars
 
 

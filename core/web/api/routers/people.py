@@ -12,7 +12,6 @@ from core.web.api.conditional import SignedInIdentity
 from core.web.api.errors import error_responses
 
 router = APIRouter(tags=["people"])
-SHOWN_LIMITS: tuple[limiter.LimitKind, ...] = ("pages", "api", "track", "export")
 
 
 class RemainingLimit(BaseModel):
@@ -49,7 +48,7 @@ def me(identity: SignedInIdentity, response: Response) -> Me:
         role=identity.role,
         signed_in_by="session" if identity.api_key_id is None else "api_key",
         preferences=identity.preferences,
-        limits={kind: _remaining_limit(kind, identity) for kind in SHOWN_LIMITS},
+        limits={kind: _remaining_limit(kind, identity) for kind in limiter.PERSONAL_LIMITS},
     )
 
 

@@ -165,6 +165,7 @@ def test_me_returns_the_identity_and_the_remaining_limits(analyst):
     me = analyst.get(f"{V1}/people/me").json()
     assert (me["username"], me["role"], me["signed_in_by"]) == ("ann", "analyst", "api_key")
     assert me["limits"]["export"]["amount"] == me["limits"]["export"]["remaining"] == 10
+    assert set(me["limits"]) == {"pages", "api", "track", "export", "report"}
     assert "person_id" not in me
 
 
