@@ -133,7 +133,7 @@ def show_lookup_result() -> None:
             show_notice(escape_markdown(str(error)))
     if lookup is None:
         return
-    if lookup.state in {"queued", "running"}:
+    if lookup.is_under_way:
         show_lookup_progress()
     elif lookup.state == "failed":
         st.warning(f"{escape_markdown(str(lookup.error_message))}.", icon=":material/error:")
@@ -153,7 +153,7 @@ def show_lookup_progress() -> None:
             st.rerun()
     if lookup is None:
         return
-    if lookup.state not in {"queued", "running"}:
+    if not lookup.is_under_way:
         st.rerun()
     progress = f"{len(lookup.results)} of {number(len(lookup.logins))}" if lookup.logins else "the members"
     text = f"Looking up on GitHub: {progress} …"

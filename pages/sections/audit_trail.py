@@ -1,7 +1,7 @@
 """The audit trail with its filters, one page at a time."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, time
-from typing import get_args
 
 import streamlit as st
 from pandas import DataFrame, Timestamp
@@ -19,7 +19,7 @@ from pages.components.format import number
 from pages.components.table import show_table
 from pages.session import guard
 
-ACTION_LABELS = {
+ACTION_LABELS: Mapping[Action, str] = {
     "sign_in": "signed in",
     "sign_in_refused": "was refused at sign-in",
     "sign_out": "signed out",
@@ -46,11 +46,14 @@ ACTION_LABELS = {
     "ingestion_started": "started ingestion",
     "ingestion_cancelled": "cancelled ingestion",
     "alert_rule_changed": "changed an alert rule",
+    "collection_changed": "changed a collection",
     "webhook_changed": "changed a webhook",
+    "number_reported": "reported a number",
+    "report_closed": "closed a report",
     "backup_restored": "restored a backup",
 }
 # The URL holds the label, not the code.
-ACTION_BY_LABEL = {ACTION_LABELS.get(action, action.replace("_", " ")): action for action in get_args(Action)}
+ACTION_BY_LABEL = {label: action for action, label in ACTION_LABELS.items()}
 PAGE_CURSORS_KEY, FILTERS_KEY = "trail-cursors", "trail-filter"
 COLUMNS = {
     "at": column.DatetimeColumn("When, UTC", format="YYYY-MM-DD HH:mm:ss", timezone="UTC", width=150),
@@ -154,21 +157,12 @@ def show_page_buttons(found: DataFrame, total: int, cursors: list[PageCursor]) -
 
 def show_csv_button(admin: Identity, event_filter: EventFilter) -> None:
     """Offer all matching events as a file; the query runs on the click, which counts as an export."""
-    permit: export.ExportPermit = st.session_state.setdefault("permit-trail", export.ExportPermit())
-
-    def write_when_allowed() -> bytes:
-        permit.wait_until_allowed()
-        return spreadsheet_csv(events_to_export(admin, event_filter))
-
-    st.download_button(
+    export.download(
         "CSV",
-        data=write_when_allowed,
+        lambda: spreadsheet_csv(events_to_export(admin, event_filter)),
         file_name=f"almanac-audit-{datetime.now(UTC):%Y-%m-%d}.csv",
         mime="text/csv",
         icon=":material/download:",
-        type="tertiary",
-        on_click=export.check_export_limit,
-        args=(permit,),
         help=f"Download all matching events, at most {number(audit.MAX_EXPORTED)} events",
         key="trail-csv",
     )
