@@ -56,7 +56,7 @@ def _table_row(one: KindForecast) -> dict[str, object]:
 
 
 def until_text(one: KindForecast) -> str:
-    """Return how long the reading takes: `done`, `2.5 h`, or why that is unknown."""
+    """Return how long it takes to collect what is due: `done`, `2.5 h`, or why that is unknown."""
     if one.waiting is None:
         return "not counted yet"
     if one.until_read is None:

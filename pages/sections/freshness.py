@@ -21,7 +21,7 @@ MAX_STALEST = 10
 STALEST_COLUMNS = {
     "login": column.TextColumn("Account", width=120),
     "age": column.TextColumn("Age", width=66),
-    "every": column.TextColumn("Cadence", width=66, help="Its cadence"),
+    "every": column.TextColumn("Cadence", width=66, help="Its own interval between two refreshes"),
     "failures": column.NumberColumn("Failed", width=58, help="Consecutive failures"),
 }
 

@@ -66,13 +66,17 @@ def show(now: datetime) -> None:
         )
         trigger = segmented_choice("By", TRIGGER_OPTIONS, key="by")
         state = segmented_choice("Outcome", STATE_OPTIONS, key="outcome")
-    found = ingestions.list_ingestions(limit=MAX_ROWS, login=login, trigger=trigger)
-    if state:
-        found = found[found["state"] == state]
+    listed = ingestions.list_ingestions(limit=MAX_ROWS, login=login, trigger=trigger)
+    # The outcome follows from an ingestion's jobs and accounts: computed for the newest, not searched among all.
+    found = listed[listed["state"] == state] if state else listed
+    are_more = len(listed) == MAX_ROWS
     if found.empty:
-        st.info("No ingestion matches these filters.", icon=":material/search_off:")
+        among = f"None of the newest {number(MAX_ROWS)} ingestions" if are_more else "No ingestion"
+        st.info(f"{among} matches these filters.", icon=":material/search_off:")
         return
     show_ingestions(found, now)
+    shown = f"{number(len(found))} of the newest {number(MAX_ROWS)}" if are_more else number(len(found))
+    st.caption(f"{shown} shown; select one to see its accounts.")
     if selected := query_params.get(SELECTED_PARAM):
         show_ingestion(selected)
 
@@ -100,7 +104,6 @@ def show_ingestions(found: DataFrame, now: datetime) -> None:
         alt="Ingestions, newest first; select one to see its accounts",
         key="runs-table",
     )
-    st.caption(f"{number(len(found))} shown; select one to see its accounts.")
 
 
 def show_ingestion(selected: str) -> None:

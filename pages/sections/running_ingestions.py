@@ -12,6 +12,7 @@ from core.budget import forecast
 from core.db.engine import transaction
 from core.errors import NotFound
 from core.queries import ingestions, system, tracking
+from core.queue.enrichment import FACT_KINDS
 from core.tracking import accounts as tracking_accounts
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
@@ -30,14 +31,7 @@ DUE_RERUN_EVERY = "5s"
 NOTICE_KEY, RUNNING_IDS_KEY = "ingestion-notice", "ingestions-running"
 TRIGGER_LABELS = {"schedule": "the schedule", "command line": "the command line", "import": "an import"}
 MAX_INGESTIONS = 6
-BACKGROUND_JOB_LABELS = {
-    "star_history": "star history",
-    "star_backfill": "complete star history",
-    "extras": "watchers and open issues",
-    "commit_activity": "commit activity",
-    "contributions": "contribution calendars",
-    "account_counts": "accounts followed and gists",
-    "fork_languages": "languages of forks",
+BACKGROUND_JOB_LABELS = {name: kind.label for name, kind in FACT_KINDS.items()} | {
     "lookup": "lookups",
     "deliver": "webhooks",
 }

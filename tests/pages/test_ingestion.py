@@ -330,6 +330,15 @@ def test_ingestions_are_filtered_and_lead_to_account_outcomes(page, cockpit):
     }
 
 
+def test_a_filter_of_outcomes_says_that_it_searches_the_newest_only(page, cockpit, monkeypatch):
+    monkeypatch.setattr(ingestion_list, "MAX_ROWS", 2)
+    for login in ("octo", "cat", "dog"):
+        cockpit.add_item(cockpit.add_run(cockpit.start_ingestion(cockpit.add_tracked(login))), login)
+        cockpit.finish_all()
+    assert "2 of the newest 2 shown" in page_text(page(outcome="Done"))
+    assert "None of the newest 2 ingestions matches these filters." in page_text(run_page_file(outcome="Failed"))
+
+
 @pytest.mark.parametrize("given", ["0", "x", "-1", "9" * 30, "<b>"])
 def test_an_unknown_ingestion_is_a_sentence(page, cockpit, given):
     cockpit.start_ingestion(cockpit.add_tracked("octo"))
