@@ -130,13 +130,13 @@ def _language_quality(query: str, language: str) -> int:
     return CONTAINS if len(query) >= MIN_INDEXED_LETTERS and any(query in name for name in lowered) else OTHER
 
 
-def _repository_match(query: str, table: str) -> "_Match":
+def _repository_match(query: str, table: str) -> _Match:
     full_name = f"lower({table}.full_name)"
     compared = full_name if "/" in query else f"split_part({full_name}, '/', 2)"
     return _match(query, full_name, compared, ("{word}%", "%/{word}%"))
 
 
-def _match(query: str, column: str, compared: str, short_patterns: tuple[str, ...]) -> "_Match":
+def _match(query: str, column: str, compared: str, short_patterns: tuple[str, ...]) -> _Match:
     """Return SQL that *column* has every word of *query*, and how well *compared* matches `:query`, best is least.
 
     Words that are too short for the index have to match one of *short_patterns*.

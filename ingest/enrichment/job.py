@@ -61,9 +61,9 @@ class JobLimits:
         if self._stop.is_set():
             return "the worker was stopped"
         if now >= self._ends_at:
-            return "its time is over"
+            return "its time limit was reached"
         if self._max_cost is not None and self._run.cost >= self._max_cost:
-            return "its turn is over"
+            return "its cost limit was reached"
         if now - self._checked_at < QUEUE_CHECK_INTERVAL_SECONDS:
             return None
         self._checked_at = now

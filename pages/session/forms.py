@@ -17,6 +17,7 @@ from core.auth.identity import Origin
 from core.auth.people import Person
 from core.auth.validation import check_display_name, check_email, check_username
 from core.errors import BadInput
+from pages.session import form_fields
 
 PASSWORD_RULES = (
     f"{passwords.MIN_LENGTH} to {passwords.MAX_LENGTH} characters, with a capital letter and a digit. "
@@ -95,8 +96,7 @@ class PeopleController(AuthenticationController):  # type: ignore[misc]
         self.validator.validate_email(new_email.strip())
         self.validator.validate_username(new_username.strip())
         self.validator.validate_password(new_password)
-        if new_password != new_password_repeat:
-            raise BadInput("The two passwords differ")
+        form_fields.check_passwords_match(new_password, new_password_repeat)
         self.person = sign_in.register(
             new_username.strip(), new_password, new_email.strip() or None, name or None, self.origin, invite=self.invite
         )

@@ -43,7 +43,7 @@ def test_star_history_does_not_take_what_other_kinds_reserve(harness, most_starr
     names = [name for (name,) in harness.rows("SELECT full_name FROM repository")]
     harness.sandbox.limits.set_remaining(2006, who=TOKEN_OWNER)
     spent = harness.read("star_history", *names, force=True, max_cost=2)
-    assert (spent.cost, spent.stop_reason) == (2, "its turn is over")
+    assert (spent.cost, spent.stop_reason) == (2, "its cost limit was reached")
     for kind in ("releases", "contributors", "commit_activity"):
         run = harness.read(kind, most_starred, force=True)
         assert (run.tally.requests, run.stop_reason) == (1, None)
