@@ -11,7 +11,7 @@ import streamlit as st
 from core.as_of import EARLIEST, just_after
 from core.queries import accounts, changes, coverage
 from core.wording import quantity, window
-from pages.components import columns, labels, query_params
+from pages.components import columns, labels, query_params, unknown_account
 from pages.components.as_of import moment, selected_as_of, selected_vs
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
@@ -34,7 +34,7 @@ span = None if vs else segmented_choice("Span", SPANS, key="span", default="30d"
 as_of = selected_as_of()
 account = accounts.find(login, as_of) if login else None
 if login and account is None:
-    change_feed.explain_unknown_account(login)
+    unknown_account.explain(login)
     st.stop()
 repository = change_feed.find_repository(name, as_of) if name else None
 if name and repository is None:

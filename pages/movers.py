@@ -14,11 +14,11 @@ from core.analysis.difference import most_changed_first, with_differences
 from core.charts import bars
 from core.db.frames import derived
 from core.emoji import render_shortcodes
-from core.queries import collections, growth, repository_list
+from core.queries import accounts, collections, growth, repository_list
 from core.queries import movers as queries
 from core.queries.movers import MIN_STARS_FOR_SHARE, Ranking
 from core.wording import quantity, window
-from pages.components import columns, query_params
+from pages.components import columns, query_params, unknown_account
 from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of, selected_vs
 from pages.components.cell import cell, theme
@@ -62,7 +62,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 with st.container(horizontal=True):
     ranking = segmented_choice("Ranking", RANKINGS, key="by")
     max_age = segmented_choice("Age", AGES, key="age")
-
+if login and accounts.find(login, selected_as_of()) is None:
+    unknown_account.explain(login)
+    st.stop()
 
 chosen: dict[str, Any] = {"ranking": ranking, "max_age": max_age, "login": login, "collection": collection or ""}
 vs = selected_vs()

@@ -9,12 +9,12 @@ from core.as_of import as_of_text
 from core.charts.scene import city
 from core.charts.scene.city import HeightMeasure
 from core.db.frames import version_of_run
-from core.queries import repository_list
+from core.queries import accounts, repository_list
 from core.queries import scene as queries
 from core.shared_cache import kept
 from core.web.scene_urls import SceneQuery, scene_version
 from core.wording import quantity
-from pages.components import as_of, definitions, query_params
+from pages.components import as_of, definitions, query_params, unknown_account
 from pages.components.cell import cell
 from pages.components.format import number
 from pages.sections import scene_view
@@ -41,6 +41,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     account = query_params.text_input("Account", key="account", placeholder="All", width=140)
     min_stars = query_params.whole_number_input("Stars, at least", key="min_stars", step=1_000, width=150)
     height = st.selectbox("Height", height_options, key="height", bind="query-params", width=120)
+if account and accounts.find(account, as_of.selected_as_of()) is None:
+    unknown_account.explain(account)
+    st.stop()
 
 filters = queries.CityFilters(
     int(owners), tuple(languages), min_stars, as_of.selected_as_of(), account, as_of.selected_vs()
@@ -76,5 +79,7 @@ cell(
     chart=lambda: scene_view.show_city(layout, data_urls, left_out),
     note=f"{as_of.as_of_label()} · {number(len(layout.towers))} of {quantity(matching_repositories, 'repository', 'repositories')}",
     definition=definitions.SCENE_TOWERS.format(max_towers=queries.MAX_TOWERS),
-    empty="No repository matches. Choose fewer stars, more languages, another account, or a later day.",
+    empty="No repository matches. Choose fewer stars, more languages, another account, or a later day."
+    if repository_list.count_repositories(filters.as_of)
+    else as_of.nothing_collected(),
 )

@@ -47,6 +47,12 @@ def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d}" if at == end_of_day(at.date()) else f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def nothing_collected() -> str:
+    """Say that there is nothing at all yet, or was not at the selected time."""
+    selected = selected_as_of()
+    return f"Nothing had been collected by {moment(selected)}." if selected else "Nothing has been collected yet."
+
+
 def page_links(path: str, param: str, values: "Series[Any]") -> "Series[Any]":
     """Return URLs of our page *path* with *param* set to each of *values*, at the selected times."""
     return links_as_of(path, param, values, selected_as_of(), selected_vs())

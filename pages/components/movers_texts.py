@@ -6,7 +6,7 @@ from pandas import DataFrame, Series
 
 from core.queries.movers import MIN_STARS_FOR_SHARE, Movers, Ranking
 from core.wording import quantity
-from pages.components.as_of import page_links
+from pages.components.as_of import nothing_collected, page_links
 from pages.components.format import day, number, signed_number
 
 
@@ -28,7 +28,7 @@ def movers_sentence(movers: Movers, period: str) -> str:
 def why_no_movers(movers: Movers, ranking: Ranking, period: str) -> str:
     """Say why the ranking has no rows."""
     if movers.newest_at is None:
-        return "Nothing had been collected by then."
+        return nothing_collected()
     if not movers.compared:
         return f"No repository was refreshed both around {day(movers.newest_at)} and {period} before."
     compared = quantity(movers.compared, "repository", "repositories")

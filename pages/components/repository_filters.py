@@ -9,6 +9,7 @@ from core.queries import repository_list
 from core.queries.repository_list import Filters
 from core.wording import quantity
 from pages.components import query_params
+from pages.components.as_of import nothing_collected
 from pages.components.format import number
 from pages.components.markdown import escape_markdown
 from pages.session import guard
@@ -70,9 +71,7 @@ def clear_filters() -> None:
 def no_match_advice(filters: Filters, stored: int) -> str:
     """Return a sentence that says which filter excludes everything."""
     if not stored:
-        if filters.as_of:
-            return "No repository was stored by that day: the first refresh came later."
-        return "Nothing has been collected yet."
+        return nothing_collected()
     counts = repository_list.counts_without_each_filter(filters)
     found = [f"{number(count)} with {LOOSENED_LABELS[name]}" for name, count in counts.items() if count]
     owners = repository_list.owners_with_prefix(filters.owner.strip()[:5]) if filters.owner.strip() else []

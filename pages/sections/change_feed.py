@@ -13,10 +13,10 @@ from core.queries import repository_detail
 from core.queries.changes import before_and_after, counts_by_kind
 from core.queries.repository_detail import FoundRepository
 from core.shared_cache import kept
-from core.tracking.login import parse_login, parse_repository
+from core.tracking.login import parse_repository
 from core.wording import pluralize
 from pages.components import columns, labels
-from pages.components.as_of import moment
+from pages.components.as_of import moment, nothing_collected
 from pages.components.markdown import escape_markdown
 from pages.components.table_cell import table_cell
 
@@ -70,15 +70,6 @@ def change_sentence(kind: str, subject: str, before: str | None, after: str | No
     return f"{what}: {escape_markdown(detail)}" if detail and detail != subject else what
 
 
-def explain_unknown_account(login: str) -> None:
-    try:
-        parse_login(login)
-    except BadInput as error:
-        st.warning(f"{escape_markdown(str(error))}.", icon=":material/person_off:")
-    else:
-        st.info(f"No account called **{escape_markdown(login)}** is stored.", icon=":material/person_search:")
-
-
 def find_repository(name: str, as_of: datetime | None) -> FoundRepository | None:
     """Return the repository called *name*; None, after saying why, where there is none."""
     try:
@@ -129,8 +120,7 @@ def why_empty(within: str, *, kinds: int, has_account: bool, has_repository: boo
     """Say whether nothing changed, or nothing could be detected. *kinds* is the number of selected ones."""
     if not was_refreshed:
         return (
-            "Nothing had been refreshed by then: changes are recorded from an account's first refresh, and imported "
-            "history has none."
+            f"{nothing_collected()} Changes are recorded from an account's first refresh on; imported history has none."
         )
     filters = [
         f"of {pluralize(kinds, 'this kind', 'these kinds')}" if kinds else "",

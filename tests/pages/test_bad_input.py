@@ -34,9 +34,59 @@ def one_capture(database):
     publish_data_version(database)
 
 
+NOTHING_YET = "Nothing has been collected yet."
+EMPTY_DATABASE = {
+    "": "Nothing is tracked yet, so there is nothing to read.",
+    "account": "**octo** is not tracked, and there is no imported history of it.",
+    "repository": "**octo/cat** is not stored: **octo** is not tracked",
+    "repositories": NOTHING_YET,
+    "languages": "No language totals yet: they are computed after each refresh and each import.",
+    "movers": NOTHING_YET,
+    "changes": f"{NOTHING_YET} Changes are recorded from an account's first refresh on",
+    "compare": "Nothing is stored about **octo/cat**, **octo/dog**.",
+    "scene": NOTHING_YET,
+    "search": "Nothing stored is called `octo`.",
+}
+
+
+def notices(shown):
+    """Return the sentences in boxes on the page, each once; none in the sidebar, which narrow screens close."""
+    return list(dict.fromkeys(str(box.value) for box in (*shown.main.info, *shown.main.warning)))
+
+
 def test_an_empty_database_gets_a_sentence_on_every_page(open_page, database):
-    assert all(text.strip() for text in shown_pages(open_page).values())
+    assert EMPTY_DATABASE.keys() == READER_PAGES.keys()
+    for page, sentence in EMPTY_DATABASE.items():
+        shown = open_page(page, **READER_PAGES[page])
+        assert not shown.exception
+        assert any(notice.startswith(sentence) for notice in notices(shown)), (page, notices(shown))
     shown_pages(open_page, as_of="2026-03-31", vs="2026-03-01")
+
+
+@pytest.mark.parametrize("page", ["repositories", "movers", "changes", "scene"])
+def test_an_empty_database_is_told_from_one_that_was_empty_then(open_page, database, page):
+    said = notices(open_page(page, as_of="2026-03-31"))
+    assert any(notice.startswith("Nothing had been collected by 2026-03-31.") for notice in said), said
+
+
+@pytest.mark.parametrize(
+    ("page", "parameters", "sentence"),
+    [
+        ("account", {"login": "nobody"}, "**nobody** is not tracked, and there is no imported history of it."),
+        ("repository", {"name": "nobody/x"}, "**nobody/x** is not stored: **nobody** is not tracked"),
+        ("repositories", {"owner": "nobody"}, "No repository matches. There would be 1 with any owner."),
+        ("movers", {"account": "nobody"}, "No account called **nobody** is stored."),
+        ("changes", {"account": "nobody"}, "No account called **nobody** is stored."),
+        ("compare", {"with": "nobody/x"}, "Nothing is stored about **nobody/x**."),
+        ("scene", {"account": "nobody"}, "No account called **nobody** is stored."),
+        ("scene", {"account": "no such"}, "'no such' is not a GitHub login"),
+        ("search", {"q": "nobody"}, "Nothing stored is called `nobody`."),
+    ],
+)
+def test_an_unknown_name_gets_a_sentence_that_repeats_it(open_page, one_capture, page, parameters, sentence):
+    shown = open_page(page, **parameters)
+    assert not shown.exception
+    assert any(notice.startswith(sentence) for notice in notices(shown)), notices(shown)
 
 
 def test_one_capture_alone_is_a_number_on_every_page(open_page, one_capture):

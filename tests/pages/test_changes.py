@@ -56,7 +56,7 @@ def test_a_quiet_span_says_that_nothing_changed(open_page, two_changes):
 
 
 def test_before_the_first_refresh_the_page_says_so(open_page, database):
-    assert "Nothing had been refreshed by then" in page_text(open_page("changes"))
+    assert "Nothing has been collected yet. Changes are recorded" in page_text(open_page("changes"))
 
 
 def test_a_repository_filters_and_an_unknown_one_is_named(open_page, two_changes, database):

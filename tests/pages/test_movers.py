@@ -90,7 +90,7 @@ def test_without_losses_the_page_says_so(open_page, database):
 
 
 def test_an_empty_database_says_that_nothing_was_collected(open_page, database):
-    assert "Nothing had been collected by then." in page_text(open_page("movers"))
+    assert "Nothing has been collected yet." in page_text(open_page("movers"))
 
 
 def test_an_account_and_a_collection_filter(open_page, three_movers, database):
