@@ -19,7 +19,8 @@ INSERT_SUMMARY = """
            (repository_id, captured_at, contributors, bots, commits, absence_factor, is_complete)
     VALUES (:id, :at, :contributors, :bots, :commits, :absence_factor, :is_complete) ON CONFLICT DO NOTHING
 """
-REPLACE_CONTRIBUTORS = """
+# The interval is written into the statement: a value that only the conflict refers to has no type on a node of Citus.
+REPLACE_CONTRIBUTORS = f"""
     WITH reported AS (
         SELECT github_id, login, is_bot, commits
           FROM jsonb_populate_recordset(NULL::repository_contributor, CAST(:rows AS jsonb))
@@ -36,11 +37,13 @@ REPLACE_CONTRIBUTORS = """
                             ELSE repository_contributor.active_at END,
            returned_at = CASE WHEN excluded.commits > repository_contributor.commits
                                AND excluded.first_seen_at - coalesce(repository_contributor.active_at,
-                                                                     repository_contributor.first_seen_at) >= :quiet
+                                                                     repository_contributor.first_seen_at)
+                                  >= interval '{QUIET.days} days'
                               THEN excluded.first_seen_at ELSE repository_contributor.returned_at END
      WHERE ROW(repository_contributor.login, repository_contributor.is_bot, repository_contributor.commits)
            IS DISTINCT FROM ROW(excluded.login, excluded.is_bot, excluded.commits)
-"""
+    RETURNING github_id
+"""  # noqa: S608 - a constant
 
 
 def contributor_summary(contributors: Sequence[Contributor]) -> dict[str, int]:
@@ -68,6 +71,5 @@ def store(
     people = [
         {"github_id": one.github_id, "login": one.login, "is_bot": one.is_bot, "commits": one.commits} for one in top
     ]
-    values = {"id": repository_id, "at": at, "quiet": QUIET, "rows": json.dumps(people)}
-    written = connection.execute(text(REPLACE_CONTRIBUTORS), values)
-    return rows + written.rowcount
+    values = {"id": repository_id, "at": at, "rows": json.dumps(people)}
+    return rows + len(connection.scalars(text(REPLACE_CONTRIBUTORS), values).all())

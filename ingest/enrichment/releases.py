@@ -30,6 +30,7 @@ UPSERT_RELEASES = """
                release.gone_at)
            IS DISTINCT FROM ROW(excluded.tag, excluded.name, excluded.is_prerelease, excluded.published_at,
                excluded.downloads, CAST(NULL AS timestamptz))
+    RETURNING github_id
 """
 # Releases older than the oldest reported one are on a further page, not deleted.
 MARK_RELEASES_GONE = """
@@ -65,7 +66,7 @@ def store(
     if stored is None or dict(stored._mapping) != summary:
         rows += connection.execute(text(INSERT_SUMMARY), summary | {"id": repository_id, "at": at}).rowcount
     values = {"id": repository_id, "rows": json.dumps([asdict(one) for one in unique], default=str)}
-    rows += connection.execute(text(UPSERT_RELEASES), values).rowcount
+    rows += len(connection.scalars(text(UPSERT_RELEASES), values).all())
     values = {
         "id": repository_id,
         "at": at,

@@ -237,9 +237,15 @@ def reset_implausible_due_dates(connection: Connection, default_cadence: timedel
     """Reset due times further ahead than any plan sets them, written while a clock was wrong. Returns how many."""
     return connection.execute(
         text("""
-            UPDATE tracked_account SET due_at = :now + random() * coalesce(cadence, planned_cadence, :every)
-             WHERE due_at > :now + 2 * coalesce(cadence, planned_cadence, :every)
-                          + CASE WHEN failures > 0 THEN :longest ELSE interval '0' END
+            -- Computed before the update, in which Citus takes no chance and no function of the time zone.
+            WITH corrected AS MATERIALIZED (
+                SELECT account_id, :now + random() * coalesce(cadence, planned_cadence, :every) AS due_at
+                  FROM tracked_account
+                 WHERE due_at > :now + 2 * coalesce(cadence, planned_cadence, :every)
+                              + CASE WHEN failures > 0 THEN :longest ELSE interval '0' END
+            )
+            UPDATE tracked_account AS tracked SET due_at = corrected.due_at
+              FROM corrected WHERE corrected.account_id = tracked.account_id
         """),
         {"now": now, "every": default_cadence, "longest": 2 * MAX_RETRY_DELAY},
     ).rowcount

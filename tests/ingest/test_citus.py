@@ -3,7 +3,7 @@
 import csv
 import gzip
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from core.launcher.backups import restore_backup, write_backup
 from core.queries import (
     account_repositories,
     accounts,
+    enrichment,
     globe,
     languages,
     overview,
@@ -34,10 +35,12 @@ from core.queries import (
 from core.queries.cluster import cluster_status
 from core.settings import settings
 from core.tracking import accounts as accounts_tracked
+from ingest.enrichment import Enricher
 from ingest.history_import.importer import import_history
 from ingest.planning import due_accounts
 from ingest.sandbox import World, serve
 from ingest.sandbox.world.history_file import write_history
+from ingest.scheduler import ScheduledJobs
 from tests.citus_cluster import CitusCluster, citus_cluster, delete_all_rows, find_postgres_with_citus
 from tests.ingest.conftest import TOKEN, Ingestor, github_client
 
@@ -178,6 +181,61 @@ def test_history_is_imported_corrected_and_adopted_on_a_cluster(both, tmp_path):
     stored_by(imported(corrected))
     stored_by(imported(whole, "Other"))
     stored_by(lambda ingestor: ingestor.refresh(*world.logins()).stored)
+
+
+NIGHTLY_ROWS = {
+    "months": """
+        SELECT repository_id, month, stars_before, cardinality(captured_at), counts::text FROM repository_month""",
+    "open snapshots": "SELECT count(*) FROM repository_snapshot_open",
+    "days": "SELECT accounts FROM capture_day",
+    "summaries": "SELECT repository_id, full_name, stars, stars_1d, stars_30d, is_gone FROM repository_summary",
+    "languages": "SELECT language, repositories, stars, bytes FROM language_day",
+    "contributors": "SELECT repository_id, github_id, login, commits FROM repository_contributor",
+    "releases": "SELECT repository_id, github_id, tag, downloads FROM release",
+    "stars by day": "SELECT repository_id, day, stars FROM star_day",
+    "facts": "SELECT kind, state, count(*) FROM enrichment GROUP BY kind, state",
+    "backlog": "SELECT kind, subjects FROM enrichment_backlog",
+    "tracked": "SELECT lower(login), due_at IS NOT NULL FROM tracked_account JOIN account ON account.id = account_id",
+    "accounts": "SELECT login FROM account",
+}
+MANY_FACTS = ("star_history", "releases", "contributors")
+
+
+def test_facts_and_nights_are_those_of_one_postgres(both):
+    """Each fact twice, the second time nothing is new; then a night 40 days later closes the months before."""
+    later = datetime.now(UTC) + timedelta(days=40)
+    logins = both[0].world.logins()
+    reported: list[list[Any]] = [[], []]
+    for ingestor, numbers in zip(both, reported, strict=True):
+        with ingestor.engine.begin() as connection:
+            for login in (*logins, "nobody-here"):
+                accounts_tracked.track(connection, login, "ada")
+        ingestor.refresh(*logins, "nobody-here", extras=True)
+        enricher = Enricher(ingestor.github, ingestor.engine, ingestor.github.api_url)
+        ids = [id_ for (id_,) in ingestor.rows("SELECT id FROM repository ORDER BY id LIMIT 12")]
+        for kind in (*MANY_FACTS, *MANY_FACTS):
+            run = enricher.run(kind, ids, force=True)
+            numbers.append((kind, run.stored, run.failed, run.rows_written))
+    both[0].world.advance(days=40)
+    for ingestor, numbers in zip(both, reported, strict=True):
+        ingestor.refresh(*logins)
+        jobs = ScheduledJobs(ingestor.engine, clock=lambda: later)
+        for job in (
+            *(jobs.create_partitions, jobs.enqueue_due_accounts, jobs.enqueue_due_facts, jobs.update_refresh_plan),
+            *(jobs.update_language_rollup, jobs.run_daily_maintenance, jobs.close_history, jobs.release_abandoned_jobs),
+            *(jobs.measure_enrichment_backlog, jobs.update_state_alerts, jobs.delete_expired_sessions),
+        ):
+            job()
+        with ingestor.engine.begin() as connection:
+            numbers += [accounts_tracked.untrack(connection, login) for login in (logins[0], "nobody-here")]
+        with use_engine(ingestor.engine, everywhere=True):
+            costs = enrichment.kind_costs(datetime.now(UTC))
+            numbers.append(enrichment.forecast(costs, [], later, with_token=True))
+    assert reported[0] == reported[1]
+    for name, sql in NIGHTLY_ROWS.items():
+        rows = [sorted(map(repr, ingestor.rows(sql))) for ingestor in both]
+        assert rows[0] == rows[1], name
+    assert both[1].count("repository_month") > both[1].count("repository") > 0
 
 
 def questions(login: str, then: datetime) -> dict[str, Callable[[], Any]]:
