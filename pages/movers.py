@@ -24,8 +24,8 @@ from pages.components.as_of import selected_as_of, selected_vs
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
 from pages.components.compare_link import compare_link
-from pages.components.format import day, percent, signed_number
-from pages.components.movers_texts import before_texts, movers_sentence, movers_table, why_no_movers
+from pages.components.format import day, signed_number
+from pages.components.movers_texts import bar_texts, movers_sentence, movers_table, why_no_movers
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 
@@ -86,7 +86,6 @@ filters = {
     "max_age_days": max_age.days if max_age else None,
 }
 api = f"movers?{urlencode({name: value for name, value in filters.items() if value})}"
-shares = top["share"].map(lambda share: percent(share, 1), na_action="ignore").astype(object).fillna("—").astype(str)
 gains = top["growth"].map(signed_number).astype(str)
 cell(
     f"{QUESTIONS[ranking]} within {span}?",
@@ -99,8 +98,7 @@ cell(
         "full_name",
         "share" if ranking == "share" else "growth",
         theme(),
-        texts=(shares + "  (" + gains + ")" if ranking == "share" else gains + "  (" + shares + ")")
-        + before_texts(top),
+        texts=bar_texts(top, by_share=ranking == "share"),
     ),
     alt=bars_alt(top["full_name"].head(5), gains.head(5)),
     rows=rows,

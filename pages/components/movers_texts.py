@@ -7,7 +7,7 @@ from pandas import DataFrame, Series
 from core.queries.movers import MIN_STARS_FOR_SHARE, Movers, Ranking
 from core.wording import quantity
 from pages.components.as_of import nothing_collected, page_links
-from pages.components.format import day, number, signed_number
+from pages.components.format import day, number, percent, signed_number
 
 
 def movers_sentence(movers: Movers, period: str) -> str:
@@ -37,11 +37,19 @@ def why_no_movers(movers: Movers, ranking: Ranking, period: str) -> str:
     return f"Of {compared} compared, none had {MIN_STARS_FOR_SHARE} stars {period} before."
 
 
-def before_texts(rows: DataFrame) -> "Series[Any]":
-    """Return what follows a bar's text where the growth is compared with another time: `, was +20`."""
-    if "growth_vs" not in rows:
-        return Series("", index=rows.index, dtype=str)
-    return rows["growth_vs"].map(lambda growth: f", was {signed_number(growth)}").astype(str)
+def bar_texts(rows: DataFrame, *, by_share: bool) -> "Series[Any]":
+    """Return the texts of the bars: growth and share, what the bars show first.
+
+    Compared with another time the growth then follows, `+30, was +20`, and the share is left to the table for room.
+    """
+    gains = rows["growth"].map(signed_number).astype(str)
+    shares = (
+        rows["share"].map(lambda share: percent(share, 1), na_action="ignore").astype(object).fillna("—").astype(str)
+    )
+    if "growth_vs" in rows:
+        gains += rows["growth_vs"].map(lambda growth: f", was {signed_number(growth)}").astype(str)
+        return shares + "  (" + gains + ")" if by_share else gains
+    return shares + "  (" + gains + ")" if by_share else gains + "  (" + shares + ")"
 
 
 def movers_table(rows: DataFrame) -> DataFrame:
