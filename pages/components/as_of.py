@@ -134,9 +134,10 @@ def vs_input(page: str, now: datetime, last_visit: datetime | None) -> None:
 
 def show_refused() -> None:
     """Say which times of the URL are refused, and why: on the page, as the sidebar is closed on narrow screens."""
-    for param in (AS_OF_PARAM, VS_PARAM):
-        if sentence := st.session_state.get(f"{param}_refused"):
-            st.warning(sentence, icon=":material/event_busy:")
+    refused = [st.session_state.get(f"{param}_refused") for param in (AS_OF_PARAM, VS_PARAM)]
+    for number, sentence in enumerate(filter(None, refused)):
+        with st.container(key=f"refused-{number}"):
+            st.warning(str(sentence), icon=":material/event_busy:")
 
 
 def _day_input(

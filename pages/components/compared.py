@@ -24,9 +24,10 @@ def compared_with(before: Any, vs: datetime) -> str:
 
 
 def in_brackets(value: Any, before: Any, vs: datetime | None) -> str:
-    """Return ` (+30, +25.0 %, vs 120 on 2025-03-31)` for a sentence; nothing without *vs*."""
+    """Return ` (−30, −25.0 %, vs 120 on 2025-03-31)` for a sentence; nothing without *vs*."""
     if vs is None:
         return ""
     change = difference.difference(value, before)
     parts = [] if change is None else [signed(change), signed_percent(value, before)]
-    return f" ({', '.join(part for part in [*parts, compared_with(before, vs)] if part)})"
+    parts = [part.replace("-", "−") for part in parts if part]
+    return f" ({', '.join([*parts, compared_with(before, vs)])})"

@@ -104,7 +104,11 @@ def show_exposure(
         shown_columns = columns.with_compared(columns.KEY_PEOPLE, "stars", "Stars", day(vs))
         shown_columns = columns.with_then(shown_columns, "absence_factor", "Factor", day(vs))
         then = account_portfolio.exposure_of(before)
-        sentence += f" On {day(vs)} it was {number(then.on_one)} of {number(then.known)}."
+        sentence += (
+            f" On {day(vs)} it was {number(then.on_one)} of {number(then.known)}."
+            if then.known
+            else f" Contributors had not been collected by {day(vs)}."
+        )
     known = ordered[ordered["absence_factor"].notna()].reset_index(drop=True)
     table_cell(
         "How many of its repositories depend on one person?",

@@ -133,5 +133,6 @@ def test_with_another_time_portfolio_contributions_and_peers_compare_with_it(ope
     assert "h-index 2 (+1, +100.0 %, vs 1 on 2026-01-05), Gini coefficient 0.22 (vs 0.17)" in text
     assert "In the last 365 days 397 (+32, +8.8 %, vs 365 on 2026-01-05)" in text
     assert "On 2026-01-05 it had no rank." in text
+    assert "Contributors had not been collected by 2026-01-05." in text
     (peers,) = (table.value for table in shown.dataframe if "is_self" in table.value)
     assert peers[["stars", "stars_vs", "stars_difference", "stars_percent"]].to_numpy().tolist() == [[6, 4, 2, 50.0]]
