@@ -129,8 +129,7 @@ def _select_matching(filters: Filters, order: str, id_column: str = "") -> str:
         SELECT {id_column}full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers,
                open_issues, size_kb, license, topics, is_fork, is_archived, is_gone, created_at, pushed_at, checked_at,
                source.name AS source
-          FROM stored
-          LEFT JOIN extras USING (repository_id)
+          FROM {"stored" if filters.as_of is None else "stored LEFT JOIN extras USING (repository_id)"}
           JOIN source ON source.id = source_id
          WHERE {_where(CONDITIONS)}
          ORDER BY {order}, full_name, repository_id
