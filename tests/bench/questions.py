@@ -125,9 +125,9 @@ def processor_seconds() -> float:
 
 
 def described(answer: Any) -> str:
-    """Write an answer as text: rows in their order, floats rounded."""
+    """Write an answer as text: rows in any order, floats rounded."""
     if isinstance(answer, DataFrame):
-        return answer.to_csv(index=False, float_format="%.9g")
+        return "\n".join(sorted(answer.to_csv(index=False, float_format="%.9g").splitlines()))
     if is_dataclass(answer):
         return "\n".join(described(getattr(answer, field.name)) for field in fields(answer))
     return "\n".join(map(described, answer)) if isinstance(answer, list) else repr(answer)
