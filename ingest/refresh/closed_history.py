@@ -201,7 +201,6 @@ def close_own_history(begin: Callable[[], AbstractContextManager[Connection]], u
     while True:
         with begin() as connection:
             if not close_next_month(connection):
-                connection.execute(text("SELECT brin_summarize_new_values('repository_month_month_idx')"))
                 return months
         months += 1
 

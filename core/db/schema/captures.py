@@ -24,7 +24,6 @@ from core.db.schema.columns import (
     id_column,
     metadata,
     repository_id_column,
-    run_index,
     source_id_column,
     timestamp_column,
 )
@@ -70,7 +69,7 @@ capture = Table(
         unique=True,
         postgresql_where=text("repository_id IS NOT NULL"),
     ),
-    run_index("capture"),
+    Index("capture_run_id_idx", "run_id"),
     comment="One successful refresh of an account (or of a repository, if imported), whether or not anything changed."
     " Coverage, freshness and gaps are computed from this table only",
 )
@@ -121,7 +120,7 @@ change = Table(
         "detected_at",
         postgresql_where=text("kind IN ('gone', 'back', 'transferred')"),
     ),
-    run_index("change"),
+    Index("change_run_id_idx", "run_id"),
     comment="One change of an account or repository: renamed, transferred, relicensed, archived, restored, gone, back,"
     " new, primary_language, default_branch",
 )

@@ -69,13 +69,3 @@ def trigram_index(name: str, column: str) -> Index:
     """Return the index that serves LIKE with any pattern on *column* in lower case; needs the extension pg_trgm."""
     searched = func.lower(literal_column(column)).label("searched")
     return Index(name, searched, postgresql_using="gin", postgresql_ops={"searched": "gin_trgm_ops"})
-
-
-def run_index(table: str) -> Index:
-    """Return a small index by `run_id`, for a table to which each run adds rows at the end."""
-    return Index(
-        f"{table}_run_id_idx",
-        "run_id",
-        postgresql_using="brin",
-        postgresql_with={"pages_per_range": "32", "autosummarize": "on"},
-    )

@@ -27,7 +27,7 @@ CREATE TABLE capture (
 );
 CREATE UNIQUE INDEX capture_account_key ON capture (account_id, captured_at) WHERE source_id = 1;
 CREATE UNIQUE INDEX capture_repository_key ON capture (repository_id, captured_at, source_id) WHERE repository_id IS NOT NULL;
-CREATE INDEX capture_run_id_idx ON capture USING brin (run_id) WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX capture_run_id_idx ON capture (run_id);
 COMMENT ON TABLE capture IS 'One successful refresh of an account (or of a repository, if imported), whether or not anything changed. Coverage, freshness and gaps are computed from this table only';
 COMMENT ON COLUMN capture.cadence IS 'time until the next one is expected, as planned then; null: at most a day';
 
@@ -74,7 +74,7 @@ CREATE TABLE change (
 CREATE INDEX change_account_id_detected_at_idx ON change (account_id, detected_at DESC);
 CREATE INDEX change_detected_at_idx ON change (detected_at DESC);
 CREATE INDEX change_presence_idx ON change (repository_id, detected_at) WHERE kind IN ('gone', 'back', 'transferred');
-CREATE INDEX change_run_id_idx ON change USING brin (run_id) WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX change_run_id_idx ON change (run_id);
 COMMENT ON TABLE change IS 'One change of an account or repository: renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, default_branch';
 
 CREATE VIEW repository_presence AS

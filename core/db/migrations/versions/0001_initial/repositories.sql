@@ -152,7 +152,7 @@ CREATE TABLE repository_month (
     counts INTEGER[],
     CONSTRAINT repository_month_pkey PRIMARY KEY (repository_id, source_id, month)
 );
-CREATE INDEX repository_month_month_idx ON repository_month USING brin (month, source_id) WITH (pages_per_range = 32);
+CREATE INDEX repository_month_month_idx ON repository_month (month, source_id);
 COMMENT ON TABLE repository_month IS 'The snapshots of one repository in one month (UTC), oldest first, null if there is none, and the last one before the month: a row for each month from its first snapshot to source.last_month, of an imported source to that of repository_import.last_at';
 COMMENT ON COLUMN repository_month.counts IS 'stars, forks and size_kb of each';
 
