@@ -1,0 +1,77 @@
+"""Questions of readers to a cluster of Citus, beside the same ones to one Postgres of the same version.
+
+Both databases get the same rows; each question is asked of the two in turn. SCALE (default 0.05: 10,000 repositories)
+sizes them, ONLY is a part of a question's name. Needs a Postgres with Citus on this machine.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, create_engine
+
+from core.db.frames import pin_version
+from core.db.migrations import distribute_if_needed, upgrade
+from core.db.override import use_engine
+from tests.bench.big_database import fill
+from tests.bench.measurement import Measurement, console
+from tests.bench.questions import described, questions
+from tests.citus_cluster import citus_cluster, find_postgres_with_citus
+
+RUNS = 7
+TARGET = "at most 2 times plain, or 20 ms more"
+
+
+def run() -> list[Measurement]:
+    if not find_postgres_with_citus():
+        console.print("skipped: no Postgres here has Citus")
+        return []
+    scale = float(os.environ.get("SCALE") or 0.05)
+    end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with citus_cluster() as cluster:
+        cluster.execute("CREATE DATABASE plain")
+        urls = [
+            cluster.nodes[0].url(name).replace("postgresql:", "postgresql+psycopg:") for name in ("plain", "almanac")
+        ]
+        for url in urls:
+            upgrade(url)
+            distribute_if_needed(url)
+            fill(url, scale, end)
+        return compare(*urls, end)
+
+
+def compare(plain_url: str, cluster_url: str, end: datetime) -> list[Measurement]:
+    """Return the milliseconds of each question to the cluster, the floor being those of the one Postgres."""
+    pin_version(1)
+    engines = [_engine(url) for url in (plain_url, cluster_url)]
+    with use_engine(engines[0], everywhere=True):
+        asked = questions(end)
+    figures = []
+    for name, ask in asked.items():
+        if os.environ.get("ONLY", "") not in name:
+            continue
+        answers, times = [], []
+        for _ in range(1 + RUNS):
+            found = [_timed(engine, ask) for engine in engines]
+            answers.append({answer for answer, _ in found})
+            times.append([milliseconds for _, milliseconds in found])
+        plain, spread = (statistics.median(one) for one in zip(*times[1:], strict=True))
+        differ = "" if all(len(both) == 1 for both in answers) else "; ROWS DIFFER"
+        figures.append(Measurement(name, spread, "ms", plain, TARGET + differ))
+    return figures
+
+
+def _engine(url: str) -> Engine:
+    return create_engine(url, connect_args={"options": "-c timezone=UTC -c jit=off"})
+
+
+def _timed(engine: Engine, ask: Callable[[], Any]) -> tuple[str, float]:
+    """Return the answer as text, its lines sorted: not all questions promise an order."""
+    with use_engine(engine, everywhere=True):
+        started = time.perf_counter()
+        answer = ask()
+        seconds = time.perf_counter() - started
+    return "\n".join(sorted(described(answer).splitlines())), seconds * 1000
