@@ -18,6 +18,7 @@ from sqlalchemy import Engine, Row, text
 
 from core import markup
 from core.alerts.rules import RULE_KINDS
+from core.clock import now_utc
 from core.errors import AlmanacError
 from ingest.alerts.ssrf_guard import (
     AddressRefused,
@@ -75,10 +76,10 @@ class WebhookSender:
             connection.execute(
                 text(
                     "UPDATE webhook_delivery SET state = :state, attempts = :attempts, http_status = :status,"
-                    " error = :error, finished_at = CASE WHEN :final THEN now() END WHERE id = :id"
+                    " error = :error, finished_at = :finished_at WHERE id = :id"
                 ),
-                {"id": delivery_id, "state": state, "attempts": attempt + 1, "final": is_final}
-                | {"status": result.status, "error": result.error},
+                {"id": delivery_id, "state": state, "attempts": attempt + 1}
+                | {"status": result.status, "error": result.error, "finished_at": now_utc() if is_final else None},
             )
         values = {"webhook": row.name, "delivery": delivery_id, "status": result.status}
         if state == "delivered":
