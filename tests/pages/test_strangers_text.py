@@ -295,6 +295,7 @@ REVIEWED = {
     "components/alert_list.py": {"RULE_KINDS[kind].title", "kind"},
     "components/alt_text.py": {"column", "labels", "texts"},
     "components/as_of.py": {"error", "help_text", "param", "path", "refused", "shortcuts(…)", "urlencode(…)"}
+    | {"st.session_state"}  # the sentence that says which time is refused
     | {
         "{name: as_of_text(end_of_day(found)) for name, found in shortcuts(day).items()}"
     },  # of `core.as_of`: names the parameter, never the value
@@ -309,7 +310,7 @@ REVIEWED = {
     "components/history_cell.py": {"how_to_read", "note", "period", "question"},
     "components/markdown.py": {"without_links_and_emoji(…)"},
     "components/metric_cards.py": {"card.help", "card.label", "card.span", "key"}
-    | {"_compared(…)", "_shown(…)", "_signed(…)", "_span(…)"},  # numbers and dates
+    | {"_compared(…)", "_shown(…)", "_span(…)"},  # numbers and dates
     "components/movers_texts.py": {"period"},
     "components/navigation.py": {"self.path", "entry.path"},
     "components/notices.py": {"sentence"},
