@@ -318,11 +318,14 @@ def _enqueue_deliveries(connection: Connection, alert_ids: Sequence[int], event:
     """Queue a delivery of each alert to each webhook that is subscribed to its kind."""
     if not alert_ids:
         return
+    # In one step with the INSERT, Citus would find no row: one table is on every node, the other on the coordinator.
     deliveries = connection.scalars(
         text(
-            "INSERT INTO webhook_delivery (webhook_id, alert_id, event)"
-            " SELECT webhook.id, alert.id, :event FROM alert JOIN webhook ON webhook.enabled"
-            "    AND (kinds IS NULL OR alert.kind = ANY(kinds)) WHERE alert.id = ANY(:ids) RETURNING id"
+            "WITH wanted AS MATERIALIZED ("
+            "    SELECT webhook.id AS webhook_id, alert.id AS alert_id FROM alert JOIN webhook ON webhook.enabled"
+            "       AND (kinds IS NULL OR alert.kind = ANY(kinds)) WHERE alert.id = ANY(:ids))"
+            " INSERT INTO webhook_delivery (webhook_id, alert_id, event)"
+            " SELECT webhook_id, alert_id, :event FROM wanted RETURNING id"
         ),
         {"ids": list(alert_ids), "event": event},
     )

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from core.alerts import rules
 from core.db import arrow, citus
 from core.db.migrations import distribute_if_needed, upgrade
 from core.db.override import use_engine
@@ -35,6 +36,9 @@ from core.queries import (
 from core.queries.cluster import cluster_status
 from core.settings import settings
 from core.tracking import accounts as accounts_tracked
+from ingest.alerts import evaluate
+from ingest.alerts.deliver import WebhookSender
+from ingest.alerts.evaluate import RemainingBudget
 from ingest.enrichment import Enricher
 from ingest.history_import.importer import import_history
 from ingest.planning import due_accounts
@@ -42,6 +46,7 @@ from ingest.sandbox import World, serve
 from ingest.sandbox.world.history_file import write_history
 from ingest.scheduler import ScheduledJobs
 from tests.citus_cluster import CitusCluster, citus_cluster, delete_all_rows, find_postgres_with_citus
+from tests.ingest.alerts.test_deliver import receiver  # noqa: F401 - a fixture
 from tests.ingest.conftest import TOKEN, Ingestor, github_client
 
 pytestmark = pytest.mark.slow
@@ -236,6 +241,60 @@ def test_facts_and_nights_are_those_of_one_postgres(both):
         rows = [sorted(map(repr, ingestor.rows(sql))) for ingestor in both]
         assert rows[0] == rows[1], name
     assert both[1].count("repository_month") > both[1].count("repository") > 0
+
+
+RAISED_ALERTS = """
+    SELECT alert.kind, alert.subject, message, details, ended_at IS NULL, account.login, full_name
+      FROM alert LEFT JOIN account ON account.id = account_id LEFT JOIN repository ON repository.id = repository_id"""
+DELIVERIES = """
+    SELECT event, alert.kind, state, attempts, http_status, finished_at IS NOT NULL
+      FROM webhook_delivery JOIN alert ON alert.id = alert_id"""
+
+
+def test_alerts_are_those_of_one_postgres(both, receiver):  # noqa: F811
+    """A change, a jump and a loss of stars found by a refresh; then accounts that are late, and their webhook."""
+    plain, spread = both
+    login = plain.login_with_most_repositories()
+    archived, jumped, dropped = [
+        one["full_name"] for one in plain.sandbox.ground_truth(login)["repositories"] if not one["is_archived"]
+    ][:3]
+    plain.world.edit.star(dropped, 1000)
+    for ingestor in both:
+        with ingestor.engine.begin() as connection:
+            accounts_tracked.track(connection, login, "ada")
+            rules.add_rule(connection, "stars_jumped", {"gained": 5000, "share": 0.0, "days": 1}, "ada")
+            rules.add_rule(connection, "stars_dropped", {"lost": 700, "share": 0.0, "days": 1}, "ada")
+            rules.add_webhook(connection, "all", receiver.url, "json", "ada")
+        ingestor.refresh(login)
+        assert ingestor.count("alert") == 0
+    plain.world.advance(hours=25)
+    plain.world.edit.archive(archived)
+    plain.world.edit.star(jumped, 5000)
+    plain.world.edit.star(dropped, -800)
+    later = datetime.now(UTC) + timedelta(hours=25)
+    late = later + timedelta(days=3)
+    for ingestor in both:
+        ingestor.refresher.clock = lambda: later
+        ingestor.refresh(login)
+        low = [RemainingBudget("core", 10, 5000)]
+        for now, changed in ((late, (2, 0)), (late, (0, 0)), (later, (0, 1))):
+            with ingestor.engine.begin() as connection:
+                assert evaluate.update_state_alerts(connection, low, now, timedelta(hours=6)) == changed
+        sender = WebhookSender(ingestor.engine, lambda: late, allow_private=True)
+        for (id_,) in ingestor.rows("SELECT id FROM webhook_delivery WHERE event = 'raised' ORDER BY id"):
+            sender.deliver(id_)
+    alerts, deliveries = (
+        [sorted(map(repr, ingestor.rows(sql))) for ingestor in both] for sql in (RAISED_ALERTS, DELIVERIES)
+    )
+    assert alerts[0] == alerts[1]
+    assert {(kind, subject) for kind, subject, *_ in spread.rows(RAISED_ALERTS)} == {
+        *(("archived", archived), ("stars_jumped", jumped), ("stars_dropped", dropped)),
+        *(("freshness_missed", "tracked accounts"), ("budget_short", "core")),
+    }
+    assert deliveries[0] == deliveries[1]
+    raised = spread.rows("SELECT count(*) FROM webhook_delivery WHERE event = 'raised' AND state = 'delivered'")
+    assert raised == [(spread.count("alert"),)]
+    assert len(receiver.received) == 2 * spread.count("alert")
 
 
 def questions(login: str, then: datetime) -> dict[str, Callable[[], Any]]:
