@@ -198,6 +198,8 @@ NIGHTLY_ROWS = {
     "contributors": "SELECT repository_id, github_id, login, commits FROM repository_contributor",
     "releases": "SELECT repository_id, github_id, tag, downloads FROM release",
     "stars by day": "SELECT repository_id, day, stars FROM star_day",
+    "traffic": "SELECT repository_id, day, views, unique_views, clones, unique_clones FROM traffic_day",
+    "stars of the past": "SELECT repository_id, first_day, next_page, completed_at IS NULL FROM star_backfill",
     "facts": "SELECT kind, state, count(*) FROM enrichment GROUP BY kind, state",
     "backlog": "SELECT kind, subjects FROM enrichment_backlog",
     "tracked": "SELECT lower(login), due_at IS NOT NULL FROM tracked_account JOIN account ON account.id = account_id",
@@ -211,6 +213,8 @@ def test_facts_and_nights_are_those_of_one_postgres(both):
     later = datetime.now(UTC) + timedelta(days=40)
     logins = both[0].world.logins()
     reported: list[list[Any]] = [[], []]
+    owner = both[0].login_with_most_repositories()
+    both[0].sandbox.limits.tokens[TOKEN] = owner  # GitHub shows traffic to those who may push
     for ingestor, numbers in zip(both, reported, strict=True):
         with ingestor.engine.begin() as connection:
             for login in (*logins, "nobody-here"):
@@ -218,8 +222,13 @@ def test_facts_and_nights_are_those_of_one_postgres(both):
         ingestor.refresh(*logins, "nobody-here", extras=True)
         enricher = Enricher(ingestor.github, ingestor.engine, ingestor.github.api_url)
         ids = [id_ for (id_,) in ingestor.rows("SELECT id FROM repository ORDER BY id LIMIT 12")]
-        for kind in (*MANY_FACTS, *MANY_FACTS):
-            run = enricher.run(kind, ids, force=True)
+        owned = ingestor.rows(
+            "SELECT repository.id FROM repository JOIN account ON account.id = account_id WHERE login = :owner"
+            " ORDER BY repository.id LIMIT 2", owner=owner
+        )  # fmt: skip
+        traffic, pages = ("traffic", [id_ for (id_,) in owned], None), ("star_backfill", ids[:2], 3)
+        for kind, of, most in (*((kind, ids, None) for kind in (*MANY_FACTS, *MANY_FACTS)), traffic, traffic, pages):
+            run = enricher.run(kind, of, force=True, max_cost=most)
             numbers.append((kind, run.stored, run.failed, run.rows_written))
     both[0].world.advance(days=40)
     for ingestor, numbers in zip(both, reported, strict=True):
@@ -240,6 +249,8 @@ def test_facts_and_nights_are_those_of_one_postgres(both):
     for name, sql in NIGHTLY_ROWS.items():
         rows = [sorted(map(repr, ingestor.rows(sql))) for ingestor in both]
         assert rows[0] == rows[1], name
+    assert both[1].count("traffic_day") > 0
+    assert both[1].rows("SELECT count(*) FROM star_backfill WHERE next_page > 2") != [(0,)]
     assert both[1].count("repository_month") > both[1].count("repository") > 0
 
 
