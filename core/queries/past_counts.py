@@ -36,27 +36,35 @@ def month_columns(place: str) -> str:
 
 OWN_CLOSED_UNTIL = "(SELECT closed_until FROM source WHERE id = 1)"
 
-# The newest counts of each repository by `:until`: repository_id, source_id, captured_at, stars, forks, size_kb. Ours
-# come before imported ones. `:began` is a time before all our snapshots that are not closed.
-# FULL JOIN rather than UNION ALL: Postgres then expects as many repositories as there are, and joins them by hash.
+# The newest counts of each repository by `:until`: repository_id, source_id, captured_at, stars, forks, size_kb, and of
+# now account_id and gone_at. Ours come before imported ones. `:began` is a time before all our snapshots that are not
+# closed. LEFT JOIN rather than UNION ALL: Postgres then expects as many repositories as there are, and joins them by
+# hash. Rather than FULL JOIN, too: an id that is one of several is no key to Citus, which would join on one node.
 _NEWEST_CTE = """newest AS (
-            SELECT repository_id, coalesce(closed_source, open_source, imported_source) AS source_id, {newest_columns}
-              FROM (SELECT repository_id, 1 AS closed_source, {closed_columns}
+            SELECT repository.id AS repository_id, repository.account_id, repository.gone_at,
+                   coalesce(closed_source, open_source, imported_source) AS source_id, {newest_columns}
+              FROM repository
+              LEFT JOIN (
+                    SELECT repository_id, 1 AS closed_source, {closed_columns}
                       FROM repository_month AS month
                      CROSS JOIN LATERAL (
                            SELECT width_bucket(CAST(:until AS timestamptz), month.captured_at) AS place) AS found
                      WHERE source_id = 1 AND (place > 0 OR before_at IS NOT NULL)
                        AND month = (SELECT {closed_month} FROM source WHERE id = 1) {chosen}) AS closed
-              FULL JOIN (
+                ON closed.repository_id = repository.id
+              LEFT JOIN (
                     SELECT DISTINCT ON (repository_id) repository_id, 1 AS open_source, {open_columns}
                       FROM repository_snapshot_open
                      WHERE source_id = 1 AND captured_at <= :until
                        AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until}) {chosen}
-                     ORDER BY repository_id, captured_at DESC) AS open USING (repository_id)
-              FULL JOIN (
+                     ORDER BY repository_id, captured_at DESC) AS open
+                ON open.repository_id = repository.id
+              LEFT JOIN (
                     SELECT DISTINCT ON (repository_id) repository_id, source_id AS imported_source, {imported_columns}
                       FROM ({imported}) AS imported
-                     ORDER BY repository_id, captured_at DESC, source_id DESC) AS imported USING (repository_id)
+                     ORDER BY repository_id, captured_at DESC, source_id DESC) AS imported
+                ON imported.repository_id = repository.id
+             WHERE coalesce(closed_source, open_source, imported_source) IS NOT NULL {chosen_repository}
         )"""
 _IMPORTED_ROWS = """
                         SELECT repository_id, source_id, {month_columns}
@@ -89,8 +97,9 @@ _NEWEST_COLUMN = """CASE
                        ELSE open_{name} END AS {name}"""
 
 
-def _newest_cte(chosen: str = "") -> str:
-    """Return the expression `newest`; *chosen* is a further condition on `repository_id`."""
+def _newest_cte(condition: str = "") -> str:
+    """Return the expression `newest`; *condition* is a further one on the repository's id, to be put behind it."""
+    chosen = condition and f"AND repository_id {condition}"
     until_month = closed_month("CAST(:until AS timestamptz)")
     imported = _IMPORTED_ROWS.format(
         month_columns=month_columns("place"),
@@ -107,11 +116,12 @@ def _newest_cte(chosen: str = "") -> str:
         closed_month=until_month,
         own_closed_until=OWN_CLOSED_UNTIL,
         chosen=chosen,
+        chosen_repository=condition and f"AND repository.id {condition}",
     )
 
 
 NEWEST_CTE = _newest_cte()
-NEWEST_OF_IDS_CTE = _newest_cte("AND repository_id = ANY(CAST(:ids AS bigint[]))")
+NEWEST_OF_IDS_CTE = _newest_cte("= ANY(CAST(:ids AS bigint[]))")
 
 
 # Our stars of many repositories at once, at `{moment}` of the chosen rows of `{rows}`, one for each `{key}`:

@@ -43,10 +43,10 @@ _COUNTED_CTES = f"""account_last AS MATERIALIZED (
                     ORDER BY captured_at DESC LIMIT 1) AS own ON true
              WHERE {{chosen}}
         ), counts AS (
-            SELECT newest.*, CASE newest.source_id WHEN 1 THEN newest.captured_at END AS changed_at,
-                   greatest(newest.captured_at, CASE newest.source_id WHEN 1 THEN {LAST_OWN_CAPTURE} END) AS checked_at
-              FROM newest
-              JOIN repository ON repository.id = newest.repository_id
+            SELECT repository.id AS repository_id, source_id, captured_at, stars, forks, size_kb,
+                   CASE source_id WHEN 1 THEN captured_at END AS changed_at,
+                   greatest(captured_at, CASE source_id WHEN 1 THEN {LAST_OWN_CAPTURE} END) AS checked_at
+              FROM (SELECT repository_id AS id, newest.* FROM newest) AS repository
               JOIN account_last ON account_last.account_id = repository.account_id
         )"""  # noqa: S608
 

@@ -79,6 +79,7 @@ def test_closing_less_than_before_carries_counts_on(database):
     too has the repository, and its stars of 5 March."""
     octo = add_tracked_account(database, "octo", "02-20")
     old = add_repository(database, "octo/old", {"2026-02-20": 10})
+    database.execute(insert(schema.repository).values(id=77, account_id=octo, full_name="octo/new"))
     close(database, "2026-04-05")
     at = utc("2026-03-05 08:00")
     writer.write_snapshots(database, [(old, at, 15, 0, 10), (77, at, 3, 0, 10)])
