@@ -166,7 +166,10 @@ def _drop_if_empty(engine: Engine, name: str, verb: str) -> bool:
         with engine.begin() as connection:
             _set_lock_timeout(connection, LOCK_TIMEOUT)
             connection.execute(text(f"LOCK TABLE ONLY {OPEN_TABLE}, ONLY {name} IN ACCESS EXCLUSIVE MODE"))
-            # A vacuumed file keeps a page as long as any transaction sees a row in it.
+            # Between the question before and the lock somebody can have stored a late row.
+            if connection.scalar(text(f"SELECT EXISTS (SELECT 1 FROM {name})")):  # noqa: S608 - our own names
+                return False
+            # A vacuumed file keeps a page as long as any transaction sees a row in it. On Citus the rows are elsewhere.
             if connection.scalar(text("SELECT pg_relation_size(CAST(:name AS regclass))"), {"name": name}):
                 return False
             connection.execute(text(f"{verb} TABLE {name}"))

@@ -3,7 +3,7 @@
 import csv
 import gzip
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,12 @@ import psycopg
 import pytest
 from pandas import DataFrame
 from pandas.testing import assert_frame_equal
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from core.alerts import rules
-from core.db import arrow, citus
+from core.db import arrow, citus, partitions
 from core.db.migrations import distribute_if_needed, upgrade
 from core.db.override import use_engine
 from core.db.schema import metadata
@@ -42,6 +42,7 @@ from ingest.alerts.evaluate import RemainingBudget
 from ingest.enrichment import Enricher
 from ingest.history_import.importer import import_history
 from ingest.planning import due_accounts
+from ingest.refresh import writer
 from ingest.sandbox import World, serve
 from ingest.sandbox.world.history_file import write_history
 from ingest.scheduler import ScheduledJobs
@@ -383,6 +384,28 @@ def test_accounts_are_tracked_and_due_on_a_cluster(engine):
                        " WHERE login = 'hubot'")  # fmt: skip
         assert connection.scalar(tracked) == ["cat", "dog"]
         connection.execute(text("DELETE FROM tracked_account"))
+
+
+def test_a_late_row_keeps_its_partition(cluster, engine):
+    """It is stored between the question whether the partition is empty and the lock; the rows are on other nodes."""
+    at = datetime(2024, 1, 5, tzinfo=UTC)
+    with engine.begin() as connection:
+        partitions.ensure_partitions(connection, date(2024, 1, 1), date(2024, 1, 1))
+    stored = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def store_late(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("LOCK TABLE") and not stored:
+            stored.append(at)
+            with engine.begin() as other:
+                writer.write_snapshots(other, [(1, at, 5, 0, 10)])
+
+    assert partitions.drop_emptied_partitions(engine, date(2024, 2, 1)) == 0
+    assert stored == [at]
+    with engine.begin() as connection:
+        kept = "DELETE FROM repository_snapshot_open WHERE captured_at = :at RETURNING stars"
+        assert connection.execute(text(kept), {"at": at}).scalars().all() == [5]
+    assert partitions.drop_emptied_partitions(engine, date(2024, 2, 1)) == 1
 
 
 def test_a_backup_is_restored_on_a_cluster_and_elsewhere(cluster, both, tmp_path):
