@@ -33,7 +33,9 @@ from core.queries import (
     repository_list,
     star_history,
 )
+from core.queries.captures import BEFORE_GITHUB
 from core.queries.cluster import cluster_status
+from core.queries.past_counts import NEWEST_CTE
 from core.settings import settings
 from core.tracking import accounts as accounts_tracked
 from ingest.alerts import evaluate
@@ -344,6 +346,16 @@ def questions(login: str, then: datetime) -> dict[str, Callable[[], Any]]:
         "captures": lambda: star_history.coverage_intervals(repository_id(), None),
         "languages over time": lambda: languages.account_language_history(account_id(), then),
     }
+
+
+def test_each_node_joins_the_newest_counts_of_its_repositories(engine):
+    """One query to the shards reads all about repositories: nothing is collected, joined elsewhere and sent back."""
+    sql = f"WITH {NEWEST_CTE} SELECT * FROM newest JOIN repository ON repository.id = newest.repository_id"
+    values = {"until": datetime.now(UTC), "began": BEFORE_GITHUB}
+    with engine.connect() as connection:
+        plan = connection.scalars(text(f"EXPLAIN (VERBOSE) {sql}"), values).all()
+    queries = [line for line in plan if "Query: " in line]
+    assert [line.count("repository_month") > 1 for line in queries if "repository" in line] == [True]
 
 
 def answer(engine: Engine, question: Callable[[], Any]) -> Any:
