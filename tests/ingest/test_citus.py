@@ -31,6 +31,7 @@ from core.queries import (
     overview,
     repository_detail,
     repository_list,
+    scene,
     star_history,
 )
 from core.queries.captures import BEFORE_GITHUB
@@ -337,6 +338,8 @@ def questions(login: str, then: datetime) -> dict[str, Callable[[], Any]]:
         "account": lambda: repository_detail.by_account(account_id(), None),
         "repository": lambda: repository_detail.by_name(*full_name.split("/"), None),
         "globe": lambda: globe.account_locations(None),
+        "city": lambda: scene.city_repositories(scene.CityFilters()),
+        "city as of": lambda: scene.city_repositories(scene.CityFilters(as_of=then)),
         "account's table": lambda: account_repositories.list_repositories(account_id(), None),
         "account's table as of": lambda: account_repositories.list_repositories(account_id(), then),
         "repositories as of": lambda: repository_list.matching_repositories(repository_list.Filters(as_of=then)),
