@@ -33,6 +33,7 @@ from pages.components import (
 from pages.components.format import day, percent
 from pages.components.markdown import escape_markdown
 from pages.session import browser, current, guard
+from pages.session.left_fragments import forget_left_fragments
 
 PAGES_DIR = Path(__file__).parent
 # Plus the seconds that a session may be cached: a page shows the sign-in within 5 s after its session ended.
@@ -151,19 +152,20 @@ def draw(page: Page) -> None:
     page_notebook.show_downloads(page.title, navigation.PAGES_DIR / navigation.file_of(page.url_path))
 
 
-try:
-    live = current.current_session()
-    if current.is_renewal_needed(live):
-        st.navigation(navigation.signed_out_pages(), position="hidden")
-        browser.renew_cookies()
+with forget_left_fragments():
+    try:
+        live = current.current_session()
+        if current.is_renewal_needed(live):
+            st.navigation(navigation.signed_out_pages(), position="hidden")
+            browser.renew_cookies()
+            st.stop()
+        elif live is None:
+            show_sign_in()
+        else:
+            show_requested_page(live)
+    except Exception as error:
+        if not is_server_unavailable(error):
+            raise
+        structlog.get_logger().warning("database unavailable", reason=unavailable_reason(error))
+        wait_for_database(time.monotonic())
         st.stop()
-    elif live is None:
-        show_sign_in()
-    else:
-        show_requested_page(live)
-except Exception as error:
-    if not is_server_unavailable(error):
-        raise
-    structlog.get_logger().warning("database unavailable", reason=unavailable_reason(error))
-    wait_for_database(time.monotonic())
-    st.stop()
