@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import pytest
-import streamlit as st
 from streamlit.runtime.fragment import MemoryFragmentStorage
 from streamlit.runtime.scriptrunner import StopException
 from streamlit.runtime.scriptrunner_utils.shared_run_state import SharedRunState
@@ -24,7 +23,7 @@ def test_only_a_stopped_run_forgets_what_it_has_not_drawn(
     monkeypatch.setattr(left_fragments, "get_script_run_ctx", lambda: ctx)
     if is_stopped:
         with pytest.raises(StopException), left_fragments.forget_left_fragments():
-            st.stop()
+            raise StopException
     else:
         with left_fragments.forget_left_fragments():
             pass
