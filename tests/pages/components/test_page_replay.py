@@ -41,6 +41,8 @@ def replayed(monkeypatch: pytest.MonkeyPatch, database: Connection, visit: OpenP
 
     monkeypatch.setattr(shared_cache, "shared_cache", SharedCache())
     monkeypatch.setattr(page_replay, "replay", counted)
+    # On a slow machine the runs of one test may take longer than a page may be sent again.
+    monkeypatch.setattr(page_replay, "VALID_SECONDS", 3600)
     page_replay.enable()
     yield paths
     page_replay.disable()
