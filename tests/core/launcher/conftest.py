@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +83,22 @@ def processes_of(folder: Path) -> list[int]:
 
 
 def process_named(folder: Path, name: str) -> int:
-    """Return the one process of *folder*'s servers whose program is *name*."""
+    """Return the one process of *folder*'s servers whose program is *name*.
+
+    Wait for it: a process that has just been forked by a server still has its command line.
+    """
+    wait_until(lambda: len(processes_named(folder, name)) == 1)
+    return processes_named(folder, name)[0]
+
+
+def processes_named(folder: Path, name: str) -> list[int]:
     named = []
     for pid in processes_of(folder):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b" ", b"\0").split(b"\0")
-        if Path(os.fsdecode(words[0])).name == name or name.encode() in words:
-            named.append(pid)
-    assert len(named) == 1, (name, named)
-    return named[0]
+        with suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b" ", b"\0").split(b"\0")
+            if Path(os.fsdecode(words[0])).name == name or name.encode() in words:
+                named.append(pid)
+    return named
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
