@@ -1,12 +1,14 @@
 """Folders of one data directory's embedded servers, and the operating-system user that runs them."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import pwd
 import re
 import stat
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,13 +123,21 @@ def existing_data_root(data_dir: Path) -> Path | None:
 
 
 def _make_traversable(folder: Path) -> None:
-    """Create *folder* with mode 700, or as root 711, so that the servers' user can traverse it."""
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
+    """Create *folder* with mode 700, or as root 711, so that the servers' user can traverse it.
+
+    It appears with its mode: another process that starts at the same time decides by it where the data lies.
+    """
+    if folder.exists():
         return
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     if os.geteuid() == 0:
-        folder.chmod(0o711)
+        new.chmod(0o711)
+    try:
+        new.rename(folder)
+    except OSError as error:
+        new.rmdir()
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:  # another process was faster
+            raise
 
 
 def _short_hash(path: Path) -> str:

@@ -61,6 +61,22 @@ def test_root_runs_the_servers_as_another_user(used_folder: Path) -> None:
 
 
 @as_root
+def test_two_first_starts_at_once_agree_on_where_the_data_lies(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second process looks at a new folder just before the first gives it its mode."""
+    chmod, roots = Path.chmod, []
+
+    def chmod_later(path: Path, mode: int) -> None:
+        monkeypatch.setattr(Path, "chmod", chmod)
+        roots.append(find_server_folders(folder / "data").root)
+        chmod(path, mode)
+
+    monkeypatch.setattr(Path, "chmod", chmod_later)
+    roots.append(find_server_folders(folder / "data").root)
+    assert roots == [folder / "data" / "servers"] * 2
+    assert [path.name for path in folder.iterdir()] == ["data"]
+
+
+@as_root
 def test_the_servers_live_elsewhere_when_their_user_cannot_enter_the_parents(closed_folder: Path) -> None:
     before = modes(closed_folder)
     with lease(closed_folder, durable=False) as servers:
