@@ -18,6 +18,13 @@ NODES_SQL = """
 BYTES_SQL = """
     SELECT nodename || ':' || nodeport AS name, sum(shard_size)::bigint AS bytes FROM citus_shards GROUP BY 1
 """
+# A task moves a shard of each table, all of the same repositories.
+MOVES_SQL = """
+    SELECT count(*) FILTER (WHERE status = 'done') AS done, count(*) AS planned
+      FROM pg_dist_background_task
+     WHERE job_id IN (SELECT job_id FROM pg_dist_background_job
+                       WHERE job_type = 'rebalance' AND state IN ('scheduled', 'running', 'failing'))
+"""
 
 
 @dataclass(frozen=True)
@@ -33,9 +40,11 @@ class ClusterNode:
 
 @dataclass(frozen=True)
 class ClusterStatus:
-    """All nodes, the coordinator first."""
+    """All nodes, the coordinator first, and how many moves of a running rebalance are done, of how many."""
 
     nodes: tuple[ClusterNode, ...]
+    moves_done: int = 0
+    moves_planned: int = 0
 
     @property
     def unavailable(self) -> list[str]:
@@ -58,8 +67,16 @@ class ClusterStatus:
             quantity(sum(node.shards for node in self.nodes), "shard"),
             *([byte_size(sum(sizes))] if len(sizes) == len(self.nodes) else []),
             *([f"the largest worker node holds {self.skew:.2f} times the mean"] if self.skew else []),
+            *([self._rebalance] if self.moves_planned else []),
         ]
         return ", ".join(parts)
+
+    @property
+    def _rebalance(self) -> str:
+        return (
+            f"rebalancing ({self.moves_done} of {quantity(self.moves_planned, 'move')} done): what is stored meanwhile"
+            " may wait until its shard is moved"
+        )
 
 
 def cluster_status(connection: Connection) -> ClusterStatus | None:
@@ -70,4 +87,5 @@ def cluster_status(connection: Connection) -> ClusterStatus | None:
     if all(row["is_available"] for row in rows):
         sizes = {row.name: row.bytes for row in connection.execute(text(BYTES_SQL))}
         rows = [row | {"bytes": sizes.get(row["name"], 0)} for row in rows]
-    return ClusterStatus(tuple(ClusterNode(**row) for row in rows))
+    moves = connection.execute(text(MOVES_SQL)).one()
+    return ClusterStatus(tuple(ClusterNode(**row) for row in rows), moves.done, moves.planned)

@@ -2,7 +2,14 @@
 
 import csv
 import gzip
+import re
+import shutil
+import tempfile
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,11 +56,20 @@ from ingest.refresh import writer
 from ingest.sandbox import World, serve
 from ingest.sandbox.world.history_file import write_history
 from ingest.scheduler import ScheduledJobs
-from tests.citus_cluster import CitusCluster, citus_cluster, delete_all_rows, find_postgres_with_citus
+from tests.citus_cluster import (
+    CitusCluster,
+    Node,
+    citus_cluster,
+    delete_all_rows,
+    find_postgres_with_citus,
+    start_node,
+)
 from tests.ingest.alerts.test_deliver import receiver  # noqa: F401 - a fixture
 from tests.ingest.conftest import TOKEN, Ingestor, github_client
 
 pytestmark = pytest.mark.slow
+README = Path(__file__).resolve().parents[2] / "README.md"
+ADD_NODE, TAKE_NODE_OUT = "SELECT citus_add_node", "SELECT citus_drain_node"
 
 
 @pytest.fixture(scope="module")
@@ -473,6 +489,99 @@ def test_a_node_that_is_gone_leaves_nothing_half_written(cluster, both):
     assert spread.rows(
         "SELECT count(*) FROM repository_current LEFT JOIN repository ON id = repository_id WHERE id IS NULL"
     ) == [(0,)]
+
+
+def test_a_node_is_added_and_taken_out_while_accounts_are_refreshed_and_read(cluster, both):
+    """Each round gives a star to a repository of every account: none is lost, and none is stored twice."""
+    plain, spread = both
+    world, logins = plain.world, plain.world.logins()
+    starred = [plain.active_repository(login) for login in logins]
+    for ingestor in both:
+        ingestor.refresh(*logins)
+    before = dict(stars_by_time(spread))
+    stop, rounds, answers = threading.Event(), [], []
+
+    def refresh_in_rounds() -> None:
+        while not stop.is_set():
+            for full_name in starred:
+                world.edit.star(full_name, 1)
+            rounds.append(spread.refresh(*logins))
+
+    def read_in_rounds() -> None:
+        while not stop.is_set():
+            answers.extend(question() for question in questions(logins[0], datetime.now(UTC)).values())
+
+    with (
+        another_node(cluster) as node,
+        use_engine(spread.engine, everywhere=True),
+        ThreadPoolExecutor(2) as threads,
+    ):
+        running = [threads.submit(refresh_in_rounds), threads.submit(read_in_rounds)]
+        try:
+            planned = [answer_status(spread.engine).moves_planned for _ in documented(cluster, ADD_NODE, node)]
+            filled = answer_status(spread.engine)
+            copies = cluster.execute(
+                "SELECT DISTINCT count(*) FROM citus_shards WHERE citus_table_type = 'reference' GROUP BY shardid"
+            )
+            assert len(list(documented(cluster, TAKE_NODE_OUT, node))) == 2
+        finally:
+            stop.set()
+        for each in running:
+            each.result()
+    assert [count > 0 for count in planned] == [False, False, True, False]  # from the start of a rebalance to its end
+    assert {one.name: one.shards > len(citus.ON_EVERY_NODE) for one in filled.nodes if not one.is_coordinator} == {
+        worker.name: True for worker in (*cluster.nodes[1:], node)
+    }
+    assert copies == [(len(cluster.nodes) + 1,)]
+    assert node.name not in {one.name for one in answer_status(spread.engine).nodes}
+    assert rounds
+    assert answers
+    assert [run.stored for run in rounds] == [len(logins)] * len(rounds)
+    after = stars_by_time(spread)
+    for full_name in starred:
+        first = before[full_name][-1]
+        assert after[full_name] == [*range(first, first + len(rounds) + 1)]
+    plain.refresh(*logins)
+    for name, question in questions(plain.login_with_most_repositories(), datetime.now(UTC)).items():
+        if name != "captures":
+            assert_same(name, answer(plain.engine, question), answer(spread.engine, question))
+
+
+@contextmanager
+def another_node(cluster: CitusCluster) -> Iterator[Node]:
+    binaries = find_postgres_with_citus()
+    if not cluster.nodes or binaries is None:
+        pytest.skip("only a cluster of our own can get another node")
+    folder = Path(tempfile.mkdtemp(prefix="almanac-citus-", dir="/tmp"))
+    folder.chmod(0o711)
+    try:
+        node = start_node(binaries, folder / "node")
+        try:
+            yield node
+        finally:
+            node.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def documented(cluster: CitusCluster, first: str, node: Node) -> Iterator[str]:
+    """Run the statements of README's block that begins with *first*, for *node*; yield each when it was run."""
+    block = re.search(rf"```sql\n{first}.*?```", README.read_text(), re.DOTALL)
+    assert block, f"README shows no {first}"
+    for statement in block[0].splitlines()[1:-1]:
+        cluster.execute(statement.replace("'worker3', 5432", f"'127.0.0.1', {node.port}"))
+        yield statement
+
+
+def stars_by_time(ingestor: Ingestor) -> dict[str, list[int]]:
+    """Return each repository's stored counts, oldest first."""
+    counts = defaultdict(list)
+    for full_name, stars in ingestor.rows(
+        "SELECT full_name, stars FROM repository_snapshot JOIN repository ON repository.id = repository_id"
+        " ORDER BY captured_at"
+    ):
+        counts[full_name].append(stars)
+    return counts
 
 
 def answer_status(engine: Engine) -> Any:

@@ -29,6 +29,14 @@ def test_sizes_are_unknown_while_a_node_is_unavailable():
     assert status.summary == "3 nodes, 91 shards"
 
 
+def test_a_running_rebalance_is_told_with_what_it_delays():
+    status = ClusterStatus((COORDINATOR,), moves_done=1, moves_planned=3)
+    assert status.summary == (
+        "1 node, 11 shards, 1.0 kB, rebalancing (1 of 3 moves done): what is stored meanwhile may wait until its shard"
+        " is moved"
+    )
+
+
 def test_without_citus_there_is_no_cluster_and_nothing_to_distribute(database, database_url):
     assert cluster_status(database) is None
     assert not distribute_if_needed(database_url)
