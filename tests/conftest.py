@@ -4,43 +4,44 @@ A test that touches the database asks for `database` (its own transaction, rolle
 `committing_database` when it commits over several connections or starts processes.
 """
 
-import fcntl
 import importlib
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
-from uuid import uuid4
 
 import hypothesis
-import psycopg
 import pytest
-from psycopg import sql
 from redis import Redis
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from core.launcher.embedded import Servers, lease
 from core.settings import Settings, settings
-from tests.reusable_database import ReusableDatabase, sole_connection
+from tests.citus_cluster import citus_cluster
+from tests.citus_databases import CitusDatabases
+from tests.databases import Databases, EmbeddedDatabases
 
 SERVERS_FOLDER_VARIABLE = (
     "ALMANAC_TEST_SERVERS"  # the folder of the servers, told to xdist's workers by the environment
 )
 # Of another Postgres than the bundled one: `PG_BIN_DIR=/usr/lib/postgresql/15/bin make test`.
 PG_BIN_DIR = os.environ.get("PG_BIN_DIR", "")
-TEMPLATE_DATABASE = "almanac_template"
+# `TEST_ON_CITUS=1`: all databases are on a cluster; see `tests.citus_cluster`.
+ON_CITUS = bool(os.environ.get("TEST_ON_CITUS"))
 # In the product a page falls back after a moment without Redis; in a test a slow machine is no outage.
 REDIS_TIMEOUT_SECONDS = 30
 PROJECT = Path(__file__).resolve().parents[1]
 
 
 # How long an example takes says more of the machine than of the code, so there is no deadline.
+hypothesis.settings.register_profile("few", deadline=None, max_examples=5)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=40)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "quick")
+# Each question to a cluster goes to all its shards.
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("few" if ON_CITUS else "quick"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,6 +75,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _shares_with_its_module(item) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(PROJECT))))
+    for item in items:
+        marker = item.get_closest_marker("one_postgres")
+        if marker and ON_CITUS:
+            item.add_marker(pytest.mark.skip(reason=f"not on Citus: {marker.args[0]}"))
     items.sort(key=lambda item: (not item.get_closest_marker("browser"), not item.get_closest_marker("slow")))
 
 
@@ -134,32 +139,29 @@ def servers() -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="session")
-def template(servers: Servers) -> str:
-    """The name of a database that has been migrated once; cloning it takes a moment, migrating does not."""
-    from core.db.migrations import upgrade
-
-    with _template_lock(), _admin_connection(servers) as admin:
-        found = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE_DATABASE]).fetchone()
-        if not found:
-            # Under another name until it is whole, so that a failed migration is not taken for it.
-            admin.execute(sql.SQL("DROP DATABASE IF EXISTS almanac_new"))
-            admin.execute(sql.SQL("CREATE DATABASE almanac_new"))
-            upgrade(_database_url(servers, "almanac_new"))
-            admin.execute(sql.SQL("ALTER DATABASE almanac_new RENAME TO {}").format(sql.Identifier(TEMPLATE_DATABASE)))
-    return TEMPLATE_DATABASE
+def databases(servers: Servers) -> Iterator[Databases]:
+    """Migrated databases on the embedded Postgres, or with TEST_ON_CITUS=1 on a cluster."""
+    with ExitStack() as stack:
+        databases: Databases
+        if ON_CITUS:
+            databases = CitusDatabases(stack.enter_context(citus_cluster()))
+        else:
+            databases = EmbeddedDatabases(servers, Path(os.environ[SERVERS_FOLDER_VARIABLE]))
+        stack.callback(databases.close)
+        yield databases
 
 
 @pytest.fixture(scope="session")
-def database_url(servers: Servers, template: str) -> Iterator[str]:
+def database_url(databases: Databases) -> Iterator[str]:
     """A migrated database for this process alone; use it through `database`."""
-    with _cloned_database(servers, template) as url:
+    with databases.cloned() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def clones(servers: Servers, template: str) -> Callable[[], AbstractContextManager[str]]:
+def clones(databases: Databases) -> Callable[[], AbstractContextManager[str]]:
     """Makes migrated databases for fixtures that outlive a test; each is dropped when its block ends."""
-    return lambda: _cloned_database(servers, template)
+    return databases.cloned
 
 
 @pytest.fixture(scope="session")
@@ -183,23 +185,12 @@ def database(test_engine: Engine, database_url: str, monkeypatch: pytest.MonkeyP
         outer.rollback()
 
 
-@pytest.fixture(scope="session")
-def spare_databases(servers: Servers) -> Iterator[list[ReusableDatabase]]:
-    """Databases of tests that have ended, as good as new."""
-    spare: list[ReusableDatabase] = []
-    yield spare
-    for database in spare:
-        _drop(servers, database.name)
-
-
 @pytest.fixture
-def committing_database(
-    servers: Servers, template: str, spare_databases: list[ReusableDatabase], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Engine]:
+def committing_database(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A database of this test's own, for what commits over several connections; DATABASE_URL names it."""
     from core.db.override import use_engine
 
-    with _emptied_database(servers, template, spare_databases) as url:
+    with databases.emptied() as url:
         monkeypatch.setenv("DATABASE_URL", url)
         settings.cache_clear()
         engine = create_engine(url, poolclass=NullPool, connect_args={"options": "-c timezone=UTC"})
@@ -235,78 +226,3 @@ def recorded() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recorded exchanges at {folder}; RECORDED_DIR names them")
     return folder
-
-
-@contextmanager
-def _template_lock() -> Iterator[None]:
-    with (Path(os.environ[SERVERS_FOLDER_VARIABLE]) / "template.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _database_url(servers: Servers, name: str) -> str:
-    return servers.database_url.replace("/almanac?", f"/{name}?", 1)
-
-
-def _database_dsn(servers: Servers, name: str) -> str:
-    return _database_url(servers, name).replace("+psycopg", "")
-
-
-def _admin_connection(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:
-    return psycopg.connect(servers.database_url.replace("+psycopg", ""), autocommit=True)
-
-
-@contextmanager
-def _cloned_database(servers: Servers, template: str) -> Iterator[str]:
-    name = _clone(servers, template)
-    try:
-        yield _database_url(servers, name)
-    finally:
-        _drop(servers, name)
-
-
-@contextmanager
-def _emptied_database(servers: Servers, template: str, spare: list[ReusableDatabase]) -> Iterator[str]:
-    """A database like a clone, under a name that none had before, so that what another test left cannot reach it."""
-    if spare:
-        database = spare.pop()
-        with _admin_connection(servers) as admin:
-            name = _new_name()
-            admin.execute(
-                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(database.name), sql.Identifier(name))
-            )
-            database.name = name
-    else:
-        name = _clone(servers, template)
-        with _admin_connection(servers) as admin, sole_connection(admin, _database_dsn(servers, name)) as connection:
-            database = ReusableDatabase.learn(name, connection)
-    try:
-        yield _database_url(servers, database.name)
-    finally:
-        is_restored = False
-        try:
-            dsn = _database_dsn(servers, database.name)
-            with _admin_connection(servers) as admin, sole_connection(admin, dsn) as connection:
-                is_restored = database.restore(connection)
-        finally:
-            if is_restored:
-                spare.append(database)
-            else:
-                _drop(servers, database.name)
-
-
-def _new_name() -> str:
-    return f"test_{uuid4().hex[:12]}"
-
-
-def _clone(servers: Servers, template: str) -> str:
-    name = _new_name()
-    # A template can be copied by one connection at a time.
-    with _template_lock(), _admin_connection(servers) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
-    return name
-
-
-def _drop(servers: Servers, name: str) -> None:
-    with _admin_connection(servers) as admin:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -143,7 +143,7 @@ def add_change(
     connection: Connection, repository_id: int, kind: str, at: str, before: str | None = None, after: str | None = None
 ) -> None:
     """Add a ledger entry."""
-    owner = select(schema.repository.c.account_id).where(schema.repository.c.id == repository_id).scalar_subquery()
+    owner = connection.scalar(select(schema.repository.c.account_id).where(schema.repository.c.id == repository_id))
     connection.execute(
         insert(schema.change).values(
             account_id=owner, repository_id=repository_id, detected_at=utc(at), kind=kind, before=before, after=after
