@@ -34,7 +34,10 @@ from tests.e2e import rows
 
 PROJECT = Path(__file__).resolve().parents[2]
 # WebGL by a software renderer, for machines without a graphics card; pages themselves are drawn faster without it.
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"]
+# All pages of a context in one process, which has loaded and compiled the frontend before.
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--process-per-site"]
+# An empty page on the host of all web processes, so that their process outlives each test.
+KEPT_URL = "http://127.0.0.1/kept"
 START_SECONDS = 60
 SECRET_KEY = "a key that is long enough for a test, and no secret"
 # More page loads than any test needs, and a window so short that a test can wait for its end.
@@ -273,14 +276,19 @@ OpenMonitoredPage = Callable[..., MonitoredPage]
 def shared_context(browser: Browser) -> Iterator[BrowserContext]:
     """One browser context for all tests: it loads and compiles the frontend once. `read` empties it after each test."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    kept = context.new_page()
+    kept.route("**", lambda route: route.fulfill(body=""))
+    kept.goto(KEPT_URL)
     yield context
     context.close()
 
 
 def empty_context(context: BrowserContext) -> None:
-    """Forget all pages, routes, cookies and stored values of *context*; its HTTP cache stays."""
+    """Forget all pages, routes, cookies and stored values of *context*; its HTTP cache and its process stay."""
     context.unroute_all()
     for page in context.pages:
+        if page.url == KEPT_URL:
+            continue
         if page.url.startswith("http"):
             # Not by a script of the page, which may be on its way to another URL.
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
