@@ -36,7 +36,10 @@ class SpreadDatabase:
         with psycopg.connect(url) as connection:
             rows = {}
             for table in TABLES:
-                with connection.cursor() as cursor, cursor.copy(_sql("COPY {} TO STDOUT", table)) as copy:
+                with (
+                    connection.cursor() as cursor,
+                    cursor.copy(_sql("COPY (SELECT * FROM {}) TO STDOUT", table)) as copy,
+                ):
                     if block := b"".join(bytes(block) for block in copy):
                         rows[table] = block
             return cls(url, rows, _numbers(connection))

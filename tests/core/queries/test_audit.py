@@ -110,6 +110,7 @@ def test_new_events_do_not_shift_older_pages(database):
     assert list(second["actor"]) == ["1", "0"]
 
 
+@pytest.mark.one_postgres("no ANALYZE after a write in one transaction")
 def test_a_deep_page_of_many_thousand_events_reads_an_index(database):
     """The cursor does not read the rows before it."""
     database.execute(

@@ -37,6 +37,7 @@ def test_a_running_rebalance_is_told_with_what_it_delays():
     )
 
 
+@pytest.mark.one_postgres("it has Citus")
 def test_without_citus_there_is_no_cluster_and_nothing_to_distribute(database, database_url):
     assert cluster_status(database) is None
     assert not distribute_if_needed(database_url)

@@ -101,6 +101,7 @@ def test_matches_are_those_of_a_plain_search(stored, query):
     assert set(repositories(query)) == expected
 
 
+@pytest.mark.one_postgres("the coordinator plans no scans")
 @pytest.mark.parametrize("query", ["cat", "go", "octo/cat", "deep learning"])
 def test_an_index_serves_every_query(stored, query):
     # Few rows are read at less cost without: what counts is that the condition is one that the index answers.

@@ -1,5 +1,7 @@
 """Admins track, change and remove accounts and start and watch ingestions over the API; analysts cannot."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from sqlalchemy import insert, text
 
@@ -142,7 +144,8 @@ def test_a_retried_account_counts_once(database, admin):
     add_ingest_run(database, begun["id"], "failed", octo="failed")
     add_ingest_run(database, begun["id"], "done", octo="stored")
     database.execute(text("UPDATE procrastinate_jobs SET status = 'succeeded'"))
-    database.execute(text("UPDATE ingest_item SET finished_at = finished_at + interval '1 h' WHERE state = 'stored'"))
+    later = "UPDATE ingest_item SET finished_at = CAST(:later AS timestamptz) WHERE state = 'stored'"
+    database.execute(text(later), {"later": datetime.now(UTC) + timedelta(hours=1)})
     finished = admin.get(f"{V1}/ingestions/{begun['id']}").json()
     assert (finished["state"], finished["stored"], finished["failed"], len(finished["items"])) == ("done", 1, 0, 1)
 
