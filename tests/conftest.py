@@ -4,11 +4,12 @@ A test that touches the database asks for `database` (its own transaction, rolle
 `committing_database` when it commits over several connections or starts processes.
 """
 
+import gc
 import importlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
@@ -54,7 +55,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: _remove(folder))
 
 
-def pytest_collection(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Exempt what is imported and collected, which stays, from garbage collection: that would go through it again."""
+    gc.disable()
+    try:
+        _compile_share(session)
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
+def _compile_share(session: pytest.Session) -> None:
     """Import the tests in another order in each xdist worker, so that each compiles its share for all of them."""
     worker, workers = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if not worker or session.config.args != ["tests"]:
