@@ -22,7 +22,7 @@ DETAILS = (
 )
 PROFILE = ("kind", "name", "company", "location", "website", "bio", "gone_reason")
 
-CURRENT_REPOSITORIES = f"""attributes AS (
+_CURRENT_REPOSITORIES = f"""(
             SELECT id AS repository_id, github_id, {", ".join(OWNED + DETAILS)},
                    gone_at IS NOT NULL AS is_gone, created_at, pushed_at
               FROM repository
@@ -50,7 +50,7 @@ def _oldest(names: tuple[str, ...], table: str) -> str:
 
 # Versions follow each other without a gap, so that at most one covers a moment. Of what was never captured but only
 # imported, there is one state alone.
-REPOSITORIES_AS_OF = f"""attributes AS (
+_REPOSITORIES_AS_OF = f"""(
             SELECT repository.id AS repository_id, github_id, {_oldest(OWNED, "repository")},
                    {_then(DETAILS, "repository")},
                    CASE WHEN past.since IS NOT NULL THEN past.is_gone
@@ -64,6 +64,7 @@ REPOSITORIES_AS_OF = f"""attributes AS (
               LEFT JOIN repository_push AS push
                 ON push.repository_id = repository.id AND push.since <= :as_of AND push.until > :as_of
         )"""  # noqa: S608
+REPOSITORIES_AS_OF = f"attributes AS {_REPOSITORIES_AS_OF}"
 
 CURRENT_ACCOUNTS = f"""account_attributes AS (
             SELECT id AS account_id, github_id, login, {", ".join(PROFILE)}, gone_at, created_at FROM account
@@ -86,9 +87,9 @@ EVER_OWNED = """(SELECT id FROM repository WHERE account_id = :account_id
 """SQL: our ids of the repositories that the account owns or ever owned."""
 
 
-def repository_attributes(as_of: datetime | None) -> str:
-    """Return the expression `attributes`; with a moment it needs the value `as_of`."""
-    return CURRENT_REPOSITORIES if as_of is None else REPOSITORIES_AS_OF
+def repository_attributes(as_of: datetime | None, name: str = "attributes") -> str:
+    """Return the expression `attributes`, or another *name* for it; with a moment it needs the value `as_of`."""
+    return f"{name} AS {_CURRENT_REPOSITORIES if as_of is None else _REPOSITORIES_AS_OF}"
 
 
 def account_attributes(as_of: datetime | None) -> str:

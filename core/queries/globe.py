@@ -36,11 +36,10 @@ def account_locations(as_of: datetime | None) -> DataFrame:
     """
     sql = f"""
         WITH {counts_ctes(as_of)}, {account_attributes(as_of)}, owned AS (
-            SELECT repository.account_id, count(*) AS repositories, sum(stars)::bigint AS stars
+            SELECT present_account_id AS account_id, count(*) AS repositories, sum(stars)::bigint AS stars
               FROM stored
-              JOIN repository ON repository.id = stored.repository_id
              WHERE NOT is_gone
-             GROUP BY repository.account_id
+             GROUP BY present_account_id
         )
         SELECT btrim(coalesce(location, '')) AS location, count(*) AS accounts,
                sum(owned.repositories)::bigint AS repositories, coalesce(sum(owned.stars), 0)::bigint AS stars,

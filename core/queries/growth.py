@@ -10,15 +10,13 @@ A repository's growth ends at its last capture (`until_at`) and starts that many
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from core.db.partitions import first_of_month
-from core.queries.captures import IMPORT_MAX_GAP, LAST_PRESENT_CAPTURE_AT_START, OWN_MAX_GAP, PRESENCE_EXISTS
+from core.queries.captures import IMPORT_MAX_GAP, LAST_PRESENT_CAPTURE_AT_START, OWN_MAX_GAP
 from core.queries.past_counts import (
+    OWN_CLOSED_UNTIL,
     OWN_STARS,
     OWN_STARS_AT_START_CTES,
-    OWN_STARS_AT_START_OF_MANY_CTES,
     closed_month,
     month_of,
     month_value,
@@ -31,14 +29,6 @@ DEFINITION = (
     "never longer than the period itself. Otherwise growth is unknown, and the repository is left out of rankings."
 )
 
-# The CTE `subject` of GROWTH_CTES, with the latest counts; a condition can follow.
-LATEST_SUBJECT = f"""
-            SELECT latest.repository_id, latest.account_id, repository.created_at, latest.stars,
-                   latest.checked_at AS until_at, CASE source_id WHEN 1 THEN latest.captured_at END AS changed_at,
-                   {PRESENCE_EXISTS} AS is_special,
-                   EXISTS (SELECT FROM repository_import WHERE repository_id = repository.id) AS is_imported
-              FROM repository_latest AS latest
-              JOIN repository ON repository.id = latest.repository_id"""  # noqa: S608
 # Needs a CTE `subject` of repositories and their last counts, MATERIALIZED:
 #   repository_id, account_id, created_at, stars
 #   until_at     the last capture: where growth ends
@@ -61,14 +51,7 @@ _GROWTH_CTES = f"""
                    SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
                     WHERE capture.account_id = ended.account_id AND source_id = 1 AND captured_at <= until_at - length
                     ORDER BY captured_at DESC LIMIT 1) AS own ON true
-        ), start AS MATERIALIZED (
-            -- Each has its counterpart.
-            SELECT repository_id, days, length, start_at, start_month, own_at, created_at, stars, changed_at,
-                   is_special, is_imported,
-                   coalesce(created_at <= start_at, true) AND coalesce(changed_at > start_at, true) AS may_differ
-              FROM subject
-              FULL JOIN account_start USING (account_id, until_at)
-        ), presence AS MATERIALIZED (
+        ), {{start}}, presence AS MATERIALIZED (
             SELECT repository_id, account_id, from_at, to_at
               FROM repository_presence
              WHERE repository_id = ANY(ARRAY(SELECT repository_id FROM subject WHERE is_special))
@@ -80,7 +63,7 @@ _GROWTH_CTES = f"""
              CROSS JOIN LATERAL ({LAST_PRESENT_CAPTURE_AT_START}) AS last
              WHERE is_special
              ORDER BY repository_id, days, captured_at DESC
-        ), {{own_stars}}, imported_start AS MATERIALIZED (
+        ), {OWN_STARS_AT_START_CTES}, imported_start AS MATERIALIZED (
             SELECT DISTINCT ON (repository_id, days) repository_id, days, captured_at AS imported_at,
                    stars AS imported_stars
               FROM (SELECT repository_id, days, start_at, length, {IMPORT_MAX_GAP} AS max_gap, source_id,
@@ -119,19 +102,40 @@ _GROWTH_CTES = f"""
               FULL JOIN own_closed USING (repository_id, days)
               FULL JOIN imported_start USING (repository_id, days)
              CROSS JOIN LATERAL (SELECT CASE WHEN is_special THEN special_at ELSE own_at END AS at) AS own
+             {{more_growth}}
         )"""  # noqa: S608
 
+# Each has its counterpart.
+_START = """
+            SELECT repository_id, days, length, start_at, start_month, own_at, created_at, stars, changed_at,
+                   is_special, is_imported,
+                   coalesce(created_at <= start_at, true) AND coalesce(changed_at > start_at, true) AS may_differ
+              FROM subject
+              FULL JOIN account_start USING (account_id, until_at)"""
+# A start is plain where closed months of our own captures alone decide.
+_IS_PLAIN = f"NOT is_special AND NOT is_imported AND coalesce(start_at < {OWN_CLOSED_UNTIL}, false)"
+_STARTS_OF_MANY = f"""any_start AS MATERIALIZED (
+            SELECT *, {_IS_PLAIN} AS is_plain FROM ({_START}) AS any_start
+        ), start AS MATERIALIZED (
+            SELECT * FROM any_start WHERE NOT is_plain
+        )"""  # noqa: S608
+_PLAIN_GROWTH = f"""
+             UNION ALL
+            SELECT repository_id, days, CASE WHEN created_at > start_at THEN stars WHEN own_at IS NOT NULL THEN 0 END
+              FROM any_start
+             WHERE is_plain AND NOT may_differ
+             UNION ALL
+            SELECT repository_id, days, any_start.stars
+                   - {month_value("stars", "width_bucket(start_at, month.captured_at)")}
+              FROM any_start
+              JOIN repository_month AS month USING (repository_id)
+             WHERE is_plain AND may_differ AND own_at IS NOT NULL
+               AND source_id = 1 AND month.month = start_month"""  # noqa: S608
 
-GROWTH_CTES = _GROWTH_CTES.format(own_stars=OWN_STARS_AT_START_CTES)
-"""For few repositories: each start is read by index."""
-GROWTH_OF_ALL_CTES = _GROWTH_CTES.format(own_stars=OWN_STARS_AT_START_OF_MANY_CTES)
-"""For many: the starts of most of them are in the same months, `:main_months`, which are joined at once."""
-
-
-def main_month_values(days: Sequence[int], until: datetime) -> dict[str, Any]:
-    """Return the further value of GROWTH_OF_ALL_CTES: where repositories captured in the week before *until* start."""
-    starts = [until.astimezone(UTC) - timedelta(days=ago + lag) for ago in days for lag in (0, 7)]
-    return {"main_months": sorted({first_of_month(at.date()) for at in starts})}
+GROWTH_CTES = _GROWTH_CTES.format(start=f"start AS MATERIALIZED ({_START}\n        )", more_growth="")
+"""For few repositories."""
+GROWTH_OF_ALL_CTES = _GROWTH_CTES.format(start=_STARTS_OF_MANY, more_growth=_PLAIN_GROWTH)
+"""For many: what few of them need is not joined to all. Has no row where growth is unknown, or one that is null."""
 
 
 def growth_values(days: Sequence[int]) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from core.db.frames import derived, read_frame
 from core.db.schema import GROWTH_DAYS
 from core.queries import accounts, collections
 from core.queries.as_of import as_of_or_end_of_today
-from core.queries.captures import newest_capture_at
-from core.queries.growth import GROWTH_OF_ALL_CTES, LATEST_SUBJECT, growth_values, main_month_values
-from core.queries.repository_base import counts_ctes, growth_of_ctes, repository_ctes, until_values
+from core.queries.attributes import repository_attributes
+from core.queries.captures import PRESENCE_EXISTS, newest_capture_at
+from core.queries.growth import growth_values
+from core.queries.repository_base import GROWTH_COLUMNS, counts_ctes, growth_of_ctes, until_values
 
 MAX_LAG = timedelta(days=7)
 """Growth that ended longer than this before the newest capture of all is not compared with the newest."""
@@ -41,9 +42,13 @@ COUNT_CANDIDATES = """SELECT count(*) FILTER (WHERE is_recent AND growth IS NOT 
                    count(*) FILTER (WHERE NOT is_recent) AS not_captured,
                    count(*) FILTER (WHERE is_recent AND growth IS NULL) AS unknown_at_start
               FROM candidate"""
-COMPUTED_GROWTH_CTES = f"""subject AS MATERIALIZED ({LATEST_SUBJECT}
-             WHERE checked_at > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)
-        ), {GROWTH_OF_ALL_CTES}"""
+# What `counts_ctes` has as of a timestamp.
+_LATEST_CTE = f"""stored AS (
+            SELECT latest.*, latest.account_id AS present_account_id,
+                   CASE source_id WHEN 1 THEN latest.captured_at END AS changed_at, {PRESENCE_EXISTS} AS is_special
+              FROM repository_latest AS latest
+              JOIN repository ON repository.id = latest.repository_id
+        )"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -98,23 +103,28 @@ def movers(
         WITH {_stored_candidates(days) if is_stored else _computed_candidates(as_of)}, counted AS (
             {_sum_counts(days) if is_stored and is_unfiltered else COUNT_CANDIDATES}
         )"""
-    sql = f"""{ctes}
-        SELECT candidate.id, full_name, owner, description, language, created_at, stars, growth,
-               growth::float / nullif(stars - growth, 0) AS share, until_at,
+    sql = f"""{ctes}, ranked AS (
+            SELECT * FROM candidate
+             WHERE is_recent AND growth IS NOT NULL AND {condition}
+             ORDER BY {order}, full_name
+             LIMIT :limit
+        ){"" if is_stored else f", {repository_attributes(as_of, 'described')}"}
+        SELECT github_id AS id, ranked.full_name, split_part(ranked.full_name, '/', 1) AS owner, description,
+               {"language" if is_stored else "present_language(primary_language) AS language"}, ranked.created_at,
+               stars, growth, growth::float / nullif(stars - growth, 0) AS share, until_at,
                CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
                (SELECT compared FROM counted) AS compared, (SELECT not_captured FROM counted) AS not_captured,
                (SELECT unknown_at_start FROM counted) AS unknown_at_start
-          FROM candidate
+          FROM ranked
           JOIN source ON source.id = source_id
-         WHERE is_recent AND growth IS NOT NULL AND {condition}
-         ORDER BY {order}, full_name
-         LIMIT :limit
+          {"" if is_stored else "JOIN described USING (repository_id)"}
+         ORDER BY {order}, ranked.full_name
     """  # noqa: S608
     values: dict[str, Any] = {"reference": newest_at, "max_lag": MAX_LAG, "language": language, "limit": limit}
     values |= {"login": login, "collection": collection}
     values |= {"created_after": until - max_age if max_age else None}
     if not is_stored:
-        values |= until_values(until) | growth_values([days]) | main_month_values([days], until) | {"as_of": as_of}
+        values |= until_values(until) | growth_values([days]) | {"as_of": as_of}
     found = read_frame(sql, **values)
     counts = (read_frame(f"{ctes} SELECT * FROM counted", **values) if found.empty else found).iloc[0]  # noqa: S608
     return Movers(
@@ -150,8 +160,7 @@ def with_rank_movement(rows: DataFrame, before: DataFrame) -> DataFrame:
 def _stored_candidates(days: int) -> str:
     """Return the CTE `candidate` with the growth that is stored of one of GROWTH_DAYS."""
     return f"""candidate AS (
-            SELECT github_id AS id, full_name, owner, description, language, created_at, stars,
-                   stars_{days}d AS growth,
+            SELECT github_id, full_name, description, language, created_at, stars, stars_{days}d AS growth,
                    checked_at AS until_at, source_id, {IS_RECENT.format(at="checked_at")} AS is_recent
               FROM repository_latest
              WHERE {IS_CHOSEN}
@@ -159,24 +168,23 @@ def _stored_candidates(days: int) -> str:
 
 
 def _computed_candidates(as_of: datetime | None) -> str:
-    """Return the CTE `candidate` after those that compute growth over any days, as of any moment."""
-    growth = f"{repository_ctes(None)}, {COMPUTED_GROWTH_CTES}" if as_of is None else _growth_as_of(as_of)
-    # Of the past, only chosen repositories have a row of growth: then FULL is the same as LEFT, and always by hash.
-    join = "LEFT JOIN" if as_of is None else "FULL JOIN"
-    return f"""{growth}, candidate AS MATERIALIZED (
-            SELECT github_id AS id, stored.full_name, owner, stored.description, language, stored.created_at, stars,
-                   growth,
-                   checked_at AS until_at, source_id, {IS_RECENT.format(at="checked_at")} AS is_recent
-              FROM (SELECT * FROM stored WHERE {IS_CHOSEN}) AS stored
-              JOIN repository ON repository.id = stored.repository_id
-              {join} growth USING (repository_id)
+    """Return the CTE `candidate` after those that compute growth over any days, as of any moment.
+
+    Few columns: Postgres writes these rows down, to disk where all are candidates.
+    """
+    columns = f"""repository_id, full_name, stars, source_id, checked_at, {GROWTH_COLUMNS},
+                   {IS_RECENT.format(at="checked_at")} AS is_recent"""
+    # FULL is the same as LEFT, as only chosen repositories have a row of growth, but always by hash.
+    return f"""{_LATEST_CTE if as_of is None else counts_ctes(as_of)}, chosen AS MATERIALIZED (
+            SELECT {columns}
+              FROM stored WHERE {IS_CHOSEN}
+        ), recent AS (
+            SELECT * FROM chosen WHERE is_recent
+        ), {growth_of_ctes("recent")}, candidate AS MATERIALIZED (
+            SELECT repository_id, full_name, created_at, stars, growth, checked_at AS until_at, source_id, is_recent
+              FROM chosen
+              FULL JOIN growth USING (repository_id)
         )"""  # noqa: S608
-
-
-def _growth_as_of(as_of: datetime) -> str:
-    """Return `stored` as of a timestamp, and `growth` of those that are compared."""
-    recent = f"SELECT * FROM stored WHERE {IS_CHOSEN} AND {IS_RECENT.format(at='checked_at')}"  # noqa: S608
-    return f"{counts_ctes(as_of)}, recent AS ({recent}), {growth_of_ctes('recent')}"
 
 
 def _sum_counts(days: int) -> str:

@@ -37,11 +37,12 @@ def month_columns(place: str) -> str:
 OWN_CLOSED_UNTIL = "(SELECT closed_until FROM source WHERE id = 1)"
 
 # The newest counts of each repository by `:until`: repository_id, source_id, captured_at, stars, forks, size_kb, and of
-# now account_id and gone_at. Ours come before imported ones. `:began` is a time before all our snapshots that are not
-# closed. LEFT JOIN rather than UNION ALL: Postgres then expects as many repositories as there are, and joins them by
-# hash. Rather than FULL JOIN, too: an id that is one of several is no key to Citus, which would join on one node.
+# now account_id, created_at and gone_at. Ours come before imported ones. `:began` is a time before all our snapshots
+# that are not closed. LEFT JOIN rather than UNION ALL: Postgres then expects as many repositories as there are, and
+# joins them by hash. Rather than FULL JOIN, too: an id that is one of several is no key to Citus, which would join on
+# one node.
 _NEWEST_CTE = """newest AS (
-            SELECT repository.id AS repository_id, repository.account_id, repository.gone_at,
+            SELECT repository.id AS repository_id, repository.account_id, repository.created_at, repository.gone_at,
                    coalesce(closed_source, open_source, imported_source) AS source_id, {newest_columns}
               FROM repository
               LEFT JOIN (
@@ -140,57 +141,34 @@ _OWN_STARS_CTES = """{name}_open AS MATERIALIZED (
                      GROUP BY repository_id) AS open USING (repository_id)
              CROSS JOIN LATERAL (SELECT width_bucket({moment}, open.captured_at) AS place) AS found
              WHERE {chosen} AND place > 0
-        ), {name}_closed AS MATERIALIZED ({closed}
-        )"""
-_CLOSED_STARS = """
-            SELECT repository_id, {key}, {captured_at} AS closed_at, {stars} AS closed_stars
+        ), {name}_closed AS MATERIALIZED (
+            SELECT repository_id, {key}, {closed_captured_at} AS closed_at, {closed_stars} AS closed_stars
               FROM {rows}
               JOIN repository_month AS month USING (repository_id)
-             WHERE {chosen} AND source_id = 1 AND month.month = {month}"""
-_MAIN_MONTHS = "CAST(:main_months AS date[])"
+             WHERE {chosen} AND source_id = 1 AND month.month = {month}
+        )"""
 OWN_STARS = "CASE WHEN open_at IS NULL OR closed_at > open_at THEN closed_stars ELSE open_stars END"
 """SQL: our stars, of the rows of two such expressions joined."""
 
 
-def _closed_stars(values: dict[str, str], chosen: str, more: str = "") -> str:
-    # A further condition on the month would let Postgres read these months in whole instead of a row each by index.
-    return (_CLOSED_STARS + more).format(chosen=chosen, **values)
-
-
-def _own_stars_ctes(
-    name: str, rows: str, *, key: str, moment: str, month: str, chosen: str = "true", of_many: bool = False
-) -> str:
+def _own_stars_ctes(name: str, rows: str, *, key: str, moment: str, month: str, chosen: str = "true") -> str:
     """Return the expressions `{name}_open` and `{name}_closed`: our stars of each repository in *rows* at a moment.
 
     key      column that tells the rows of one repository apart
     moment   column with the moment; *month* that with its `closed_month`
     chosen   a condition on the rows
-    of_many  most of the rows are in the same months, `:main_months`, which are joined at once; else by index
     """
     place = f"width_bucket({moment}, month.captured_at)"
-    values = {"key": key, "rows": rows, "month": month}
-    values |= {"captured_at": month_value("captured_at", place), "stars": month_value("stars", place)}
-
-    if of_many:
-        main = _closed_stars(
-            values, f"{chosen} AND {month} = ANY({_MAIN_MONTHS})", f" AND month.month = ANY({_MAIN_MONTHS})"
-        )
-        others = _closed_stars(values, f"{chosen} AND {month} <> ALL({_MAIN_MONTHS})")
-        found = f"{main}\n             UNION ALL{others}"
-    else:
-        found = _closed_stars(values, chosen)
     return _OWN_STARS_CTES.format(
-        name=name, rows=rows, key=key, moment=moment, chosen=chosen, own_closed_until=OWN_CLOSED_UNTIL, closed=found
-    )
+        name=name, rows=rows, key=key, moment=moment, month=month, chosen=chosen, own_closed_until=OWN_CLOSED_UNTIL,
+        closed_captured_at=month_value("captured_at", place), closed_stars=month_value("stars", place),
+    )  # fmt: skip
 
 
 OWN_STARS_AT_START_CTES = _own_stars_ctes(
     "own", "start", key="days", moment="start_at", month="start_month", chosen="may_differ"
 )
 """SQL: our stars of the rows of `start`, where they `may_differ` from those at the end."""
-OWN_STARS_AT_START_OF_MANY_CTES = _own_stars_ctes(
-    "own", "start", key="days", moment="start_at", month="start_month", chosen="may_differ", of_many=True
-)
 OWN_STARS_OF_TREND_CTES = _own_stars_ctes("trend", "trend_point", key="steps_ago", moment="at", month="at_month")
 """SQL: our stars of the rows of `trend_point`."""
 OWN_STARS_BEFORE_CTES = _own_stars_ctes(

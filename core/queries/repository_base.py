@@ -2,9 +2,9 @@
 
 Two expressions, for use behind `WITH`:
 
-stored  one row per repository: repository_id, account_id, owner, full_name, description, license, topics, language,
-        is_fork, is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d, checked_at,
-        source_id; now watchers and open_issues, too
+stored  one row per repository: repository_id, account_id, present_account_id (of now), owner, full_name, description,
+        license, topics, language, is_fork, is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb,
+        stars_7d, stars_30d, checked_at, source_id; now watchers and open_issues, too
 extras  as of a timestamp, one row per repository whose watchers or issues were collected: repository_id, watchers,
         open_issues
 
@@ -16,14 +16,14 @@ from typing import Any
 
 from core.queries.attributes import REPOSITORIES_AS_OF
 from core.queries.captures import LAST_OWN_CAPTURE, PRESENCE_EXISTS, first_open_capture_at
-from core.queries.growth import GROWTH_CTES, GROWTH_OF_ALL_CTES, growth_values, main_month_values
+from core.queries.growth import GROWTH_CTES, GROWTH_OF_ALL_CTES, growth_values
 from core.queries.past_counts import NEWEST_CTE, NEWEST_OF_IDS_CTE
 
 CURRENT_CTES = """
         stored AS (
-            SELECT repository_id, account_id, owner, full_name, description, license, topics, language, is_fork,
-                   is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb, watchers, open_issues, stars_7d,
-                   stars_30d, checked_at, source_id
+            SELECT repository_id, account_id, account_id AS present_account_id, owner, full_name, description, license,
+                   topics, language, is_fork, is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb,
+                   watchers, open_issues, stars_7d, stars_30d, checked_at, source_id
               FROM repository_latest
         )"""
 
@@ -43,26 +43,25 @@ _COUNTED_CTES = f"""account_last AS MATERIALIZED (
                     ORDER BY captured_at DESC LIMIT 1) AS own ON true
              WHERE {{chosen}}
         ), counts AS (
-            SELECT repository.id AS repository_id, source_id, captured_at, stars, forks, size_kb,
-                   CASE source_id WHEN 1 THEN captured_at END AS changed_at,
+            SELECT repository.id AS repository_id, account_id, created_at, source_id, captured_at, stars, forks,
+                   size_kb, CASE source_id WHEN 1 THEN captured_at END AS changed_at, {PRESENCE_EXISTS} AS is_special,
                    greatest(captured_at, CASE source_id WHEN 1 THEN {LAST_OWN_CAPTURE} END) AS checked_at
               FROM (SELECT repository_id AS id, newest.* FROM newest) AS repository
-              JOIN account_last ON account_last.account_id = repository.account_id
+              JOIN account_last USING (account_id)
         )"""  # noqa: S608
 
 # The CTE `subject` of GROWTH_CTES, of a table with columns of `counts`.
-_SUBJECT = f"""
-            SELECT counts.repository_id, repository.account_id, repository.created_at, counts.stars, changed_at,
-                   checked_at AS until_at, {PRESENCE_EXISTS} AS is_special,
-                   EXISTS (SELECT FROM repository_import WHERE repository_id = repository.id) AS is_imported
-              FROM {{table}} AS counts
-              JOIN repository ON repository.id = counts.repository_id"""  # noqa: S608
+_SUBJECT = """
+            SELECT repository_id, {account_id} AS account_id, created_at, stars, changed_at, checked_at AS until_at,
+                   is_special, EXISTS (SELECT FROM repository_import
+                                        WHERE repository_import.repository_id = counts.repository_id) AS is_imported
+              FROM {table} AS counts"""
 
 _OWNERS_OF_IDS = "account.id IN (SELECT account_id FROM repository WHERE id = ANY(CAST(:ids AS bigint[])))"
 
 # For few repositories: their counts by `:until` and their growth. Our own counts come before imported ones.
 SELECTED_AS_OF_CTES = f"""{NEWEST_OF_IDS_CTE}, {_COUNTED_CTES.format(chosen=_OWNERS_OF_IDS)},
-        subject AS MATERIALIZED ({_SUBJECT.format(table="counts")}
+        subject AS MATERIALIZED ({_SUBJECT.format(table="counts", account_id="account_id")}
         ), {GROWTH_CTES}, {GROWN_CTE}, grown_counts AS MATERIALIZED (
             SELECT counts.*, stars_7d, stars_30d
               FROM counts
@@ -71,8 +70,8 @@ SELECTED_AS_OF_CTES = f"""{NEWEST_OF_IDS_CTE}, {_COUNTED_CTES.format(chosen=_OWN
 
 _KNOWN_COLUMNS = """counts.repository_id, split_part(full_name, '/', 1) AS owner, full_name, description, license,
                    topics, present_language(primary_language) AS language, is_fork, is_archived, is_gone,
-                   attributes.created_at, pushed_at, stars, forks, size_kb, checked_at, source_id, changed_at,
-                   attributes.account_id"""
+                   counts.created_at, pushed_at, stars, forks, size_kb, checked_at, source_id, changed_at,
+                   attributes.account_id, counts.account_id AS present_account_id, is_special"""
 _KNOWN_AS_OF_CTES = f"""{NEWEST_CTE}, {_COUNTED_CTES.format(chosen="true")}, {REPOSITORIES_AS_OF},
         {{name}} AS (
             SELECT {_KNOWN_COLUMNS}
@@ -80,30 +79,25 @@ _KNOWN_AS_OF_CTES = f"""{NEWEST_CTE}, {_COUNTED_CTES.format(chosen="true")}, {RE
               JOIN attributes ON attributes.repository_id = counts.repository_id
         )"""  # noqa: S608
 
+GROWTH_COLUMNS = "changed_at, created_at, present_account_id, is_special"
+"""Columns of `counts_ctes` as of a timestamp that `grown_ctes` needs beside repository_id, stars and checked_at."""
+_STORED_AS_OF_CTES = _KNOWN_AS_OF_CTES.format(name="stored")
+_GROWTH_OF_TABLE_CTES = f"""subject AS MATERIALIZED ({_SUBJECT.format(table="{table}", account_id="present_account_id")}
+        ), {GROWTH_OF_ALL_CTES}"""
+_GROWN_OF_TABLE_CTES = f"""{_GROWTH_OF_TABLE_CTES}, {GROWN_CTE}, {{name}} AS MATERIALIZED (
+            SELECT {{table}}.*, stars_7d, stars_30d
+              FROM {{table}}
+              FULL JOIN grown ON grown.repository_id = {{table}}.repository_id
+        )"""  # noqa: S608
 _GROWN_AS_OF_CTES = f"""{_KNOWN_AS_OF_CTES.format(name="known")}, matching AS MATERIALIZED (
             SELECT * FROM known WHERE {{matching}}
-        ), subject AS MATERIALIZED ({_SUBJECT.format(table="matching")}
-        ), {GROWTH_OF_ALL_CTES}, {GROWN_CTE}, stored AS MATERIALIZED (
-            SELECT matching.*, stars_7d, stars_30d
-              FROM matching
-              FULL JOIN grown ON grown.repository_id = matching.repository_id
-        ), extras AS (
+        ), {_GROWN_OF_TABLE_CTES.format(table="matching", name="stored")}, extras AS (
             SELECT DISTINCT ON (repository_id) repository_id, watchers, open_issues
               FROM repository_extra_snapshot
               JOIN (SELECT repository_id FROM matching) AS chosen USING (repository_id)
              WHERE captured_at <= :as_of
              ORDER BY repository_id, source_id = 1 DESC, captured_at DESC
         )"""  # noqa: S608
-
-_STORED_AS_OF_CTES = _KNOWN_AS_OF_CTES.format(name="stored")
-
-
-def _grown_as_of_ctes(matching: str) -> str:
-    return _GROWN_AS_OF_CTES.format(matching=matching)
-
-
-def _subject_of(table: str) -> str:
-    return _SUBJECT.format(table=table)
 
 
 def repository_ctes(as_of: datetime | None, matching: str = "true") -> str:
@@ -112,7 +106,7 @@ def repository_ctes(as_of: datetime | None, matching: str = "true") -> str:
     matching  as of a timestamp `stored` has only the repositories that match this condition on its columns, growth
               excepted: what is left out costs nothing
     """
-    return CURRENT_CTES if as_of is None else _grown_as_of_ctes(matching)
+    return CURRENT_CTES if as_of is None else _GROWN_AS_OF_CTES.format(matching=matching)
 
 
 def counts_ctes(as_of: datetime | None) -> str:
@@ -122,12 +116,22 @@ def counts_ctes(as_of: datetime | None) -> str:
 
 def growth_of_ctes(table: str) -> str:
     """Return `growth` of the repositories in *table*, rows of `counts_ctes` as of a timestamp; the same values."""
-    return f"subject AS MATERIALIZED ({_subject_of(table)}\n        ), {GROWTH_OF_ALL_CTES}"
+    return _GROWTH_OF_TABLE_CTES.format(table=table)
+
+
+def grown_ctes(as_of: datetime | None, table: str) -> str:
+    """Return `grown_row`: the rows of *table*, rows of `counts_ctes`, with growth as of a timestamp, too.
+
+    It needs GROWTH_COLUMNS; the same values, of which `days` can be fewer.
+    """
+    if as_of is None:
+        return f"grown_row AS (SELECT * FROM {table})"  # noqa: S608
+    return _GROWN_OF_TABLE_CTES.format(table=table, name="grown_row")
 
 
 def as_of_values(as_of: datetime | None) -> dict[str, Any]:
     """Return the bound values that `repository_ctes` needs."""
-    return {} if as_of is None else selected_as_of_values(as_of) | main_month_values((7, 30), as_of)
+    return {} if as_of is None else selected_as_of_values(as_of)
 
 
 def selected_as_of_values(as_of: datetime) -> dict[str, Any]:

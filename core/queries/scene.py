@@ -8,13 +8,14 @@ from pandas import DataFrame
 
 from core.db.frames import read_frame
 from core.queries.compared_counts import beside_counts_at
-from core.queries.repository_base import as_of_values, counts_ctes, growth_of_ctes
+from core.queries.growth import growth_values
+from core.queries.repository_base import GROWTH_COLUMNS, as_of_values, counts_ctes, grown_ctes
 from core.whole_numbers import MAX_INT32
 
 MAX_TOWERS = 5_000
 # Few columns: Postgres writes these rows down, to disk where all are eligible.
 _ELIGIBLE_CTE = """eligible AS (
-            SELECT repository_id, full_name, owner, lower(owner) AS district, language, stars, {growth}, checked_at
+            SELECT repository_id, full_name, owner, lower(owner) AS district, language, stars, checked_at, {growth}
               FROM stored
              WHERE NOT is_gone AND stars >= :min_stars
                AND (CAST(:languages AS text[]) = '{{}}' OR language = ANY(CAST(:languages AS text[])))
@@ -61,12 +62,13 @@ def city_repositories(filters: CityFilters) -> DataFrame:
               FROM eligible GROUP BY district ORDER BY sum(stars) DESC, district LIMIT :owners
         ), tallest AS (
             SELECT * FROM eligible JOIN chosen USING (district) ORDER BY stars DESC, full_name LIMIT :limit
-        ){_grown_towers(filters.as_of)}
+        ), {grown_ctes(filters.as_of, "tallest")}
         SELECT {"repository_id, " if filters.vs else ""}full_name, owner, language, stars, stars_30d, checked_at
-          FROM {"tallest" if filters.as_of is None else "grown_tower"}
+          FROM grown_row
          ORDER BY district_stars DESC, district, stars DESC, full_name
     """  # noqa: S608
-    found = read_frame(sql, **filters.values, owners=filters.owners, limit=MAX_TOWERS)
+    values = filters.values | growth_values([30])
+    found = read_frame(sql, **values, owners=filters.owners, limit=MAX_TOWERS)
     if filters.vs is None:
         return found
     ids = [int(one) for one in found["repository_id"]]
@@ -85,16 +87,4 @@ def count_eligible(filters: CityFilters) -> tuple[int, int]:
 
 def _eligible_cte(as_of: datetime | None) -> str:
     """Return the expression `eligible`, with growth or, as of a timestamp, what that is computed from."""
-    return _ELIGIBLE_CTE.format(growth="stars_30d" if as_of is None else "changed_at")
-
-
-def _grown_towers(as_of: datetime | None) -> str:
-    """Return the further expression `grown_tower` as of a timestamp: the growth of the chosen repositories alone."""
-    if as_of is None:
-        return ""
-    return f""", {growth_of_ctes("tallest")}, grown_tower AS MATERIALIZED (
-            SELECT tallest.*, growth AS stars_30d
-              FROM tallest
-              FULL JOIN (SELECT * FROM growth WHERE days = 30) AS growth
-                ON growth.repository_id = tallest.repository_id
-        )"""  # noqa: S608
+    return _ELIGIBLE_CTE.format(growth="stars_30d" if as_of is None else GROWTH_COLUMNS)

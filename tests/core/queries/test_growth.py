@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, update
 from core.db import schema
 from core.db.frames import frame_cache
 from core.db.partitions import ensure_partitions
-from core.queries import account_repositories, movers, repository_detail, repository_list
+from core.queries import account_repositories, movers, peers, repository_detail, repository_list, scene
 from ingest.refresh import closed_history
 from ingest.refresh.attribute_versions import keep_repository_version
 from ingest.refresh.growth import update_import_growth
@@ -339,7 +339,9 @@ closings = some.builds(
 def test_growth_is_the_same_whatever_way_it_is_asked(
     months: Connection, history: History, closing: Closing, until: int, days: int
 ) -> None:
-    """As of any moment and now, whatever is closed, in the repositories and account tables, one repository, movers."""
+    """As of any moment and now, whatever is closed, in the repositories and account tables, one repository, movers,
+    the city and the totals of accounts.
+    """
     frame_cache.clear()
     with months.begin_nested() as undo:
         writer = Writer(months, history)
@@ -347,7 +349,9 @@ def test_growth_is_the_same_whatever_way_it_is_asked(
         closing.apply(months)
         for step, as_of in ((until, at(until)), (END, at(END)), (END, None)):
             expected = expected_rows(history, writer, step)
-            assert listed_rows(repository_list.matching_repositories(repository_list.Filters(as_of=as_of))) == expected
+            listed = repository_list.matching_repositories(repository_list.Filters(as_of=as_of))
+            assert listed_rows(listed) == expected
+            assert_growth_of_chosen(listed, as_of)
             assert dict(account_rows(writer, as_of)) == {
                 name: (row[0], row[2], row[3]) for name, row in expected.items()
             }
@@ -384,7 +388,7 @@ def plain(value: Any) -> Any:
 
 
 def listed_rows(frame: DataFrame) -> dict[int, tuple[Any, ...]]:
-    frame = frame.astype(object).where(frame.notna(), None)
+    frame = without_na(frame)
     names = ("stars", "stars_7d", "stars_30d", "checked_at")
     return {number_of(row["full_name"]): tuple(plain(row[name]) for name in names) for _, row in frame.iterrows()}
 
@@ -399,6 +403,25 @@ def account_rows(writer: Writer, as_of: datetime | None) -> Iterator[tuple[int, 
         frame = account_repositories.list_repositories(account_id, as_of).assign(stars_7d=None)
         for number, (stars, _, month, checked_at) in listed_rows(frame).items():
             yield number, (stars, month, checked_at)
+
+
+def assert_growth_of_chosen(listed: DataFrame, as_of: datetime | None) -> None:
+    """Compare the city and the totals of accounts, which compute growth of what they choose, with all repositories."""
+    rows = without_na(listed[~listed["is_gone"].astype(bool) & listed["stars"].notna()])
+    city = without_na(scene.city_repositories(scene.CityFilters(as_of=as_of)))
+    names = ["full_name", "stars", "stars_30d"]
+    assert sorted(city[names].itertuples(index=False)) == sorted(rows[names].itertuples(index=False))
+    totals = {
+        owner: (owned["stars"].sum(), len(owned), sum(gained) if gained else None)
+        for owner, owned in rows.groupby("owner")
+        for gained in [owned["stars_30d"].dropna().tolist()]
+    }
+    found = without_na(peers.totals_of(["octo", "hooli"], as_of))
+    assert totals == {row.login: (row.stars, row.repositories, row.stars_30d) for row in found.itertuples()}
+
+
+def without_na(frame: DataFrame) -> DataFrame:
+    return frame.astype(object).where(frame.notna(), None)
 
 
 def assert_movers(found: movers.Movers, history: History, writer: Writer, step: int, days: int) -> None:
