@@ -7,7 +7,7 @@ from pandas import DataFrame
 from core.db.frames import derived, read_frame
 from core.queries import languages
 from core.queries.as_of import as_of_or_end_of_today
-from core.queries.repository_base import as_of_values, repository_ctes
+from core.queries.repository_base import as_of_values, counts_ctes, grown_ctes
 
 RISING_DEFINITION = (
     "Share of all stars that repositories with this primary language have, now minus then, in percentage points; forks "
@@ -45,7 +45,7 @@ def users(language: str, as_of: datetime | None, limit: int = 100) -> DataFrame:
     Counts repositories with it as primary language; forks and unavailable ones are left out.
     """
     sql = f"""
-        WITH {repository_ctes(as_of)}
+        WITH {counts_ctes(as_of)}
         SELECT owner, count(*) AS repositories, sum(stars)::bigint AS stars
           FROM stored
          WHERE language = :language AND is_fork IS NOT TRUE AND NOT is_gone
@@ -59,12 +59,13 @@ def users(language: str, as_of: datetime | None, limit: int = 100) -> DataFrame:
 def repositories(language: str, as_of: datetime | None, limit: int = 100) -> DataFrame:
     """List the repositories with *language* as primary language: full_name, stars, stars_30d; most stars first."""
     sql = f"""
-        WITH {repository_ctes(as_of)}
-        SELECT full_name, stars, stars_30d
-          FROM stored
-         WHERE language = :language AND is_fork IS NOT TRUE AND NOT is_gone
-         ORDER BY stars DESC NULLS LAST, full_name
-         LIMIT :limit
+        WITH {counts_ctes(as_of)}, most_starred AS (
+            SELECT * FROM stored
+             WHERE language = :language AND is_fork IS NOT TRUE AND NOT is_gone
+             ORDER BY stars DESC NULLS LAST, full_name
+             LIMIT :limit
+        ), {grown_ctes(as_of, "most_starred")}
+        SELECT full_name, stars, stars_30d FROM grown_row ORDER BY stars DESC NULLS LAST, full_name
     """  # noqa: S608
     return read_frame(sql, language=language, limit=limit, **as_of_values(as_of))
 
@@ -75,7 +76,7 @@ def leading_users(as_of: datetime | None) -> DataFrame:
     The languages with most stars first; counted as in `users`.
     """
     sql = f"""
-        WITH {repository_ctes(as_of)}, per_owner AS (
+        WITH {counts_ctes(as_of)}, per_owner AS (
             SELECT language, owner, sum(stars)::bigint AS stars, sum(sum(stars)) OVER (PARTITION BY language) AS total
               FROM stored
              WHERE language IS NOT NULL AND is_fork IS NOT TRUE AND NOT is_gone

@@ -13,7 +13,7 @@ from pandas import DataFrame
 from core.db.frames import read_frame
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes
-from core.queries.repository_base import as_of_values, repository_ctes
+from core.queries.repository_base import as_of_values, counts_ctes, grown_ctes
 
 MIN_PEERS = 20
 NEAREST = 10
@@ -47,8 +47,7 @@ REPOSITORY_CLASSES = f"""classed AS (
              WHERE NOT is_gone AND stars IS NOT NULL
         )"""  # noqa: S608
 ACCOUNT_CLASSES = f"""owned AS (
-            SELECT account_id, sum(stars)::bigint AS stars, count(*) AS repositories,
-                   sum(stars_30d)::bigint AS stars_30d
+            SELECT account_id, sum(stars)::bigint AS stars, count(*) AS repositories
               FROM stored WHERE NOT is_gone AND stars IS NOT NULL
              GROUP BY account_id
         ), main AS (
@@ -57,7 +56,7 @@ ACCOUNT_CLASSES = f"""owned AS (
              GROUP BY account_id, language
              ORDER BY account_id, sum(stars) DESC NULLS LAST, language
         ), classed AS (
-            SELECT account_id AS id, login, kind, stars, repositories, stars_30d, language, {AGE_CLASS} AS age_class,
+            SELECT account_id AS id, login, kind, stars, repositories, language, {AGE_CLASS} AS age_class,
                    CASE WHEN created_at IS NULL THEN 'age unknown' WHEN language IS NULL THEN 'no language'
                    END AS unranked
               FROM account_attributes
@@ -100,13 +99,13 @@ def repository_ranks(ids: list[int], as_of: datetime | None) -> DataFrame:
     peers                 int
     rank                  float from 0 to 1: share of the peers with fewer stars, equals half; null below MIN_PEERS
     """
-    sql = f"WITH {repository_ctes(as_of)}, {REPOSITORY_CLASSES} {RANKS}"
+    sql = f"WITH {counts_ctes(as_of)}, {REPOSITORY_CLASSES} {RANKS}"
     return read_frame(sql, ids=ids, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
 
 
 def account_ranks(ids: list[int], as_of: datetime | None) -> DataFrame:
     """Rank accounts by the stars of their repositories, forks included, as `repository_ranks`."""
-    sql = f"WITH {repository_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES} {RANKS}"
+    sql = f"WITH {counts_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES} {RANKS}"
     return read_frame(sql, ids=ids, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
 
 
@@ -122,15 +121,17 @@ def nearest_accounts(account_id: int, as_of: datetime | None) -> DataFrame:
     Empty where the account has no peer group, see `account_ranks`.
     """
     sql = f"""
-        WITH {repository_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES}, numbered AS (
+        WITH {counts_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES}, numbered AS (
             SELECT peer.*, row_number() OVER (ORDER BY peer.stars DESC, lower(peer.login), peer.id) AS place
               FROM classed AS peer
               JOIN classed AS subject ON subject.language = peer.language AND subject.age_class = peer.age_class
              WHERE subject.id = :account_id AND subject.unranked IS NULL AND peer.unranked IS NULL
-        )
+        ), nearest AS MATERIALIZED (
+            SELECT * FROM numbered WHERE abs(place - (SELECT place FROM numbered WHERE id = :account_id)) <= {NEAREST}
+        ), {_gained_ctes(as_of, "nearest")}
         SELECT login, kind, stars, repositories, stars_30d, id = :account_id AS is_self, language, age_class
-          FROM numbered
-         WHERE abs(place - (SELECT place FROM numbered WHERE id = :account_id)) <= {NEAREST}
+          FROM nearest
+          JOIN gained USING (id)
          ORDER BY place
     """  # noqa: S608
     values = {"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
@@ -144,9 +145,20 @@ def totals_of(logins: Sequence[str], as_of: datetime | None) -> DataFrame:
     stars, repositories, stars_30d  int
     """
     sql = f"""
-        WITH {repository_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES}
-        SELECT login, stars, repositories, stars_30d FROM classed
-         WHERE lower(login) = ANY(CAST(:logins AS text[])) ORDER BY login
+        WITH {counts_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES}, named AS MATERIALIZED (
+            SELECT * FROM classed WHERE lower(login) = ANY(CAST(:logins AS text[]))
+        ), {_gained_ctes(as_of, "named")}
+        SELECT login, stars, repositories, stars_30d FROM named JOIN gained USING (id) ORDER BY login
     """  # noqa: S608
     values = {"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
     return read_frame(sql, logins=sorted(login.lower() for login in logins), **values)
+
+
+def _gained_ctes(as_of: datetime | None, accounts: str) -> str:
+    """Return the expression `gained`: id of each account in the expression *accounts*, and stars_30d."""
+    return f"""owned_row AS (
+            SELECT * FROM stored
+             WHERE account_id IN (SELECT id FROM {accounts}) AND NOT is_gone AND stars IS NOT NULL
+        ), {grown_ctes(as_of, "owned_row")}, gained AS (
+            SELECT account_id AS id, sum(stars_30d)::bigint AS stars_30d FROM grown_row GROUP BY account_id
+        )"""  # noqa: S608
