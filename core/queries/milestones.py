@@ -16,6 +16,7 @@ from core.queries.repository_base import as_of_values, repository_ctes
 
 WINDOW = timedelta(days=90)
 MIN_STARS = 50
+MAY_BE_AHEAD = "stars >= :min_stars AND NOT is_gone"
 
 
 def ahead(as_of: datetime | None, limit: int = 15, *, vs: datetime | None = None) -> DataFrame:
@@ -29,13 +30,13 @@ def ahead(as_of: datetime | None, limit: int = 15, *, vs: datetime | None = None
     stars_vs, stars_difference, stars_percent   only with *vs*: see `with_differences`; most changed first
     """
     sql = f"""
-        WITH {repository_ctes(as_of)}, candidate AS (
+        WITH {repository_ctes(as_of, MAY_BE_AHEAD)}, candidate AS (
             SELECT repository_id, full_name, stars, stars_30d, checked_at, source_id,
                    CASE WHEN stars < 2 * power THEN 2 * power WHEN stars < 5 * power THEN 5 * power ELSE 10 * power
                    END::bigint AS milestone
               FROM stored
              CROSS JOIN LATERAL (SELECT power(10::numeric, length(stars::text) - 1)::bigint AS power) AS size
-             WHERE stars >= :min_stars AND stars_30d > 0 AND NOT is_gone
+             WHERE {MAY_BE_AHEAD} AND stars_30d > 0
         ), nearest AS MATERIALIZED (
             SELECT repository_id, full_name, stars, milestone, stars_30d, checked_at, source_id
               FROM candidate
@@ -47,7 +48,7 @@ def ahead(as_of: datetime | None, limit: int = 15, *, vs: datetime | None = None
                                            ORDER BY captured_at)::text AS counts
               FROM nearest
               JOIN repository_snapshot AS snapshot USING (repository_id)
-             WHERE repository_id = ANY(ARRAY(SELECT repository_id FROM nearest))
+             WHERE snapshot.repository_id = ANY(ARRAY(SELECT repository_id FROM nearest))
                AND snapshot.source_id = nearest.source_id
                AND captured_at > checked_at - CAST(:window AS interval) AND captured_at <= checked_at
                AND month >= {month_of("checked_at - CAST(:window AS interval)")}
