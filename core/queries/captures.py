@@ -49,6 +49,10 @@ PRESENCE_EXISTS = """(repository.gone_at IS NOT NULL OR EXISTS (
                       AND change.kind IN ('gone', 'back', 'transferred')))"""
 """SQL: whether captures of a `repository` may differ from its account's: it was unavailable or transferred once."""
 
+IMPORT_EXISTS = """EXISTS (
+                   SELECT 1 FROM repository_import WHERE repository_import.repository_id = repository.id)"""
+"""SQL: whether any source imported history of a `repository`."""
+
 
 def _last_present_capture(at: str) -> str:
     return f"""

@@ -11,7 +11,7 @@ from core.db.schema import GROWTH_DAYS
 from core.queries import accounts, collections
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import repository_attributes
-from core.queries.captures import PRESENCE_EXISTS, newest_capture_at
+from core.queries.captures import IMPORT_EXISTS, PRESENCE_EXISTS, newest_capture_at
 from core.queries.growth import growth_values
 from core.queries.repository_base import GROWTH_COLUMNS, counts_ctes, growth_of_ctes, until_values
 
@@ -45,7 +45,8 @@ COUNT_CANDIDATES = """SELECT count(*) FILTER (WHERE is_recent AND growth IS NOT 
 # What `counts_ctes` has as of a timestamp.
 _LATEST_CTE = f"""stored AS (
             SELECT latest.*, latest.account_id AS present_account_id,
-                   CASE source_id WHEN 1 THEN latest.captured_at END AS changed_at, {PRESENCE_EXISTS} AS is_special
+                   CASE source_id WHEN 1 THEN latest.captured_at END AS changed_at, {PRESENCE_EXISTS} AS is_special,
+                   {IMPORT_EXISTS} AS is_imported
               FROM repository_latest AS latest
               JOIN repository ON repository.id = latest.repository_id
         )"""  # noqa: S608

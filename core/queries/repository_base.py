@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from core.queries.attributes import REPOSITORIES_AS_OF
-from core.queries.captures import LAST_OWN_CAPTURE, PRESENCE_EXISTS, first_open_capture_at
+from core.queries.captures import IMPORT_EXISTS, LAST_OWN_CAPTURE, PRESENCE_EXISTS, first_open_capture_at
 from core.queries.growth import GROWTH_CTES, GROWTH_OF_ALL_CTES, growth_values
 from core.queries.past_counts import NEWEST_CTE, NEWEST_OF_IDS_CTE
 
@@ -45,6 +45,7 @@ _COUNTED_CTES = f"""account_last AS MATERIALIZED (
         ), counts AS (
             SELECT repository.id AS repository_id, account_id, created_at, source_id, captured_at, stars, forks,
                    size_kb, CASE source_id WHEN 1 THEN captured_at END AS changed_at, {PRESENCE_EXISTS} AS is_special,
+                   {IMPORT_EXISTS} AS is_imported,
                    greatest(captured_at, CASE source_id WHEN 1 THEN {LAST_OWN_CAPTURE} END) AS checked_at
               FROM (SELECT repository_id AS id, newest.* FROM newest) AS repository
               JOIN account_last USING (account_id)
@@ -53,9 +54,8 @@ _COUNTED_CTES = f"""account_last AS MATERIALIZED (
 # The CTE `subject` of GROWTH_CTES, of a table with columns of `counts`.
 _SUBJECT = """
             SELECT repository_id, {account_id} AS account_id, created_at, stars, changed_at, checked_at AS until_at,
-                   is_special, EXISTS (SELECT FROM repository_import
-                                        WHERE repository_import.repository_id = counts.repository_id) AS is_imported
-              FROM {table} AS counts"""
+                   is_special, is_imported
+              FROM {table}"""
 
 _OWNERS_OF_IDS = "account.id IN (SELECT account_id FROM repository WHERE id = ANY(CAST(:ids AS bigint[])))"
 
@@ -71,7 +71,8 @@ SELECTED_AS_OF_CTES = f"""{NEWEST_OF_IDS_CTE}, {_COUNTED_CTES.format(chosen=_OWN
 _KNOWN_COLUMNS = """counts.repository_id, split_part(full_name, '/', 1) AS owner, full_name, description, license,
                    topics, present_language(primary_language) AS language, is_fork, is_archived, is_gone,
                    counts.created_at, pushed_at, stars, forks, size_kb, checked_at, source_id, changed_at,
-                   attributes.account_id, counts.account_id AS present_account_id, is_special"""
+                   attributes.account_id, counts.account_id AS present_account_id, is_special,
+                   is_imported"""
 _KNOWN_AS_OF_CTES = f"""{NEWEST_CTE}, {_COUNTED_CTES.format(chosen="true")}, {REPOSITORIES_AS_OF},
         {{name}} AS (
             SELECT {_KNOWN_COLUMNS}
@@ -79,7 +80,7 @@ _KNOWN_AS_OF_CTES = f"""{NEWEST_CTE}, {_COUNTED_CTES.format(chosen="true")}, {RE
               JOIN attributes ON attributes.repository_id = counts.repository_id
         )"""  # noqa: S608
 
-GROWTH_COLUMNS = "changed_at, created_at, present_account_id, is_special"
+GROWTH_COLUMNS = "changed_at, created_at, present_account_id, is_special, is_imported"
 """Columns of `counts_ctes` as of a timestamp that `grown_ctes` needs beside repository_id, stars and checked_at."""
 _STORED_AS_OF_CTES = _KNOWN_AS_OF_CTES.format(name="stored")
 _GROWTH_OF_TABLE_CTES = f"""subject AS MATERIALIZED ({_SUBJECT.format(table="{table}", account_id="present_account_id")}

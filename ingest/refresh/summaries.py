@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table
 
 from core.db.schema import GROWTH_DAYS, account_summary, repository_summary
 from core.db.statement import text
-from core.queries.captures import BEFORE_GITHUB, PRESENCE_EXISTS
+from core.queries.captures import BEFORE_GITHUB, IMPORT_EXISTS, PRESENCE_EXISTS
 from core.queries.growth import GROWTH_CTES, growth_values
 from ingest.refresh.growth import GROWN_CTE, first_capture_at
 
@@ -46,7 +46,7 @@ UPSERT_REPOSITORIES = f"""
         SELECT computed.repository_id, computed.account_id, computed.created_at, computed.stars,
                coalesce(own_checked_at, account.checked_at) AS until_at, captured_at AS changed_at,
                {PRESENCE_EXISTS} AS is_special,
-               EXISTS (SELECT FROM repository_import WHERE repository_id = repository.id) AS is_imported
+               {IMPORT_EXISTS} AS is_imported
           FROM computed
           JOIN repository ON repository.id = computed.repository_id
           JOIN account ON account.id = computed.account_id
