@@ -101,13 +101,29 @@ _GROWN_AS_OF_CTES = f"""{_KNOWN_AS_OF_CTES.format(name="known")}, matching AS MA
         )"""  # noqa: S608
 
 
+def _grown_as_of_ctes(matching: str) -> str:
+    return _GROWN_AS_OF_CTES.format(matching=matching)
+
+
+def _growth_of_table_ctes(table: str) -> str:
+    return _GROWTH_OF_TABLE_CTES.format(table=table)
+
+
+def _grown_row_ctes(table: str) -> str:
+    return _GROWN_OF_TABLE_CTES.format(table=table, name="grown_row")
+
+
+def _all_rows_cte(table: str) -> str:
+    return f"grown_row AS (SELECT * FROM {table})"  # noqa: S608
+
+
 def repository_ctes(as_of: datetime | None, matching: str = "true") -> str:
     """Return the expressions to select from; with a timestamp they need the values of `as_of_values`.
 
     matching  as of a timestamp `stored` has only the repositories that match this condition on its columns, growth
               excepted: what is left out costs nothing
     """
-    return CURRENT_CTES if as_of is None else _GROWN_AS_OF_CTES.format(matching=matching)
+    return CURRENT_CTES if as_of is None else _grown_as_of_ctes(matching)
 
 
 def counts_ctes(as_of: datetime | None) -> str:
@@ -117,7 +133,7 @@ def counts_ctes(as_of: datetime | None) -> str:
 
 def growth_of_ctes(table: str) -> str:
     """Return `growth` of the repositories in *table*, rows of `counts_ctes` as of a timestamp; the same values."""
-    return _GROWTH_OF_TABLE_CTES.format(table=table)
+    return _growth_of_table_ctes(table)
 
 
 def grown_ctes(as_of: datetime | None, table: str) -> str:
@@ -125,9 +141,7 @@ def grown_ctes(as_of: datetime | None, table: str) -> str:
 
     It needs GROWTH_COLUMNS; the same values, of which `days` can be fewer.
     """
-    if as_of is None:
-        return f"grown_row AS (SELECT * FROM {table})"  # noqa: S608
-    return _GROWN_OF_TABLE_CTES.format(table=table, name="grown_row")
+    return _all_rows_cte(table) if as_of is None else _grown_row_ctes(table)
 
 
 def as_of_values(as_of: datetime | None) -> dict[str, Any]:
