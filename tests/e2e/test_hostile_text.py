@@ -61,10 +61,7 @@ def literal(text: str) -> re.Pattern[str]:
 
 PAGES = {
     "/": ("Overview", hostile_rows.SHORT),
-    "/account?login=octo": ("Account", NAME),
     "/repositories?owner=__in": ("Repositories", f"Similar owners: {NAME}"),
-    f"/languages?source={WORD}": ("Languages", f"<i>{WORD}</i> %{{x}}"),
-    "/scene?repository=octo/__init__": ("Scene", "octo/__init__"),
     "/alerts": ("Alerts", f"{MARKUP} {NOTE}"),
     "/ingestion": ("Ingestion", hostile_rows.SHORT),
     "/people?person=stranger": ("People", MARKUP),
@@ -75,17 +72,21 @@ PAGES = {
 
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page_shows_texts_of_others_as_text(reader, path):
-    heading, shown = PAGES[path]
+    open_and_expect_text(reader, path, *PAGES[path])
+
+
+def open_and_expect_text(reader, path, heading, shown):
     page = reader.open(path, heading)
     expect(page.locator(".stApp")).to_contain_text(literal(shown))
     assert page.locator(CREATED).evaluate_all("found => found.map(one => one.outerHTML)") == []
     assert page.locator(":is(h1, h2, li, em, i, b)", has_text=WORD).count() == 0
     assert page.title() != "1"
     assert page.locator(".stException").count() == 0
+    return page
 
 
-def test_the_profile_line_and_the_bio_are_literal(reader):
-    page = reader.open("/account?login=octo", "Account")
+def test_an_account_shows_its_profile_line_and_bio_as_text(reader):
+    page = open_and_expect_text(reader, "/account?login=octo", "Account", NAME)
     main = page.locator(".stMain")
     expect(main).to_contain_text(literal(NAME))
     # Codes become emoji where GitHub makes them so, and the lines of a bio are one line.
@@ -94,17 +95,17 @@ def test_the_profile_line_and_the_bio_are_literal(reader):
     expect(main).to_contain_text(literal(f"{WORD} שלום abc[31m"))
 
 
-def test_charts_show_tags_and_placeholders_as_text(reader):
-    page = reader.open("/languages", "Languages")
+def test_languages_and_their_charts_show_tags_and_placeholders_as_text(reader):
     name = f"<i>{WORD}</i> %{{x}}"
+    page = open_and_expect_text(reader, f"/languages?source={WORD}", "Languages", name)
     expect(page.locator(".js-plotly-plot text", has_text=name).first).to_be_visible()
     bar = page.locator(".js-plotly-plot .bars .point path").first
     bar.hover(force=True)
     expect(page.locator(".js-plotly-plot .hoverlayer", has_text=name)).to_have_count(1)
 
 
-def test_the_scenes_tooltip_and_legend_show_tags_as_text(reader):
-    page = reader.open("/scene", "Scene")
+def test_the_scene_its_tooltip_and_legend_show_tags_as_text(reader):
+    page = open_and_expect_text(reader, "/scene?repository=octo/__init__", "Scene", "octo/__init__")
     wait_for_drawing(page)
     x, y = roof_position(page, reader.address, hostile_rows.REPOSITORY)
     tooltip = page.locator(".deck-tooltip", has_text=hostile_rows.REPOSITORY)

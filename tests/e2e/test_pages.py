@@ -37,6 +37,8 @@ GROW = """
     late.style.height = "3000px";
     document.querySelector('[data-testid="stMainBlockContainer"]').prepend(late);
 """
+# Their figures have axes of numbers.
+WITH_NUMBERS_ON_AXES = ("/account?login=octo", "/repositories")
 BACKGROUND_COLORS = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 23, 42)"}
 
 
@@ -54,6 +56,21 @@ def test_a_page_shows_its_rows_in_its_theme_without_overflow_or_barrier(read, pa
     background = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
     assert background == BACKGROUND_COLORS[theme]
     assert serious_findings(page) == []
+    if width == 1280 and path in WITH_NUMBERS_ON_AXES:
+        expect_ticks_distinct_and_written_as_people_write_numbers(page)
+
+
+def expect_ticks_distinct_and_written_as_people_write_numbers(page):
+    """The browser draws the ticks of the figures: none such as 500m, 1.5G, or one twice."""
+    expect(page.locator(".js-plotly-plot .ytick text").first).to_be_visible()
+    ticks = page.locator(".js-plotly-plot").evaluate_all(
+        "plots => plots.map(plot => [...plot.querySelectorAll('.ytick text')].map(tick => tick.textContent))"
+    )
+    numbers = [texts for texts in ticks if texts and texts[0][0].isdigit()]
+    assert numbers
+    for texts in numbers:
+        assert len(texts) == len(set(texts)) >= 2
+        assert all(re.fullmatch(r"\d{1,3}(,\d{3})*|\d+(\.\d+)?[kMB]|\d+\s%", text) for text in texts), texts
 
 
 def test_filters_are_in_the_url_and_survive_a_reload(read):
@@ -79,8 +96,11 @@ def test_without_matches_the_page_says_which_filter_to_loosen(read):
 
 
 def test_invalid_filters_in_the_url_are_listed(read):
-    page = read().open("/repositories?order=weight&language=Klingon&language=python", "Repositories")
-    warning = page.get_by_test_id("stAlert").first
+    """So is a form of date that the API refuses."""
+    page = read().open("/repositories?as_of=2026/10/31&order=weight&language=Klingon&language=python", "Repositories")
+    expect(page.get_by_text("as_of is not a date or timestamp").first).to_be_visible()
+    expect(page.get_by_text("as of now").first).to_be_visible()
+    warning = page.get_by_test_id("stAlert").filter(has_text="order=weight").first
     expect(warning).to_contain_text("order=weight")
     expect(warning).to_contain_text("language=Klingon")
     expect(warning).not_to_contain_text("python")
@@ -88,6 +108,7 @@ def test_invalid_filters_in_the_url_are_listed(read):
 
 
 def test_exports_hold_all_matching_rows_and_escape_spreadsheet_formulas(read, tmp_path):
+    """A table has no download of its own: it would hold rows past the export limit, with formulas as they are."""
     reader = read()
     page = reader.open("/repositories", "Repositories")
     for extension in ("CSV", "Parquet"):
@@ -102,11 +123,6 @@ def test_exports_hold_all_matching_rows_and_escape_spreadsheet_formulas(read, tm
     assert len(table) == 37
     assert table.set_index("full_name").loc["old/times", "description"].startswith("'=")
     assert pd.read_parquet(next(tmp_path.glob("*.parquet")))["full_name"].tolist() == table["full_name"].tolist()
-
-
-def test_a_table_has_no_download_of_its_own(read):
-    """It would hold rows past the export limit, with formulas as they are."""
-    page = read().open("/repositories", "Repositories")
     page.get_by_test_id("stDataFrame").first.hover()
     buttons = page.get_by_test_id("stElementToolbarButton").locator("button")
     expect(buttons.first).to_be_visible()
@@ -144,12 +160,6 @@ def test_a_moment_in_the_url_is_kept_on_the_next_page(read):
     assert parse_qs(urlsplit(page.url).query)["as_of"] == [f"{day}T12:00:00Z"]
 
 
-def test_a_form_of_date_that_the_api_refuses_is_refused_with_a_sentence(read):
-    page = read().open("/repositories?as_of=2026/10/31", "Repositories")
-    expect(page.get_by_text("as_of is not a date or timestamp").first).to_be_visible()
-    expect(page.get_by_text("as of now").first).to_be_visible()
-
-
 def test_a_day_chosen_in_the_sidebar_replaces_the_moment_in_the_url(read):
     page = read().open("/languages?as_of=2026-03-15T12:00:00Z", "Languages")
     expect(page.get_by_text("At 12:00:00 UTC on that day.")).to_be_visible()
@@ -159,21 +169,6 @@ def test_a_day_chosen_in_the_sidebar_replaces_the_moment_in_the_url(read):
     page.get_by_text("Data version").first.click()  # the input is read when it loses the focus
     expect(page).to_have_url(re.compile(r"/languages\?as_of=2026-03-14$"))
     expect(page.get_by_text("At 12:00:00 UTC on that day.")).to_be_hidden()
-
-
-@pytest.mark.parametrize("path", ["/account?login=octo", "/repositories"])
-def test_ticks_are_distinct_and_written_as_people_write_numbers(read, path):
-    """The browser draws the ticks of the figures: none such as 500m, 1.5G, or one twice."""
-    page = read(width=1280).open(path, "Account" if "account" in path else "Repositories")
-    expect(page.locator(".js-plotly-plot .ytick text").first).to_be_visible()
-    ticks = page.locator(".js-plotly-plot").evaluate_all(
-        "plots => plots.map(plot => [...plot.querySelectorAll('.ytick text')].map(tick => tick.textContent))"
-    )
-    numbers = [texts for texts in ticks if texts and texts[0][0].isdigit()]
-    assert numbers
-    for texts in numbers:
-        assert len(texts) == len(set(texts)) >= 2
-        assert all(re.fullmatch(r"\d{1,3}(,\d{3})*|\d+(\.\d+)?[kMB]|\d+\s%", text) for text in texts), texts
 
 
 def test_a_cell_has_a_link_that_scrolls_to_it_and_its_chart_as_image_files(read, tmp_path):

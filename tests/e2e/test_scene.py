@@ -114,7 +114,7 @@ def test_a_link_to_a_tower_opens_with_it_selected_also_on_a_narrow_page(read):
 
 
 def test_scene_rows_are_compressed_cached_and_validated(read, address):
-    page = read().open("/repositories", "Repositories")
+    page = read().page
     response = page.request.get(f"{address}/api/v1/scene/city.csv")
     assert response.headers["content-encoding"] == "gzip"
     again = page.request.get(f"{address}/api/v1/scene/city.csv", headers={"if-none-match": response.headers["etag"]})
