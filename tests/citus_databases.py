@@ -14,6 +14,7 @@ from tests.citus_cluster import CitusCluster
 from tests.databases import new_name
 
 SEQUENCES = "SELECT format('%I.%I', schemaname, sequencename), last_value, start_value FROM pg_sequences"
+PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits JOIN pg_class ON oid = inhparent WHERE relkind = 'p'"
 # Beside ours those of the queue, what refers to others first.
 TABLES = (
     *("procrastinate_events", "procrastinate_periodic_defers", "procrastinate_jobs", "procrastinate_workers"),
@@ -25,11 +26,12 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 @dataclass
 class SpreadDatabase:
-    """A database of a cluster, and the rows and numbers it had when new."""
+    """A database of a cluster, and the rows, numbers and partitions it had when new."""
 
     url: str
     rows: dict[str, bytes]
     numbers: dict[str, int | None]
+    partitions: set[str]
 
     @classmethod
     def learn(cls, url: str) -> "SpreadDatabase":
@@ -42,15 +44,20 @@ class SpreadDatabase:
                 ):
                     if block := b"".join(bytes(block) for block in copy):
                         rows[table] = block
-            return cls(url, rows, _numbers(connection))
+            return cls(url, rows, _numbers(connection), _partitions(connection))
 
-    def restore(self) -> None:
-        """Make it what it was when new, without the connections of others."""
+    def restore(self) -> bool:
+        """Make it what it was when new, without the connections of others; False where that takes a new one."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database()"
                 " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
             )
+            now = _partitions(connection)
+            for partition in now - self.partitions:
+                connection.execute(_sql("DROP TABLE {}", partition))
+            if not self.partitions <= now:
+                return False
             for table in TABLES:
                 connection.execute(_sql("DELETE FROM {}", table))
             for table in reversed(TABLES):
@@ -64,6 +71,7 @@ class SpreadDatabase:
                         " FROM pg_sequence WHERE seqrelid = %(name)s::regclass",
                         {"name": name, "last": self.numbers.get(name)},
                     )
+            return True
 
 
 class CitusDatabases:
@@ -89,12 +97,14 @@ class CitusDatabases:
         try:
             yield _for_sqlalchemy(database.url)
         finally:
+            is_restored = False
             try:
-                database.restore()
-            except psycopg.Error:
-                self._drop(database.url)
-                raise
-            self._spare.append(database)
+                is_restored = database.restore()
+            finally:
+                if is_restored:
+                    self._spare.append(database)
+                else:
+                    self._drop(database.url)
 
     def close(self) -> None:
         for database in self._spare:
@@ -127,6 +137,10 @@ class CitusDatabases:
 
 def _numbers(connection: Connection) -> dict[str, int | None]:
     return {str(name): last_value for name, last_value, _ in connection.execute(SEQUENCES)}  # type: ignore[misc]
+
+
+def _partitions(connection: Connection) -> set[str]:
+    return {str(name) for (name,) in connection.execute(PARTITIONS)}
 
 
 def _sql(statement: str, table: str) -> sql.Composed:

@@ -73,11 +73,11 @@ def test_a_star_jump_raises_one_alert_per_window(ingestor, seen):
 
 def all_days_before(ingestor, days):
     """Move everything captured so far into the past."""
-    for table in ("repository_snapshot_open", "capture", "repository_current"):
-        ingestor.rows(f"UPDATE {table} SET captured_at = captured_at - make_interval(hours => :hours) RETURNING 1",
-                      hours=round(days * 24))  # fmt: skip
-    ingestor.rows("UPDATE account SET checked_at = checked_at - make_interval(hours => :hours) RETURNING 1",
-                  hours=round(days * 24))  # fmt: skip
+    captured = [(table, "captured_at") for table in ("repository_snapshot_open", "capture", "repository_current")]
+    for table, column in (*captured, ("account", "checked_at")):
+        # In UTC: Citus takes no function in an UPDATE whose result the session's time zone changes.
+        earlier = f"({column} AT TIME ZONE 'UTC' - make_interval(hours => :hours)) AT TIME ZONE 'UTC'"
+        ingestor.rows(f"UPDATE {table} SET {column} = {earlier} RETURNING 1", hours=round(days * 24))
 
 
 def stars_of(ingestor, full_name):

@@ -314,6 +314,7 @@ def test_a_capture_while_the_repository_was_unavailable_confirms_nothing(octo: G
     assert octo.growth(cat)[7] == 0
 
 
+@pytest.mark.one_postgres("the coordinator's plan has not the rows that nodes read")
 def test_growth_reads_each_open_snapshot_once(octo: GrowthRows) -> None:
     """However many periods start among them: 60 days of two repositories, not closed yet, and five periods."""
     octo.looked(*daily(59))

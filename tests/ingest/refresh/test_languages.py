@@ -188,7 +188,11 @@ def test_bytes_that_changed_without_a_signal_follow_while_the_budget_is_idle(sti
     still.world.edit.recount(full_name, {"Python": 7000})
     with still.engine.begin() as connection:
         connection.execute(
-            text("UPDATE repository SET languages_checked_at = languages_checked_at - interval '40 days'")
+            # In UTC: Citus takes no function in an UPDATE whose result the session's time zone changes.
+            text(
+                "UPDATE repository SET languages_checked_at ="
+                " (languages_checked_at AT TIME ZONE 'UTC' - interval '40 days') AT TIME ZONE 'UTC'"
+            )
         )
     still.refresh(login, urgent=False)
     assert stored_languages(still, login, full_name) == {"Python": 7000 if followed else 4000}
