@@ -141,7 +141,7 @@ shown = repositories.assign(
 table_cell(
     "Which repositories are these?",
     f"All {len(repositories):,}, {'most changed' if vs else 'most stars'} first. Click a heading to sort, a name to open its page."
-    + unknown_sentence(repositories),
+    + unknown_sentence(int(repositories["is_fork"].isna().sum())),
     repositories,
     columns.with_compared(columns.ACCOUNT_REPOSITORIES, "stars", "Stars", day(vs))
     if vs

@@ -90,15 +90,17 @@ _GROWN_OF_TABLE_CTES = f"""{_GROWTH_OF_TABLE_CTES}, {GROWN_CTE}, {{name}} AS MAT
               FROM {{table}}
               FULL JOIN grown ON grown.repository_id = {{table}}.repository_id
         )"""  # noqa: S608
-_GROWN_AS_OF_CTES = f"""{_KNOWN_AS_OF_CTES.format(name="known")}, matching AS MATERIALIZED (
-            SELECT * FROM known WHERE {{matching}}
-        ), {_GROWN_OF_TABLE_CTES.format(table="matching", name="stored")}, extras AS (
+_EXTRAS_CTE = """extras AS (
             SELECT DISTINCT ON (repository_id) repository_id, watchers, open_issues
               FROM repository_extra_snapshot
-              JOIN (SELECT repository_id FROM matching) AS chosen USING (repository_id)
+              JOIN (SELECT repository_id FROM {table}) AS chosen USING (repository_id)
              WHERE captured_at <= :as_of
              ORDER BY repository_id, source_id = 1 DESC, captured_at DESC
-        )"""  # noqa: S608
+        )"""
+_GROWN_AS_OF_CTES = f"""{_KNOWN_AS_OF_CTES.format(name="known")}, matching AS MATERIALIZED (
+            SELECT * FROM known WHERE {{matching}}
+        ), {_GROWN_OF_TABLE_CTES.format(table="matching", name="stored")},
+        {_EXTRAS_CTE.format(table="matching")}"""  # noqa: S608
 
 
 def _grown_as_of_ctes(matching: str) -> str:
@@ -107,6 +109,10 @@ def _grown_as_of_ctes(matching: str) -> str:
 
 def _growth_of_table_ctes(table: str) -> str:
     return _GROWTH_OF_TABLE_CTES.format(table=table)
+
+
+def _extras_cte(table: str) -> str:
+    return _EXTRAS_CTE.format(table=table)
 
 
 def _grown_row_ctes(table: str) -> str:
@@ -142,6 +148,11 @@ def grown_ctes(as_of: datetime | None, table: str) -> str:
     It needs GROWTH_COLUMNS; the same values, of which `days` can be fewer.
     """
     return _all_rows_cte(table) if as_of is None else _grown_row_ctes(table)
+
+
+def extras_of_cte(table: str) -> str:
+    """Return `extras` as of a timestamp of the repositories in *table*; the same values."""
+    return _extras_cte(table)
 
 
 def as_of_values(as_of: datetime | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from core.analysis.difference import with_differences
 from core.db.arrow import read_arrow
 from core.db.frames import derived, read_frame
 from core.queries.past_counts import NEWEST_CTE
-from core.queries.repository_base import as_of_values, counts_ctes, repository_ctes
+from core.queries.repository_base import as_of_values, counts_ctes, extras_of_cte, grown_ctes, repository_ctes
 from core.whole_numbers import MAX_INT32
 
 ORDER_BY: Mapping[str, str] = {
@@ -35,7 +35,12 @@ SORT_BY: Mapping[str, str] = {
 }
 """SQL by column that a reader can sort a table of repositories by; the state as the table writes it."""
 
+ADDED_OF_PAST = ("stars_7d", "stars_30d", "watchers", "open_issues")
+"""Columns that are read of the past beside the counts: for the rows of a page alone unless it is sorted by them."""
 COMPARED_COLUMNS = ("stars", "forks")
+LISTED = """full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers,
+               open_issues, size_kb, license, topics, is_fork, is_archived, is_gone, created_at, pushed_at, checked_at,
+               source.name AS source"""
 # One condition per filter, true while the filter is off.
 CONDITIONS: Mapping[str, str] = {
     "search": """(CAST(:words AS text[]) = '{}' OR NOT EXISTS (
@@ -118,20 +123,42 @@ def matching_page(
     by = ORDER_BY[order]
     if sort:
         by = f"{SORT_BY[sort]} {'DESC' if descending else 'ASC'} NULLS LAST"
-    sql = f"{_select_matching(filters, by).rstrip()}\n         LIMIT :limit OFFSET :offset"
-    return read_arrow(sql, **filters.values, limit=limit, offset=offset)
+    is_past = filters.as_of is not None and (sort or order) not in ADDED_OF_PAST
+    select = _select_page_of_past if is_past else _select_matching_page
+    return read_arrow(select(filters, by), **filters.values, limit=limit, offset=offset)
 
 
 def _select_matching(filters: Filters, order: str, id_column: str = "") -> str:
     # *order* is a constant of this module: no reader's text enters the SQL.
     return f"""
         WITH {repository_ctes(filters.as_of, _where(CONDITIONS))}
-        SELECT {id_column}full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers,
-               open_issues, size_kb, license, topics, is_fork, is_archived, is_gone, created_at, pushed_at, checked_at,
-               source.name AS source
+        SELECT {id_column}{LISTED}
           FROM {"stored" if filters.as_of is None else "stored LEFT JOIN extras USING (repository_id)"}
           JOIN source ON source.id = source_id
          WHERE {_where(CONDITIONS)}
+         ORDER BY {order}, full_name, repository_id
+    """  # noqa: S608
+
+
+def _select_matching_page(filters: Filters, order: str) -> str:
+    return f"{_select_matching(filters, order).rstrip()}\n         LIMIT :limit OFFSET :offset"
+
+
+def _select_page_of_past(filters: Filters, order: str) -> str:
+    """Like `_select_matching_page`, but read ADDED_OF_PAST, by which it is not ordered, for these rows alone."""
+    return f"""
+        WITH {counts_ctes(filters.as_of)}, page AS MATERIALIZED (
+            SELECT stored.*
+              FROM stored
+              JOIN source ON source.id = source_id
+             WHERE {_where(CONDITIONS)}
+             ORDER BY {order}, full_name, repository_id
+             LIMIT :limit OFFSET :offset
+        ), {grown_ctes(filters.as_of, "page")}, {extras_of_cte("page")}
+        SELECT {LISTED}
+          FROM grown_row
+          LEFT JOIN extras USING (repository_id)
+          JOIN source ON source.id = source_id
          ORDER BY {order}, full_name, repository_id
     """  # noqa: S608
 
@@ -140,11 +167,21 @@ def count_matching(filters: Filters) -> int:
     """Count the repositories that match."""
     if not filters.active and filters.as_of is None:
         return count_repositories(None)
+    return int(_counts(filters)["matching"].iloc[0])
+
+
+def count_unknown(filters: Filters) -> int:
+    """Count those of the matching repositories whose attributes then are unknown: `is_fork` is null."""
+    return 0 if filters.as_of is None else int(_counts(filters)["unknown"].iloc[0])
+
+
+def _counts(filters: Filters) -> DataFrame:
     sql = f"""
         WITH {counts_ctes(filters.as_of)}
-        SELECT count(*) AS matching FROM stored WHERE {_where(CONDITIONS)}
+        SELECT count(*) AS matching, count(*) FILTER (WHERE is_fork IS NULL) AS unknown
+          FROM stored WHERE {_where(CONDITIONS)}
     """  # noqa: S608
-    return int(read_frame(sql, **filters.values)["matching"].iloc[0])
+    return read_frame(sql, **filters.values)
 
 
 def compared_repositories(filters: Filters, order: str, vs: datetime) -> DataFrame:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
-from pandas import DataFrame, Series
+from pandas import Series
 
 from core.as_of import EARLIEST, as_of_text, end_of_day, parse_as_of, parse_vs
 from core.errors import BadInput
@@ -72,12 +72,11 @@ def subject_links(names: "Series[Any]", logins: "Series[Any]") -> "Series[Any]":
     return page_links("repository", "name", names).fillna(page_links("account", "login", logins))
 
 
-def unknown_sentence(repositories: DataFrame) -> str:
-    """Say of how many *repositories* the attributes then are unknown; empty if of none.
+def unknown_sentence(unknown: int) -> str:
+    """Say that the attributes then are *unknown* of that many repositories; empty if of none.
 
     Those have no `is_fork`: it is reported with the description, topics, licence and last push.
     """
-    unknown = int(repositories["is_fork"].isna().sum())
     if selected_as_of() is None or not unknown:
         return ""
     return (

@@ -1,7 +1,4 @@
-"""The table of the repositories page. Its rows of now are read as a reader scrolls; those of the past all at once.
-
-So are those that are compared with another time.
-"""
+"""The table of the repositories page. Its rows are read as a reader scrolls; compared with another time, all at once."""
 
 import streamlit as st
 from pandas import DataFrame
@@ -34,10 +31,11 @@ def show_repositories(filters: Filters, order: str, matching: int, no_match: str
 
     What a reader sorts by a heading is sorted in the database.
     """
-    if filters.as_of is not None or not matching or selected_vs():
-        _show_at_once(filters, order, no_match)
+    unknown = unknown_sentence(repository_list.count_unknown(filters))
+    if not matching or selected_vs():
+        _show_at_once(filters, order, HOW_TO_READ + unknown, no_match)
         return
-    with cell_border(QUESTION, HOW_TO_READ, NAME):
+    with cell_border(QUESTION, HOW_TO_READ + unknown, NAME):
         first = repository_list.matching_page(filters, order, 0, PAGE_ROWS)
         st.dataframe(
             QueriedRows(_reader(filters, order), matching),
@@ -58,7 +56,7 @@ def show_repositories(filters: Filters, order: str, matching: int, no_match: str
     compare_link(first["full_name"], COMPARE_LABEL)
 
 
-def _show_at_once(filters: Filters, order: str, no_match: str) -> None:
+def _show_at_once(filters: Filters, order: str, how_to_read: str, no_match: str) -> None:
     vs = selected_vs()
     if vs is None:
         repositories, shown_columns = repository_list.matching_repositories(filters, order), columns.REPOSITORIES
@@ -68,7 +66,7 @@ def _show_at_once(filters: Filters, order: str, no_match: str) -> None:
     changed_first = f" Compared with {day(vs)}, most changed first." if vs else ""
     table_cell(
         QUESTION,
-        HOW_TO_READ + changed_first + unknown_sentence(repositories),
+        how_to_read + changed_first,
         repositories,
         shown_columns,
         name=NAME,
@@ -87,6 +85,6 @@ def _reader(filters: Filters, order: str) -> ReadRows:
         page = repository_list.matching_page(
             filters, order, offset, limit, sort=SORT_COLUMNS.get(sort, sort), descending=is_descending
         )
-        return without_attrs(display_rows(page, None)[list(columns.REPOSITORIES)])
+        return without_attrs(display_rows(page, filters.as_of)[list(columns.REPOSITORIES)])
 
     return read

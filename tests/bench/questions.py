@@ -56,6 +56,7 @@ def questions(end: datetime) -> Mapping[str, Callable[[], Any]]:
     ids = [one.repository_id for one in series if one]
     return {
         "explorer, three filters, as of": lambda: repository_list.matching_repositories(past),
+        "explorer's first page, as of": lambda: repository_list.matching_page(everything, "stars", 0, 250),
         "everything as of": lambda: repository_list.matching_repositories(everything),
         "scene, 60 owners, as of": lambda: scene.city_repositories(scene.CityFilters(as_of=then)),
         "movers 30 days, as of": lambda: movers.movers(then, 30, limit=100),

@@ -232,17 +232,22 @@ def test_a_search_finds_the_word_as_it_is_written(database, word):
     assert repository_names(Filters(search=word)) == ["octo/cat"]
 
 
+@pytest.mark.parametrize("as_of", [None, seed_data.utc("2026-03-06"), seed_data.utc("2026-01-15")])
 @pytest.mark.parametrize("sort", ["", *repository_list.SORT_BY])
-def test_pages_together_are_the_whole_list_in_the_order_asked_for(stored, sort):
-    filters = Filters(hidden=frozenset({"deleted"}))
+def test_pages_together_are_the_whole_list_in_the_order_asked_for(stored, sort, as_of):
+    filters = Filters(hidden=frozenset({"deleted"}), as_of=as_of)
     whole = repository_list.matching_repositories(filters, "forks")
     assert repository_list.count_matching(filters) == len(whole)
+    assert repository_list.count_unknown(filters) == whole["is_fork"].isna().sum()
     for descending in (False, True):
         pages = [
             repository_list.matching_page(filters, "forks", offset, 2, sort=sort, descending=descending)
             for offset in range(0, len(whole), 2)
         ]
         names = [name for page in pages for name in page["full_name"]]
+        rows = [row for page in pages for row in page.to_dict("records")]
+        by_name = {row["full_name"]: str(row) for row in whole.to_dict("records")}
+        assert {row["full_name"]: str(row) for row in rows} == by_name
         assert sorted(names) == sorted(whole["full_name"])
         if not sort:
             assert names == whole["full_name"].tolist()
