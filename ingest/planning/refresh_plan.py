@@ -258,18 +258,24 @@ def _bring_forward(engine: Engine, plan: RefreshPlan, now: datetime) -> None:
         with engine.begin() as connection:
             connection.execute(
                 text("""
+                    -- In UTC and with shares from outside: in an update Citus takes no chance and no function of the
+                    -- time zone.
                     UPDATE tracked_account
                        SET planned_cadence = make_interval(secs => row.seconds),
                            -- Spread over the new interval where that time has passed.
                            due_at = CASE WHEN failures > 0 THEN due_at ELSE greatest(
-                               due_at - (planned_cadence - make_interval(secs => row.seconds)),
-                               least(due_at, :now + make_interval(secs => row.seconds * random()))) END
-                      FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float8[])) AS row(id, seconds)
+                               due_at AT TIME ZONE 'UTC' - (planned_cadence - make_interval(secs => row.seconds)),
+                               least(due_at AT TIME ZONE 'UTC',
+                                     CAST(:now AS timestamptz) AT TIME ZONE 'UTC'
+                                         + make_interval(secs => row.seconds * row.share))) AT TIME ZONE 'UTC' END
+                      FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float8[]), CAST(:shares AS float8[]))
+                               AS row(id, seconds, share)
                      WHERE account_id = row.id AND cadence IS NULL AND planned_cadence IS NOT NULL
                 """),
                 {
                     "now": now,
                     "ids": ids[start : start + BATCH_ROWS].tolist(),
                     "seconds": (days[start : start + BATCH_ROWS] * DAY.total_seconds()).tolist(),
+                    "shares": np.random.default_rng().random(len(ids[start : start + BATCH_ROWS])).tolist(),
                 },
             )
