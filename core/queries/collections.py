@@ -98,4 +98,4 @@ def _read(name: str, as_of: datetime | None) -> DataFrame:
          WHERE {IS_MEMBER}
          ORDER BY stars DESC NULLS LAST, full_name
     """  # noqa: S608
-    return read_frame(sql, collection=name, **as_of_values(as_of))
+    return read_frame(sql, collection=name, **as_of_values(as_of, (30,)))

@@ -67,7 +67,7 @@ def repositories(language: str, as_of: datetime | None, limit: int = 100) -> Dat
         ), {grown_ctes(as_of, "most_starred")}
         SELECT full_name, stars, stars_30d FROM grown_row ORDER BY stars DESC NULLS LAST, full_name
     """  # noqa: S608
-    return read_frame(sql, language=language, limit=limit, **as_of_values(as_of))
+    return read_frame(sql, language=language, limit=limit, **as_of_values(as_of, (30,)))
 
 
 def leading_users(as_of: datetime | None) -> DataFrame:

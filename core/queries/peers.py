@@ -121,11 +121,14 @@ def nearest_accounts(account_id: int, as_of: datetime | None) -> DataFrame:
     Empty where the account has no peer group, see `account_ranks`.
     """
     sql = f"""
-        WITH {counts_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES}, numbered AS (
+        WITH {counts_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES}, self AS MATERIALIZED (
+            -- One row: whatever Postgres expects of `classed`, it is not read again for each of its rows.
+            SELECT language, age_class FROM classed WHERE id = :account_id AND unranked IS NULL
+        ), numbered AS (
             SELECT peer.*, row_number() OVER (ORDER BY peer.stars DESC, lower(peer.login), peer.id) AS place
               FROM classed AS peer
-              JOIN classed AS subject ON subject.language = peer.language AND subject.age_class = peer.age_class
-             WHERE subject.id = :account_id AND subject.unranked IS NULL AND peer.unranked IS NULL
+              JOIN self ON self.language = peer.language AND self.age_class = peer.age_class
+             WHERE peer.unranked IS NULL
         ), nearest AS MATERIALIZED (
             SELECT * FROM numbered WHERE abs(place - (SELECT place FROM numbered WHERE id = :account_id)) <= {NEAREST}
         ), {_gained_ctes(as_of, "nearest")}
@@ -134,7 +137,7 @@ def nearest_accounts(account_id: int, as_of: datetime | None) -> DataFrame:
           JOIN gained USING (id)
          ORDER BY place
     """  # noqa: S608
-    values = {"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
+    values = {"until": as_of_or_end_of_today(as_of), **as_of_values(as_of, (30,))}
     return read_frame(sql, account_id=account_id, **values)
 
 
@@ -150,7 +153,7 @@ def totals_of(logins: Sequence[str], as_of: datetime | None) -> DataFrame:
         ), {_gained_ctes(as_of, "named")}
         SELECT login, stars, repositories, stars_30d FROM named JOIN gained USING (id) ORDER BY login
     """  # noqa: S608
-    values = {"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
+    values = {"until": as_of_or_end_of_today(as_of), **as_of_values(as_of, (30,))}
     return read_frame(sql, logins=sorted(login.lower() for login in logins), **values)
 
 

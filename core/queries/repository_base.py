@@ -11,6 +11,7 @@ extras  as of a timestamp, one row per repository whose watchers or issues were 
 As of a timestamp, attributes are those of that time, and null where they are unknown: see `core.queries.attributes`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ CURRENT_CTES = """
               FROM repository_latest
         )"""
 
+GROWTH_SHOWN = (7, 30)
 GROWN_CTE = """grown AS (
             SELECT repository_id, max(growth) FILTER (WHERE days = 7) AS stars_7d,
                    max(growth) FILTER (WHERE days = 30) AS stars_30d
@@ -145,7 +147,7 @@ def growth_of_ctes(table: str) -> str:
 def grown_ctes(as_of: datetime | None, table: str) -> str:
     """Return `grown_row`: the rows of *table*, rows of `counts_ctes`, with growth as of a timestamp, too.
 
-    It needs GROWTH_COLUMNS; the same values, of which `days` can be fewer.
+    It needs GROWTH_COLUMNS; the same values.
     """
     return _all_rows_cte(table) if as_of is None else _grown_row_ctes(table)
 
@@ -155,14 +157,14 @@ def extras_of_cte(table: str) -> str:
     return _extras_cte(table)
 
 
-def as_of_values(as_of: datetime | None) -> dict[str, Any]:
-    """Return the bound values that `repository_ctes` needs."""
-    return {} if as_of is None else selected_as_of_values(as_of)
+def as_of_values(as_of: datetime | None, days: Sequence[int] = GROWTH_SHOWN) -> dict[str, Any]:
+    """Return the bound values that `repository_ctes` needs; *days*: where fewer are shown, the others are null."""
+    return {} if as_of is None else selected_as_of_values(as_of) | growth_values(days)
 
 
 def selected_as_of_values(as_of: datetime) -> dict[str, Any]:
     """Return the bound values that SELECTED_AS_OF_CTES and attributes of then need, besides `ids`."""
-    return {"as_of": as_of, **until_values(as_of), **growth_values((7, 30))}
+    return {"as_of": as_of, **until_values(as_of), **growth_values(GROWTH_SHOWN)}
 
 
 def until_values(until: datetime) -> dict[str, Any]:

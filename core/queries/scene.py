@@ -8,7 +8,6 @@ from pandas import DataFrame
 
 from core.db.frames import read_frame
 from core.queries.compared_counts import beside_counts_at
-from core.queries.growth import growth_values
 from core.queries.repository_base import GROWTH_COLUMNS, as_of_values, counts_ctes, grown_ctes
 from core.whole_numbers import MAX_INT32
 
@@ -43,7 +42,7 @@ class CityFilters:
             "languages": list(self.languages),
             "account": self.account,
             "min_stars": min(self.min_stars, MAX_INT32),
-            **as_of_values(self.as_of),
+            **as_of_values(self.as_of, (30,)),
         }
 
 
@@ -67,8 +66,7 @@ def city_repositories(filters: CityFilters) -> DataFrame:
           FROM grown_row
          ORDER BY district_stars DESC, district, stars DESC, full_name
     """  # noqa: S608
-    values = filters.values | growth_values([30])
-    found = read_frame(sql, **values, owners=filters.owners, limit=MAX_TOWERS)
+    found = read_frame(sql, **filters.values, owners=filters.owners, limit=MAX_TOWERS)
     if filters.vs is None:
         return found
     ids = [int(one) for one in found["repository_id"]]
