@@ -79,6 +79,7 @@ def test_rows_are_imported_unchanged(database: Connection, imported: ImportRows)
     assert rows_of(database, "SELECT login, github_id FROM account ORDER BY login") == [("a", None), ("octo", None)]
 
 
+@pytest.mark.one_postgres("rows lie in shards of partitions")
 def test_monthly_partitions_are_created_before_the_rows(database: Connection, imported: ImportRows) -> None:
     """No row is stored in a default partition."""
     imported(("2011-05-05", "octo/cat", 1, 1, 1), ("2013-07-31", "octo/cat", 1, 1, 1))
