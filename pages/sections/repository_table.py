@@ -31,11 +31,10 @@ def show_repositories(filters: Filters, order: str, matching: int, no_match: str
 
     What a reader sorts by a heading is sorted in the database.
     """
-    unknown = unknown_sentence(repository_list.count_unknown(filters))
     if not matching or selected_vs():
-        _show_at_once(filters, order, HOW_TO_READ + unknown, no_match)
+        _show_at_once(filters, order, no_match)
         return
-    with cell_border(QUESTION, HOW_TO_READ + unknown, NAME):
+    with cell_border(QUESTION, HOW_TO_READ + unknown_sentence(repository_list.count_unknown(filters)), NAME):
         first = repository_list.matching_page(filters, order, 0, PAGE_ROWS)
         st.dataframe(
             QueriedRows(_reader(filters, order), matching),
@@ -56,7 +55,7 @@ def show_repositories(filters: Filters, order: str, matching: int, no_match: str
     compare_link(first["full_name"], COMPARE_LABEL)
 
 
-def _show_at_once(filters: Filters, order: str, how_to_read: str, no_match: str) -> None:
+def _show_at_once(filters: Filters, order: str, no_match: str) -> None:
     vs = selected_vs()
     if vs is None:
         repositories, shown_columns = repository_list.matching_repositories(filters, order), columns.REPOSITORIES
@@ -66,7 +65,7 @@ def _show_at_once(filters: Filters, order: str, how_to_read: str, no_match: str)
     changed_first = f" Compared with {day(vs)}, most changed first." if vs else ""
     table_cell(
         QUESTION,
-        how_to_read + changed_first,
+        HOW_TO_READ + changed_first + unknown_sentence(repository_list.count_unknown(filters)),
         repositories,
         shown_columns,
         name=NAME,
