@@ -130,7 +130,7 @@ def test_a_leader_whose_session_was_ended_runs_nothing_more(committing_database,
         monkeypatch.setattr(scheduler.partitions, "create_partitions", lambda *_: done.append("as leader"))
         job.func()
         with committing_database.begin() as killer:
-            killer.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": leadership.pid})
+            killer.execute(text("SELECT pg_terminate_backend(CAST(:pid AS int), 10000)"), {"pid": leadership.pid})
         job.func()
         connection.invalidate()
     assert done == ["as leader"]
@@ -223,8 +223,10 @@ def has_complete_rows(engine):
         engine,
         """
         SELECT count(*) FROM account JOIN account_snapshot ON account_id = account.id
-         WHERE public_repositories <> (SELECT count(*) FROM repository JOIN repository_current ON repository_id = id
-                 JOIN repository_snapshot USING (repository_id) WHERE account_id = account.id)
+          LEFT JOIN (SELECT account_id AS owner, count(*) AS stored FROM repository
+                       JOIN repository_current ON repository_id = id JOIN repository_snapshot USING (repository_id)
+                      GROUP BY account_id) AS owned ON owner = account.id
+         WHERE public_repositories <> coalesce(stored, 0)
         """,
     )
     loose = scalar(engine, "SELECT count(*) FROM repository WHERE account_id NOT IN (SELECT account_id FROM capture)")
