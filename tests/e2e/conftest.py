@@ -274,8 +274,11 @@ OpenMonitoredPage = Callable[..., MonitoredPage]
 
 @pytest.fixture(scope="package")
 def shared_context(browser: Browser) -> Iterator[BrowserContext]:
-    """One browser context for all tests: it loads and compiles the frontend once. `read` empties it after each test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    """One browser context for all tests: it loads and compiles the frontend once. `read` empties it after each test.
+
+    It asks for less motion: frames that fade in are drawn many times and never looked at.
+    """
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, reduced_motion="reduce")
     kept = context.new_page()
     kept.route("**", lambda route: route.fulfill(body=""))
     kept.goto(KEPT_URL)
