@@ -41,13 +41,8 @@ from pages.session import current
 
 log = structlog.get_logger()
 VALID_SECONDS = 60
-MESSAGE_BYTES, WIDGET_BYTES, READ_BYTES, ROW_BYTES, KEY_BYTES = (
-    1_000,
-    2_000,
-    1_000,
-    200,
-    100,
-)  # what one needs beside its content
+# What one of each needs beside its content.
+MESSAGE_BYTES, WIDGET_BYTES, READ_BYTES, ROW_BYTES, KEY_BYTES = 1_000, 2_000, 1_000, 200, 100
 # These follow from their arguments alone; others have a side effect, such as a file that a session holds.
 ELEMENTS = frozenset(
     (
@@ -56,11 +51,8 @@ ELEMENTS = frozenset(
         "page_link", "plotly_chart", "progress", "selectbox", "space", "text", "text_input",
     )
 )  # fmt: skip
-UNTRACED = (
-    export.PERMIT_PREFIX,
-    page_notebook.RECORDING_KEY,
-    TESTING_KEY,
-)  # of one run, or of one session and made for each one
+# Of one run, or of one session and made for each one.
+UNTRACED = (export.PERMIT_PREFIX, page_notebook.RECORDING_KEY, TESTING_KEY)
 Simple = str | int | float | bool | date | None | tuple[object, ...]
 
 
