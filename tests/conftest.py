@@ -41,6 +41,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 hypothesis.settings.register_profile("few", deadline=None, max_examples=5)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=40)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
+# The same examples each time, so that the build server's answer depends on the commit alone.
+hypothesis.settings.register_profile("repeatable", deadline=None, max_examples=40, derandomize=True)
 # Each question to a cluster goes to all its shards.
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("few" if ON_CITUS else "quick"))
 
