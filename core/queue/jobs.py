@@ -1,6 +1,6 @@
 """Defer jobs to the queue (procrastinate). This module has names and arguments; workers register the functions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -55,7 +55,7 @@ def defer_refresh(
     priority: int = PRIORITY_SCHEDULE,
     batch_size: int = BATCH_SIZE,
 ) -> list[int]:
-    """Queue the refresh of these accounts (our ids) in batches; return the job ids.
+    """Queue the refresh of these accounts (our ids) in batches of one token each; return the job ids.
 
     The jobs, and the marks that keep an account from being queued twice, are written in *connection*'s transaction.
     Accounts that are already queued are skipped.
@@ -74,11 +74,14 @@ def defer_refresh(
         )
     )
     to_queue = [*unqueued, *(id_ for id_ in dict.fromkeys(account_ids) if id_ not in tracked)]
+    found = connection.execute(
+        text("SELECT id, token_fingerprint FROM account WHERE id = ANY(:ids)"), {"ids": to_queue}
+    )
+    tokens = {row.id: row.token_fingerprint for row in found}
     jobs: list[int] = []
     if to_queue and origin.ingestion_id is None:
         origin = replace(origin, ingestion_id=create_ingestion(connection, origin, now))
-    for start in range(0, len(to_queue), batch_size):
-        batch = to_queue[start : start + batch_size]
+    for batch in batch_by_token([(id_, tokens.get(id_)) for id_ in to_queue], batch_size):
         job = _defer_batch(connection, batch, origin, priority, is_marked=tracked.issuperset(batch))
         if job is None:
             continue
@@ -89,6 +92,17 @@ def defer_refresh(
             {"now": now, "job": job, "ids": batch},
         )
     return jobs
+
+
+def batch_by_token(accounts: Iterable[tuple[int, str | None]], size: int) -> list[list[int]]:
+    """Pack accounts (our id, fingerprint of their token) into batches of at most *size*, each with one token.
+
+    A query is sent with one token: mixed ones would need a query, and a point, each.
+    """
+    by_token: dict[str | None, list[int]] = {}
+    for account_id, token in accounts:
+        by_token.setdefault(token, []).append(account_id)
+    return [ids[start : start + size] for ids in by_token.values() for start in range(0, len(ids), size)]
 
 
 def defer_lookup(connection: Connection, lookup_id: str) -> None:

@@ -63,8 +63,7 @@ def enqueue_due_accounts(connection: Connection, rate_budget: RateBudget | None,
         origin = jobs.JobOrigin("schedule")
         origin = replace(origin, ingestion_id=jobs.create_ingestion(connection, origin, now))
         size = accounts_per_job(len(selected), _live_workers(connection))
-        for batch in batch_by_token([(one.account_id, one.token) for one in selected], size):
-            jobs.defer_refresh(connection, batch, origin, now, batch_size=size)
+        jobs.defer_refresh(connection, [one.account_id for one in selected], origin, now, batch_size=size)
     return EnqueueResult(len(selected), len(due) - len(selected))
 
 
@@ -76,14 +75,6 @@ def accounts_per_job(accounts: int, workers: int) -> int:
     """
     even = ceil(accounts / (max(workers, 1) * JOBS_PER_WORKER))
     return min(max(ceil(even / jobs.BATCH_SIZE), 1), MAX_QUERIES_PER_JOB) * jobs.BATCH_SIZE
-
-
-def batch_by_token(due: Iterable[tuple[int, str | None]], size: int) -> list[list[int]]:
-    """Pack accounts (our id, fingerprint of their token) into batches of at most *size*, each with one token."""
-    by_token: dict[str | None, list[int]] = {}
-    for account_id, token in due:
-        by_token.setdefault(token, []).append(account_id)
-    return [ids[start : start + size] for ids in by_token.values() for start in range(0, len(ids), size)]
 
 
 def select_affordable(due: Iterable[PricedAccount], budgets: Mapping[str, AvailableBudget]) -> list[PricedAccount]:

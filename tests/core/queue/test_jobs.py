@@ -47,6 +47,18 @@ def test_accounts_are_packed_into_batches_and_marked(committing_database, accoun
     assert len({one["ingestion_id"] for one in args}) == 1
 
 
+def test_each_batch_is_of_one_token(committing_database, accounts):
+    """A query is sent with one token, so that a batch of three would cost three points for its one."""
+    update = text("UPDATE account SET token_fingerprint = (ARRAY['a', 'b', NULL])[id % 3 + 1] WHERE id = ANY(:ids)")
+    with committing_database.begin() as connection:
+        connection.execute(update, {"ids": accounts})
+    assert len(defer(committing_database, accounts)) == 3
+    args, marks = queued_jobs_and_marks(committing_database)
+    assert [{id_ % 3 for id_ in one["account_ids"]} for one in args] == [{id_ % 3} for id_ in accounts[:3]]
+    assert [len(one["account_ids"]) for one in args] == [40, 40, 40]
+    assert marks == 120
+
+
 def test_an_account_is_never_queued_twice(committing_database, accounts):
     defer(committing_database, accounts[:10])
     assert defer(committing_database, accounts[:10]) == []

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.budget.cost_model import INTERACTIVE_RESERVE
-from ingest.planning.enqueue import PricedAccount, batch_by_token, select_affordable
+from core.queue.jobs import batch_by_token
+from ingest.planning.enqueue import PricedAccount, select_affordable
 from ingest.planning.rate_budget import AvailableBudget
 
 due_accounts = st.lists(
