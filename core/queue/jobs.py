@@ -55,29 +55,32 @@ def defer_refresh(
     priority: int = PRIORITY_SCHEDULE,
     batch_size: int = BATCH_SIZE,
 ) -> list[int]:
-    """Queue the refresh of these accounts (our ids) in batches of one token each; return the job ids.
+    """Queue the refresh of these accounts (our ids), in this order, in batches of one token; return the job ids.
 
     The jobs, and the marks that keep an account from being queued twice, are written in *connection*'s transaction.
     Accounts that are already queued are skipped.
     """
-    unqueued = connection.scalars(
+    unqueued = set(
+        connection.scalars(
+            text(
+                "SELECT account_id FROM tracked_account WHERE account_id = ANY(:ids) AND queued_at IS NULL"
+                " ORDER BY account_id FOR UPDATE SKIP LOCKED"
+            ),
+            {"ids": list(account_ids)},
+        )
+    )
+    rows = connection.execute(
         text(
-            "SELECT account_id FROM tracked_account WHERE account_id = ANY(:ids) AND queued_at IS NULL"
-            " ORDER BY account_id FOR UPDATE SKIP LOCKED"
+            "SELECT id, token_fingerprint, tracked_account.account_id IS NOT NULL AS is_tracked"
+            "  FROM account LEFT JOIN tracked_account ON tracked_account.account_id = account.id"
+            " WHERE account.id = ANY(:ids)"
         ),
         {"ids": list(account_ids)},
     ).all()
+    tokens = {row.id: row.token_fingerprint for row in rows}
+    tracked = {row.id for row in rows if row.is_tracked}
     # An untracked account has no mark; the queueing lock of its job keeps it from being queued twice.
-    tracked = set(
-        connection.scalars(
-            text("SELECT account_id FROM tracked_account WHERE account_id = ANY(:ids)"), {"ids": list(account_ids)}
-        )
-    )
-    to_queue = [*unqueued, *(id_ for id_ in dict.fromkeys(account_ids) if id_ not in tracked)]
-    found = connection.execute(
-        text("SELECT id, token_fingerprint FROM account WHERE id = ANY(:ids)"), {"ids": to_queue}
-    )
-    tokens = {row.id: row.token_fingerprint for row in found}
+    to_queue = [id_ for id_ in dict.fromkeys(account_ids) if id_ in unqueued or id_ not in tracked]
     jobs: list[int] = []
     if to_queue and origin.ingestion_id is None:
         origin = replace(origin, ingestion_id=create_ingestion(connection, origin, now))

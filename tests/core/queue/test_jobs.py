@@ -59,6 +59,14 @@ def test_each_batch_is_of_one_token(committing_database, accounts):
     assert marks == 120
 
 
+def test_the_first_batch_has_the_first_of_those_given(committing_database, accounts):
+    """The caller's order is that of priorities."""
+    given = accounts[::-1]
+    defer(committing_database, given, batch_size=50)
+    args, _ = queued_jobs_and_marks(committing_database)
+    assert [one["account_ids"] for one in args] == [given[:50], given[50:100], given[100:]]
+
+
 def test_an_account_is_never_queued_twice(committing_database, accounts):
     defer(committing_database, accounts[:10])
     assert defer(committing_database, accounts[:10]) == []
