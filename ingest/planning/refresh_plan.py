@@ -258,8 +258,8 @@ def _bring_forward(engine: Engine, plan: RefreshPlan, now: datetime) -> None:
         with engine.begin() as connection:
             connection.execute(
                 text("""
-                    -- In UTC and with shares from outside: in an update Citus takes no chance and no function of the
-                    -- time zone.
+                    -- Shares are given and times converted to UTC: in an UPDATE Citus refuses random() and arithmetic
+                    -- on timestamptz, which depends on the session's time zone.
                     UPDATE tracked_account
                        SET planned_cadence = make_interval(secs => row.seconds),
                            -- Spread over the new interval where that time has passed.
