@@ -38,7 +38,7 @@ from core.web.middleware.trusted_hosts import allowed_hosts
 from core.web.routes.table import routes
 from core.web.stopping import delay_stop
 from core.web.websocket_owner import OWNER_HEADER
-from pages.components import error_display, page_replay
+from pages.components import error_display
 from pages.session import media_files, websocket_messages
 
 log = structlog.get_logger()
@@ -60,6 +60,7 @@ PRELOADED_MODULES = (
     "fastapi",
     "streamlit_authenticator",
     "core.web.api.application",
+    "pages.components.page_replay",
 )
 
 
@@ -156,7 +157,6 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 use_embedded_servers()
 media_files.replace_storage()
-page_replay.enable()
 FRONTEND = Path(st.__file__).parent / "static"
 app = st.App(
     "pages/main.py",

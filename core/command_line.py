@@ -10,16 +10,16 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import IO, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 
-import psycopg
 from pydantic import ValidationError
-from redis.exceptions import RedisError
 
-from core.db.errors import causes, connection_reason, is_connection_error
 from core.errors import AlmanacError, BadInput
 from core.markup import escape_controls
 from core.settings import Settings, invalid_settings, settings
+
+if TYPE_CHECKING:
+    import psycopg
 
 EXIT_FAILED, EXIT_UNUSABLE_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 # Errors of Postgres that are not about one statement: sign-in, permissions, resources, shutdown, read-only server.
@@ -55,6 +55,12 @@ def describe(error: BaseException) -> tuple[str, int] | None:
         return "\n".join(invalid_settings(error)), EXIT_UNUSABLE_INPUT
     if isinstance(error, AlmanacError):
         return str(error), EXIT_UNUSABLE_INPUT if isinstance(error, BadInput) else EXIT_FAILED
+    # Loaded with the first failure: `make run` starts the web process sooner.
+    import psycopg  # noqa: PLC0415
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
+    from core.db.errors import causes, connection_reason  # noqa: PLC0415
+
     for cause in causes(error):
         if isinstance(cause, psycopg.Error) and _is_about_server(cause):
             name = "DATABASE_URL" if settings().database_url else "the embedded server"
@@ -116,7 +122,9 @@ def _check_arguments(arguments: Sequence[str]) -> None:
             raise BadInput(f"Argument {number} is not valid UTF-8")
 
 
-def _is_about_server(error: psycopg.Error) -> bool:
+def _is_about_server(error: "psycopg.Error") -> bool:
+    from core.db.errors import is_connection_error  # noqa: PLC0415 - as above
+
     return is_connection_error(error) or (error.sqlstate or "").startswith(SERVER_SQLSTATE_PREFIXES)
 
 

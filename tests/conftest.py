@@ -125,9 +125,8 @@ def clean_environment() -> Iterator[None]:
 
     A test without a server of its own gets none: a command line that ran before must not start the embedded ones.
     """
-    from core import redis_client
+    from core import redis_client, server_urls
     from core.auth import passwords
-    from core.db import engine
 
     given = {"CHROMIUM", "NO_BROWSER", "RECORDED_DIR"}
     names = [name.upper() for name in Settings.model_fields]
@@ -136,8 +135,8 @@ def clean_environment() -> Iterator[None]:
             if name.upper() in names or (name.startswith("GITHUB_") and name not in given):
                 patch.delenv(name)
         patch.setitem(Settings.model_config, "env_file", None)
-        patch.setattr(engine, "_embedded_server_url", None)
-        patch.setattr(redis_client, "_embedded_server_url", None)
+        patch.setattr(server_urls, "_embedded_postgres", None)
+        patch.setattr(server_urls, "_embedded_redis", None)
         # The fewest rounds: with those of the installation each password takes a quarter of a second.
         patch.setattr(passwords, "ROUNDS", 4)
         settings.cache_clear()

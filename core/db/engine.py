@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from core.db import libpq
 from core.db.errors import is_conflict, is_connection_error, is_server_unavailable, unavailable_reason
-from core.errors import ServerUnavailable
+from core.server_urls import database_url
 from core.settings import settings
 
 log = structlog.get_logger()
@@ -52,32 +52,6 @@ def _configure_session(connection: psycopg.Connection[Any], _record: object) -> 
     except BaseException:
         connection.close()
         raise
-
-
-_embedded_server_url: Callable[[], str] | None = None
-
-
-def use_embedded_server(url: Callable[[], str]) -> None:
-    """Get the URL from *url*, which may start a server, where DATABASE_URL is empty. Entry points call this once."""
-    global _embedded_server_url  # noqa: PLW0603 - one provider per process, set by its entry point
-    _embedded_server_url = url
-
-
-def database_url() -> str:
-    """Return DATABASE_URL, else the embedded server's URL. Raises ServerUnavailable where there is neither."""
-    if configured := settings().database_url:
-        return configured
-    if _embedded_server_url is None:
-        raise ServerUnavailable("DATABASE_URL is empty, and this process starts no embedded Postgres")
-    return _embedded_server_url()
-
-
-def direct_database_url() -> str:
-    """Return DATABASE_DIRECT_URL, else `database_url()`: for advisory locks of a session, LISTEN, migrations, backups.
-
-    A pooler in transaction mode gives each transaction another server connection, so that nothing of a session holds.
-    """
-    return settings().database_direct_url or database_url()
 
 
 @lru_cache(maxsize=1)

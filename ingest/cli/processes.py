@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from core import redis_client
+from core import redis_client, server_urls
 from core.clock import now_utc
-from core.db import engine, libpq
+from core.db import libpq
 from core.settings import settings
 from ingest.cli.shared import direct_engine, github_client, migrate_if_needed
 
@@ -40,7 +40,7 @@ def worker(concurrency: Annotated[int, typer.Option(min=1, max=32)] = 2) -> None
         database = direct_engine()
         refresher = Refresher(client, database, settings().refresh_every)
         sender = WebhookSender(database, now_utc, settings().webhook_private_addresses, settings().base_url)
-        process.serve(libpq.conninfo(engine.direct_database_url()), refresher, sender, concurrency=concurrency)
+        process.serve(libpq.conninfo(server_urls.direct_database_url()), refresher, sender, concurrency=concurrency)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Engine
 
-from core import redis_client
+from core import redis_client, server_urls
 from core.db import engine, migrations
 from core.db.pooler import check_sessions
 from core.settings import settings
@@ -48,14 +48,14 @@ def print_owners(texts: Iterable[str]) -> None:
 
 def migrate_if_needed() -> None:
     """Connect to Postgres and upgrade the schema to the newest revision."""
-    url = engine.direct_database_url()
+    url = server_urls.direct_database_url()
     if not migrations.is_current(url):
         migrations.upgrade(url)
 
 
 def direct_engine() -> Engine:
     """Return an engine whose sessions can hold locks. Raises BadInput where the configured one cannot."""
-    check_sessions(engine.direct_database_url())
+    check_sessions(server_urls.direct_database_url())
     return engine.direct_engine()
 
 

@@ -37,7 +37,7 @@ from core.db.frames import Reads, are_unchanged, collect_reads, frame_bytes, hav
 from core.export.notebook import Question
 from core.shared_cache import ENTRY_BYTES, Key
 from pages.components import export, page_notebook
-from pages.session import current
+from pages.session.state_keys import SESSION_KEY
 
 log = structlog.get_logger()
 VALID_SECONDS = 60
@@ -168,7 +168,7 @@ class ObservedState:
         self._recording.obstacle = "all state"
 
     def note(self, key: str) -> None:
-        if key == current.SESSION_KEY:
+        if key == SESSION_KEY:
             self._recording.obstacle = "identity"
         elif key not in self._recording.state and not key.startswith(UNTRACED):
             self._recording.state[key] = held(self._observed, key)
@@ -216,11 +216,12 @@ def _is_simple(value: object) -> bool:
 
 
 _enabled = threading.Event()
+_enabled.set()
 _drawing = KeyedLock()
 
 
 def enable() -> None:
-    """Replay runs in this process."""
+    """Replay runs in this process, as at its start."""
     _enabled.set()
 
 

@@ -17,8 +17,8 @@ from core.errors import NotSignedIn
 from core.queries.sessions import session_end_reason
 from core.settings import settings
 from core.web import cookies
+from pages.session.state_keys import SESSION_KEY
 
-SESSION_KEY = "session-id"
 END_MESSAGE_KEY = "session-end-message"
 ENDED_KEY = "session-ended"
 LAST_VISIT_KEY = "session-last-visit"  # when the person's visit before this one ended, for the pages

@@ -23,7 +23,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.auth.identity import Identity
 from core.web.middleware.error_responses import error_response
-from pages.session import current
+from pages.session.state_keys import SESSION_KEY
 
 MEDIA_PREFIX = "/media/"
 DOWNLOAD_SECONDS = 60.0
@@ -61,7 +61,7 @@ class SessionMediaStorage(MemoryMediaFileStorage):
         session_id = _session_of_next_file.get()
         _session_of_next_file.set(None)
         if session_id is None and get_script_run_ctx() is not None:
-            session_id = st.session_state.get(current.SESSION_KEY)
+            session_id = st.session_state.get(SESSION_KEY)
         self._remove_expired()
         with self._lock:
             file_id = super().load_and_get_id(path_or_data, mimetype, kind, filename)

@@ -17,13 +17,6 @@ from core.settings import settings
 from ingest.__main__ import main
 
 
-def test_workers_schedulers_and_commands_start_without_the_libraries_of_pages():
-    code = "import sys, ingest.__main__, ingest.scheduler, ingest.worker"
-    code += "; print([name for name in ('pandas', 'pyarrow', 'fastapi', 'streamlit', 'plotly') if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 @pytest.fixture
 def environment(sandbox, committing_database, redis):
     return {

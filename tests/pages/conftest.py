@@ -96,7 +96,7 @@ def visit(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
 
     from pages.components import page_replay
 
-    page_replay.disable()  # `app.py` enables it where another test has imported it
+    page_replay.disable()
     monkeypatch.setattr(config, "_main_script_path", MAIN)
 
     def opened(page: str = "", **parameters: str) -> AppTest:

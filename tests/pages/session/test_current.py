@@ -9,14 +9,14 @@ from core.auth import people, sessions
 from core.auth.identity import Origin
 from core.site_pages import PUBLIC_PATHS, SITE_PAGES
 from pages.components import navigation
-from pages.session import current
+from pages.session import current, state_keys
 from tests.pages.wording import page_text
 
 PATHS = ["account", "repositories", "languages", "scene", "people", "system", "profile_page"]
 
 
 def page_session_id(shown) -> object:
-    return shown.session_state[current.SESSION_KEY]
+    return shown.session_state[state_keys.SESSION_KEY]
 
 
 def is_sign_in_page(shown) -> bool:

@@ -105,7 +105,7 @@ def test_a_session_is_named_for_one_file_only(storage):
 
 def test_a_file_of_a_script_run_belongs_to_the_session_of_its_page(storage, monkeypatch):
     monkeypatch.setattr(media_files, "get_script_run_ctx", object)
-    monkeypatch.setattr(media_files.st, "session_state", {media_files.current.SESSION_KEY: EVE})
+    monkeypatch.setattr(media_files.st, "session_state", {media_files.SESSION_KEY: EVE})
     made = storage.load_and_get_id(b"x", "text/plain", MediaFileKind.MEDIA)
     assert media_files.belongs_to(made, EVE)
 
