@@ -49,8 +49,9 @@ class Demo(Stack):
         """Start the sandbox and track all its accounts."""
         self.print_line("Filling the database from the sandbox GitHub …")
         port = self.sandbox_url.rpartition(":")[2]
+        activity = ("--busy", "--activity-log", str(self.settings.data_dir.resolve() / "sandbox_activity.jsonl"))
         self.start_child(
-            "sandbox GitHub", "-m", "ingest", "sandbox", "--port", port, "--busy", *self.sandbox_arguments, quiet=True
+            "sandbox GitHub", "-m", "ingest", "sandbox", "--port", port, *activity, *self.sandbox_arguments, quiet=True
         )
         self.extra_environment = {**self.extra_environment, "TRACK": ",".join(self._sandbox_logins())}
         self.run_command("-m", "ingest", "track", "--first-start", quiet=True)

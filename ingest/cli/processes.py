@@ -53,8 +53,19 @@ def sandbox(
         Path | None, typer.Option(help="Write the past years to this file as CSV.gz and exit.")
     ] = None,
     busy: Annotated[bool, typer.Option("--busy", help="Generate stars and other activity all the time.")] = False,
+    activity_log: Annotated[
+        Path | None, typer.Option(help="Repeat the activity in this file first, and add to it; with --busy.")
+    ] = None,
 ) -> None:
     """Run a simulated GitHub over HTTP, to try Almanac offline."""
     from ingest.sandbox import main  # noqa: PLC0415 - a web server that no other command needs
 
-    main(port=port, accounts=accounts, seed=seed, latency_ms=latency_ms, write_history=write_history, busy=busy)
+    main(
+        port=port,
+        accounts=accounts,
+        seed=seed,
+        latency_ms=latency_ms,
+        write_history=write_history,
+        busy=busy,
+        activity_log=activity_log,
+    )

@@ -27,12 +27,14 @@ def main(
     biggest: int | None = None,
     host: str = "127.0.0.1",
     busy: bool = False,
+    activity_log: Path | None = None,
 ) -> None:
     """Serve until interrupted, or only write the past years to *write_history* and return.
 
     Prints its URL on the first line, then a valid token and logins that can be tracked.
     """
     world = World(accounts=accounts, repositories=repositories, biggest=biggest, seed=seed)
+    activity = RandomActivity(world, seed, activity_log) if busy else None
     if write_history is not None:
         print_line(f"{quantity(write_file(world, write_history), 'row')} in {write_history}")
         return
@@ -44,7 +46,7 @@ def main(
     print_line(sandbox.url)
     print_line(f"token: {next(iter(DEFAULT_TOKENS))}")
     print_line(f"logins: {','.join(world.logins())}")
-    if busy:
-        Thread(target=RandomActivity(world, seed).run, args=(Event(),), name="bustle", daemon=True).start()
+    if activity:
+        Thread(target=activity.run, args=(Event(),), name="bustle", daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(uvicorn_config(sandbox)).run(sockets=[listener])

@@ -1,6 +1,8 @@
 """The clock of a world: real by default, frozen and advanced by tests."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from functools import lru_cache
@@ -19,6 +21,16 @@ class Clock:
     def freeze(self, at: datetime | None = None) -> None:
         """Freeze at *at*, or at the present time."""
         self._frozen_at, self._ahead = (at.timestamp() if at else float(self.now())), 0.0
+
+    @contextmanager
+    def frozen_at(self, timestamp: int) -> Iterator[None]:
+        """Freeze at *timestamp* while the block runs."""
+        before = self._frozen_at, self._ahead
+        self._frozen_at, self._ahead = float(timestamp), 0.0
+        try:
+            yield
+        finally:
+            self._frozen_at, self._ahead = before
 
     def advance(self, by: timedelta) -> None:
         """Advance by *by*, frozen or not. A world cannot go back: its accounts would not exist yet."""

@@ -1,9 +1,15 @@
-"""Random activity on the sandbox GitHub: stars, pushes, and sometimes a rename or an archive."""
+"""Random activity on the sandbox GitHub: stars, pushes, and sometimes a rename or an archive.
 
+Kept in a file, it is repeated by the next start at the times at which it happened: what grew does not shrink again.
+"""
+
+import json
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from threading import Event
 
+from core.errors import BadInput
 from ingest.sandbox.world.population import World
 from ingest.sandbox.world.repositories import Repository
 
@@ -17,16 +23,22 @@ BRANCHES = ("main", "trunk", "develop")
 
 
 class RandomActivity:
-    """Changes *world* step by step; the same seed makes the same changes."""
+    """Changes *world* step by step; the same seed and the same past make the same changes.
 
-    def __init__(self, world: World, seed: int) -> None:
+    log  a file of past edits, one JSON array a line (time, edit, arguments): repeated first, then continued
+    """
+
+    def __init__(self, world: World, seed: int, log: Path | None = None) -> None:
         self._world = world
-        self._rng = Random(seed)  # noqa: S311 - no secret
+        past = _repeat_edits(world, log) if log else 0
+        self._log = log
+        self._edits: list[str] = []
+        self._rng = Random(seed + past)  # noqa: S311 - no secret
         self._events: tuple[Callable[[Repository], None], ...] = (
-            lambda one: world.edit.relicense(one.full_name, self._rng.choice(LICENSES)),
-            lambda one: world.edit.rebranch(one.full_name, self._rng.choice(BRANCHES)),
-            lambda one: world.edit.archive(one.full_name),
-            lambda one: world.edit.rename(one.full_name, self._free_name(one, one.name)),
+            lambda one: self._edit("relicense", one.full_name, self._rng.choice(LICENSES)),
+            lambda one: self._edit("rebranch", one.full_name, self._rng.choice(BRANCHES)),
+            lambda one: self._edit("archive", one.full_name),
+            lambda one: self._edit("rename", one.full_name, self._free_name(one, one.name)),
             self._create_repository,
         )
 
@@ -37,13 +49,22 @@ class RandomActivity:
     def step(self) -> None:
         """Make the changes of one tick."""
         for one in self._sample_repositories(STARRED_PER_TICK):
-            self._world.edit.star(one.full_name, self._rng.randint(1, MAX_STARS))
+            self._edit("star", one.full_name, self._rng.randint(1, MAX_STARS))
         if self._rng.random() < PUSH_CHANCE:
             for one in self._sample_repositories(1):
-                self._world.edit.push(one.full_name)
+                self._edit("push", one.full_name)
         if self._rng.random() < EVENT_CHANCE:
             for one in self._sample_repositories(1):
                 self._rng.choice(self._events)(one)
+        if self._log:
+            with self._log.open("a", encoding="utf-8") as file:
+                file.writelines(self._edits)
+        self._edits.clear()
+
+    def _edit(self, name: str, *arguments: str | int) -> None:
+        at = self._world.now()
+        getattr(self._world.edit, name)(*arguments)
+        self._edits.append(json.dumps([at, name, *arguments]) + "\n")
 
     def _sample_repositories(self, count: int) -> list[Repository]:
         """Pick repositories that can be pushed to."""
@@ -53,10 +74,33 @@ class RandomActivity:
         return self._rng.sample(alive, min(count, len(alive)))
 
     def _create_repository(self, neighbour: Repository) -> None:
-        self._world.edit.create(neighbour.owner.login, self._free_name(neighbour, f"new-{neighbour.name}"))
+        self._edit("create", neighbour.owner.login, self._free_name(neighbour, f"new-{neighbour.name}"))
 
     def _free_name(self, one: Repository, stem: str) -> str:
         number = 2
         while self._world.repository(f"{one.owner.login}/{stem}-{number}"):
             number += 1
         return f"{stem}-{number}"
+
+
+def _repeat_edits(world: World, log: Path) -> int:
+    """Make the edits of *log* again, each at its time; return how many.
+
+    A last line that was not written to its end is removed. Raises BadInput where the edits do not fit the world.
+    """
+    if not log.exists():
+        return 0
+    complete, _, partial = log.read_bytes().rpartition(b"\n")
+    if partial:
+        log.write_bytes(complete + b"\n" if complete else b"")
+    lines = complete.splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            at, name, *arguments = json.loads(line)
+            with world.clock.frozen_at(at):
+                getattr(world.edit, name)(*arguments)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BadInput(
+                f"Line {number} of {log} is no edit of this sandbox; delete the file to start afresh"
+            ) from error
+    return len(lines)
