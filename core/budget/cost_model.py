@@ -35,6 +35,11 @@ DEFAULT_SECONDS_PER_REQUEST = {True: 0.9, False: 0.35}
 HOUR = timedelta(hours=1)
 
 
+def page_count(repositories: int) -> int:
+    """Return how many pages list so many repositories; an empty one, too, is asked for."""
+    return max(1, ceil(repositories / PAGE_SIZE))
+
+
 @dataclass(frozen=True)
 class AccountCostInputs:
     """What determines the cost of refreshing an account; an unknown one counts as `UNKNOWN_REPOSITORIES`.
@@ -57,7 +62,7 @@ class AccountCostInputs:
 
     @property
     def page_count(self) -> int:
-        return max(1, ceil(self.expected_repositories / PAGE_SIZE))
+        return page_count(self.expected_repositories)
 
     @property
     def languages_to_fetch(self) -> float:
@@ -194,12 +199,21 @@ def refresh_cost(repositories: int | None, *, with_token: bool) -> float: ...
 @overload
 def refresh_cost(repositories: NDArray[Any], *, with_token: bool) -> NDArray[np.float64]: ...
 def refresh_cost(repositories: Any, *, with_token: bool) -> Any:
-    """Return the cost of one refresh among many, without languages, of one account or elementwise of many.
+    """Return the cost of one refresh among many like it, without languages, of one account or elementwise of many.
 
-    The unit is points with a token and requests without. None counts as one page of repositories.
+    The unit is points with a token and requests without. None is an account before its first refresh.
     """
-    pages = np.maximum(np.ceil(np.asarray(1 if repositories is None else repositories) / PAGE_SIZE), 1.0)
+    is_new = repositories is None
+    count = np.asarray(UNKNOWN_REPOSITORIES if is_new else repositories)
+    pages = np.maximum(np.ceil(count / PAGE_SIZE), 1.0)
     if not with_token:
         return 1 + pages
-    # Further pages are full, but for the last.
-    return CONNECTIONS_PER_ACCOUNT / CONNECTIONS_PER_POINT + (pages - 1) * PAGE_SIZE / MAX_REPOSITORIES_PER_QUERY
+    connections = CONNECTIONS_PER_NEW_ACCOUNT if is_new else CONNECTIONS_PER_ACCOUNT
+    listed_first = np.minimum(count, PAGE_SIZE)
+    # Further pages have a connection each; `core.queue.jobs` packs accounts so that their queries are full.
+    return _query_share(connections, listed_first) + _query_share(pages - 1, count - listed_first)
+
+
+def _query_share(connections: Any, repositories: Any) -> Any:
+    """Return which part of a query pages take that have so many connections and list so many repositories."""
+    return np.maximum(connections / CONNECTIONS_PER_POINT, repositories / MAX_REPOSITORIES_PER_QUERY)

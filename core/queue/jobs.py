@@ -11,7 +11,7 @@ from uuid import uuid4
 import procrastinate
 from sqlalchemy import Connection, text
 
-from core.budget.cost_model import ACCOUNTS_PER_QUERY
+from core.budget.cost_model import ACCOUNTS_PER_QUERY, page_count
 
 REFRESH = "refresh"
 DELIVER = "deliver"
@@ -23,6 +23,9 @@ QUEUES = (QUEUE, DELIVERIES)
 """Each worker process registers one procrastinate worker for each queue."""
 BATCH_SIZE = ACCOUNTS_PER_QUERY
 """Accounts in one job, unless the caller wants more: a GraphQL query costs the same for one as for many."""
+
+MAX_REPOSITORIES_PER_JOB = 100_000
+"""The pages of large accounts arrive together: a worker holds what they list until each account is complete."""
 
 PRIORITY_SCHEDULE = 0
 PRIORITY_PERSON = 10
@@ -41,6 +44,16 @@ class JobOrigin:
     """The ingestion that the job belongs to; None starts a new one."""
 
 
+@dataclass(frozen=True)
+class AccountToQueue:
+    """What decides into which job an account is packed; `repositories` as of its last refresh."""
+
+    account_id: int
+    token: str | None = None
+    repositories: int = 0
+    priority: int = 0
+
+
 @lru_cache(maxsize=1)
 def _procrastinate_app() -> procrastinate.App:
     """Return an app for deferring only: it uses the caller's connection and never opens one."""
@@ -55,7 +68,7 @@ def defer_refresh(
     priority: int = PRIORITY_SCHEDULE,
     batch_size: int = BATCH_SIZE,
 ) -> list[int]:
-    """Queue the refresh of these accounts (our ids), in this order, in batches of one token; return the job ids.
+    """Queue the refresh of these accounts (our ids), packed by `pack_into_jobs`; return the job ids.
 
     The jobs, and the marks that keep an account from being queued twice, are written in *connection*'s transaction.
     Accounts that are already queued are skipped.
@@ -71,20 +84,21 @@ def defer_refresh(
     )
     rows = connection.execute(
         text(
-            "SELECT id, token_fingerprint, tracked_account.account_id IS NOT NULL AS is_tracked"
+            "SELECT id, token_fingerprint, coalesce(repositories, 0), coalesce(tracked_account.priority, 0),"
+            "       tracked_account.account_id IS NOT NULL AS is_tracked"
             "  FROM account LEFT JOIN tracked_account ON tracked_account.account_id = account.id"
             " WHERE account.id = ANY(:ids)"
         ),
         {"ids": list(account_ids)},
     ).all()
-    tokens = {row.id: row.token_fingerprint for row in rows}
+    found = {row.id: AccountToQueue(*row[:4]) for row in rows}
     tracked = {row.id for row in rows if row.is_tracked}
     # An untracked account has no mark; the queueing lock of its job keeps it from being queued twice.
     to_queue = [id_ for id_ in dict.fromkeys(account_ids) if id_ in unqueued or id_ not in tracked]
     jobs: list[int] = []
     if to_queue and origin.ingestion_id is None:
         origin = replace(origin, ingestion_id=create_ingestion(connection, origin, now))
-    for batch in batch_by_token([(id_, tokens.get(id_)) for id_ in to_queue], batch_size):
+    for batch in pack_into_jobs([found.get(id_, AccountToQueue(id_)) for id_ in to_queue], batch_size):
         job = _defer_batch(connection, batch, origin, priority, is_marked=tracked.issuperset(batch))
         if job is None:
             continue
@@ -97,15 +111,23 @@ def defer_refresh(
     return jobs
 
 
-def batch_by_token(accounts: Iterable[tuple[int, str | None]], size: int) -> list[list[int]]:
-    """Pack accounts (our id, fingerprint of their token) into batches of at most *size*, each with one token.
+def pack_into_jobs(accounts: Iterable[AccountToQueue], size: int = BATCH_SIZE) -> list[list[int]]:
+    """Pack accounts into jobs of at most *size*, each with one token, the highest priority first; return our ids.
 
-    A query is sent with one token: mixed ones would need a query, and a point, each.
+    A query is sent with one token: mixed ones would need a query, and a point, each. Of equal priority those with the
+    most pages come first and together: the pages of one account come one after the other, and only the same page of
+    many accounts fills a query. `cost_model.refresh_cost` supposes that.
     """
-    by_token: dict[str | None, list[int]] = {}
-    for account_id, token in accounts:
-        by_token.setdefault(token, []).append(account_id)
-    return [ids[start : start + size] for ids in by_token.values() for start in range(0, len(ids), size)]
+    jobs: list[list[int]] = []
+    newest: dict[str | None, tuple[list[int], int]] = {}
+    for one in sorted(accounts, key=lambda one: (-one.priority, -page_count(one.repositories))):
+        job, repositories = newest.get(one.token, ([], 0))
+        if not job or len(job) >= size or repositories + one.repositories > MAX_REPOSITORIES_PER_JOB:
+            job, repositories = [], 0
+            jobs.append(job)
+        job.append(one.account_id)
+        newest[one.token] = job, repositories + one.repositories
+    return jobs
 
 
 def defer_lookup(connection: Connection, lookup_id: str) -> None:

@@ -265,7 +265,7 @@ def cost_sentence(selected: DataFrame, now: datetime) -> str:
     with_token = settings().with_token
     refreshes_a_day = timedelta(days=1) / settings().refresh_every
     daily = refreshes_a_day * sum(
-        cost_model.refresh_cost(inputs.repositories, with_token=with_token) for inputs in cost_inputs
+        cost_model.refresh_cost(inputs.expected_repositories, with_token=with_token) for inputs in cost_inputs
     )
     return (
         f"The first refresh costs {forecast_text(cost_inputs, now)}. After that about "

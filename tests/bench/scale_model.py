@@ -22,9 +22,9 @@ from core.budget.cost_model import (
     INTERACTIVE_RESERVE,
     AccountCostInputs,
 )
-from core.queue.jobs import BATCH_SIZE
+from core.queue.jobs import BATCH_SIZE, AccountToQueue, pack_into_jobs
 from ingest.planning.change_rate import DAY, LOG_RATE_VARIANCE_PER_DAY
-from ingest.planning.enqueue import MAX_QUERIES_PER_JOB
+from ingest.planning.enqueue import MAX_DUE_ACCOUNTS, MAX_QUERIES_PER_JOB
 from ingest.planning.refresh_plan import PLANNED_SHARE, AccountColumns, PlanInputs, plan_refreshes
 from tests.bench import sweep
 from tests.bench.measurement import Measurement
@@ -122,8 +122,15 @@ def refresh_points(accounts: int, repositories: int) -> float:
     """Return the points of refreshing each account once, without languages, many in a query."""
     sample = min(accounts, SAMPLE)
     sizes = account_sizes(sample, round(repositories * sample / accounts)).tolist()
-    jobs = [sizes[start : start + ACCOUNTS_PER_JOB] for start in range(0, sample, ACCOUNTS_PER_JOB)]
-    return sum(job_points(job) for job in jobs) * accounts / sample
+    jobs = [
+        job
+        for start in range(0, sample, MAX_DUE_ACCOUNTS)
+        for job in pack_into_jobs(
+            [AccountToQueue(i, repositories=sizes[i]) for i in range(start, min(start + MAX_DUE_ACCOUNTS, sample))],
+            ACCOUNTS_PER_JOB,
+        )
+    ]
+    return sum(job_points([sizes[i] for i in job]) for job in jobs) * accounts / sample
 
 
 def job_points(sizes: Sequence[int]) -> int:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,10 +101,19 @@ def test_an_account_that_was_never_refreshed_is_expected_to_have_thirty_reposito
     assert forecast_refresh([AccountCostInputs("new")] * 100, with_token=True).points == 3 + 21
 
 
-def test_one_refresh_among_many_costs_its_connections():
-    assert refresh_cost(30, with_token=True) == 2 / 149
-    assert refresh_cost(101, with_token=True) == 2 / 149 + 1 / 25
-    assert refresh_cost(None, with_token=True) == 2 / 149
+def test_one_refresh_among_many_costs_its_connections_or_its_share_of_25_full_pages():
+    """33 repositories are less of a query's 2,500 than two of its 149 connections, 34 are more."""
+    assert refresh_cost(0, with_token=True) == refresh_cost(33, with_token=True) == 2 / 149
+    assert refresh_cost(34, with_token=True) == 34 / 2_500
+    assert refresh_cost(100, with_token=True) == 1 / 25
+    assert refresh_cost(101, with_token=True) == 1 / 25 + 1 / 149
+    assert refresh_cost(250, with_token=True) == 1 / 25 + 150 / 2_500
+    assert list(refresh_cost(np.array([0, 100, 250]), with_token=True)) == [2 / 149, 1 / 25, 1 / 25 + 150 / 2_500]
+
+
+def test_a_first_refresh_costs_four_connections():
+    assert refresh_cost(None, with_token=True) == 4 / 149
+    assert refresh_cost(None, with_token=False) == 2
 
 
 def test_rare_changes_are_expected_as_304_responses():

@@ -1,8 +1,11 @@
 """Jobs are enqueued in the transaction of the caller, once per account and in batches."""
 
 from datetime import UTC, datetime
+from math import ceil
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from core.queue import jobs
@@ -59,12 +62,47 @@ def test_each_batch_is_of_one_token(committing_database, accounts):
     assert marks == 120
 
 
-def test_the_first_batch_has_the_first_of_those_given(committing_database, accounts):
-    """The caller's order is that of priorities."""
+def test_equals_are_packed_in_the_order_given(committing_database, accounts):
     given = accounts[::-1]
     defer(committing_database, given, batch_size=50)
     args, _ = queued_jobs_and_marks(committing_database)
     assert [one["account_ids"] for one in args] == [given[:50], given[50:100], given[100:]]
+
+
+def test_large_accounts_share_a_job_after_the_highest_priority(committing_database, accounts):
+    """Their further pages then go into the same queries: the 4th, 8th … have two pages, the last two priority 1."""
+    with committing_database.begin() as connection:
+        set_size = "UPDATE tracked_account SET repositories = CASE WHEN account_id = ANY(:large) THEN 101 ELSE 100 END"
+        connection.execute(text(set_size), {"large": accounts[3::4]})
+        connection.execute(
+            text("UPDATE tracked_account SET priority = 1 WHERE account_id = ANY(:ids)"), {"ids": accounts[-2:]}
+        )
+    defer(committing_database, accounts, batch_size=31)
+    args, _ = queued_jobs_and_marks(committing_database)
+    assert args[0]["account_ids"] == [accounts[-1], accounts[-2], *accounts[3:-1:4]]
+
+
+to_queue = st.builds(
+    jobs.AccountToQueue,
+    account_id=st.integers(),
+    token=st.sampled_from([None, "a", "b"]),
+    repositories=st.integers(0, 300) | st.integers(0, 150_000),
+    priority=st.integers(-1, 1),
+)
+
+
+@given(st.lists(to_queue, unique_by=lambda one: one.account_id), st.integers(1, 5))
+def test_every_account_is_in_one_job_of_its_token_in_which_it_fits(accounts, size):
+    by_id = {one.account_id: one for one in accounts}
+    packed = [[by_id[id_] for id_ in job] for job in jobs.pack_into_jobs(accounts, size)]
+    assert sorted(one.account_id for job in packed for one in job) == sorted(by_id)
+    for job in packed:
+        assert 1 <= len(job) <= size
+        assert len({one.token for one in job}) == 1
+        assert len(job) == 1 or sum(one.repositories for one in job) <= jobs.MAX_REPOSITORIES_PER_JOB
+    for token in (None, "a", "b"):
+        order = [one for job in packed for one in job if one.token == token]
+        assert order == sorted(order, key=lambda one: (-one.priority, -max(1, ceil(one.repositories / 100))))
 
 
 def test_an_account_is_never_queued_twice(committing_database, accounts):

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.budget.cost_model import INTERACTIVE_RESERVE
-from core.queue.jobs import batch_by_token
 from ingest.planning.enqueue import PricedAccount, select_affordable
 from ingest.planning.rate_budget import AvailableBudget
 
@@ -53,13 +52,3 @@ def test_a_backlog_is_spread_over_minutes():
 
 def test_the_reserve_is_kept_for_user_requests():
     assert select_affordable([PricedAccount(1, 1.0, "a")], {"a": AvailableBudget(5000, 250)}) == []
-
-
-@given(st.lists(st.tuples(st.integers(), st.sampled_from([None, "a", "b"])), unique_by=lambda one: one[0]))
-def test_every_due_account_is_in_one_batch_and_a_batch_has_one_token(due):
-    packed = batch_by_token(due, 50)
-    tokens = dict(due)
-    assert sorted(account for batch in packed for account in batch) == sorted(tokens)
-    for batch in packed:
-        assert 1 <= len(batch) <= 50
-        assert len({tokens[account] for account in batch}) == 1
