@@ -1,4 +1,4 @@
-"""Architecture rules, checked in the source: import directions, and no values formatted into SQL."""
+"""Architecture rules, checked in the source: import directions, and no values written into SQL."""
 
 import ast
 import re
@@ -100,27 +100,122 @@ def root_name(node: ast.expr) -> str:
     return node.id
 
 
-def formatted_parameters(path: Path) -> Iterator[str]:
-    """Parameters of a module's public functions that are written into a text with a query in it."""
-    for function in nodes_of(path):
-        if not isinstance(function, ast.FunctionDef) or function.name.startswith("_"):
-            continue
-        parameters = {argument.arg for argument in [*function.args.args, *function.args.kwonlyargs]}
-        for text in ast.walk(function):
-            if isinstance(text, ast.JoinedStr) and "SELECT" in ast.unparse(text):
-                written = [part.value for part in text.values if isinstance(part, ast.FormattedValue)]
-                yield from (f"{function.name}: {name}" for name in map(root_name, written) if name in parameters)
-            if isinstance(text, ast.Call) and isinstance(text.func, ast.Attribute) and text.func.attr == "format":
-                yield f"{function.name}: format"
-            if isinstance(text, ast.BinOp) and isinstance(text.op, ast.Mod) and isinstance(text.left, ast.Constant):
-                yield f"{function.name}: %"
-
-
+SQL_WORD = re.compile(r"\b(SELECT|FROM|WHERE|JOIN|CASE|ORDER BY)\b")
 QUERIES = sorted((ROOT / "core" / "queries").glob("*.py"))
 
 
-def test_values_are_bound_and_never_formatted_into_sql():
-    assert offences(QUERIES, formatted_parameters) == {}
+def text_parameters(function: ast.FunctionDef) -> list[str]:
+    """The parameters of *function* in order; empty for one that is not a text."""
+    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return [one.arg if one.annotation and "str" in ast.unparse(one.annotation) else "" for one in arguments]
+
+
+def sql_parts(text: ast.AST) -> list[ast.expr]:
+    """What an f-string with SQL, or a call of `format`, writes into it."""
+    if isinstance(text, ast.JoinedStr) and SQL_WORD.search(ast.unparse(text)):
+        return [part.value for part in text.values if isinstance(part, ast.FormattedValue)]
+    if isinstance(text, ast.Call) and isinstance(text.func, ast.Attribute) and text.func.attr == "format":
+        return [*text.args, *(keyword.value for keyword in text.keywords)]
+    return []
+
+
+def assigned_values(name: str, function: ast.FunctionDef) -> list[ast.expr]:
+    """What a local variable is assigned, or taken from by a comprehension."""
+    return [
+        node.value if isinstance(node, ast.Assign) else node.iter
+        for node in ast.walk(function)
+        if (isinstance(node, ast.Assign) and name in map(ast.unparse, node.targets))
+        or (isinstance(node, ast.comprehension) and ast.unparse(node.target) == name)
+    ]
+
+
+def names_behind(value: ast.expr, function: ast.FunctionDef) -> set[str]:
+    """The names that a text is made of, those behind local variables too; not what is given to functions."""
+    if isinstance(value, ast.JoinedStr):
+        parts = [part.value for part in value.values if isinstance(part, ast.FormattedValue)]
+    elif isinstance(value, ast.IfExp):
+        parts = [value.body, value.orelse]
+    elif isinstance(value, ast.Name | ast.Attribute):
+        name = root_name(value)
+        return {name}.union(*(names_behind(one, function) for one in assigned_values(name, function)))
+    else:
+        return set()
+    return set().union(*(names_behind(part, function) for part in parts))
+
+
+class SqlParameters:
+    """Which text parameters of the functions of `core.queries` are written into SQL, by themselves or passed on."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        functions = [node for path in paths for node in nodes_of(path) if isinstance(node, ast.FunctionDef)]
+        self.parameters = {function.name: text_parameters(function) for function in functions}
+        self.written: dict[str, set[str]] = {name: set() for name in self.parameters}
+        before = -1
+        while before != (before := sum(map(len, self.written.values()))):
+            for function in functions:
+                parts = [part for node in ast.walk(function) for part in [*sql_parts(node), *self.passed_on(node)]]
+                names = {name for part in parts for name in names_behind(part, function)}
+                self.written[function.name] |= names & set(self.parameters[function.name])
+
+    def passed_on(self, node: ast.AST) -> list[ast.expr]:
+        """Arguments of a call that its function writes into SQL."""
+        if not isinstance(node, ast.Call):
+            return []
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        given = [*zip(self.parameters.get(name, ()), node.args, strict=False)]
+        given += [(keyword.arg or "", keyword.value) for keyword in node.keywords]
+        return [value for parameter, value in given if parameter in self.written.get(name, ())]
+
+    def is_ours(self, value: ast.AST, function: ast.FunctionDef | None) -> bool:
+        """Whether *value* is made of texts and constants of our source, or of a parameter checked where it is given."""
+        if isinstance(value, ast.Constant):
+            return True
+        if isinstance(value, ast.Name | ast.Attribute | ast.Subscript):
+            name = root_name(value)
+            assigned = assigned_values(name, function) if function else []
+            return (
+                name.isupper()
+                or (function is not None and name in self.written[function.name])
+                or (bool(assigned) and all(self.is_ours(one, function) for one in assigned))
+            )
+        inner = {
+            ast.Tuple: lambda: value.elts,
+            ast.IfExp: lambda: [value.body, value.orelse],
+            ast.JoinedStr: lambda: [part.value for part in value.values if isinstance(part, ast.FormattedValue)],
+            ast.Call: lambda: [
+                *([value.func.value] if isinstance(value.func, ast.Attribute) else ()),
+                *value.args,
+                *(keyword.value for keyword in value.keywords),
+            ],
+        }.get(type(value))
+        return inner is not None and all(self.is_ours(one, function) for one in inner())
+
+    def foreign_texts(self, path: Path) -> Iterator[str]:
+        """Arguments in a module that are written into SQL although a caller could have them from a person."""
+        functions = [node for node in nodes_of(path) if isinstance(node, ast.FunctionDef)]
+        function_of = {id(node): function for function in functions for node in ast.walk(function)}
+        for node in nodes_of(path):
+            for part in self.passed_on(node):
+                if not self.is_ours(part, function_of.get(id(node))):
+                    yield f"line {node.lineno}: {ast.unparse(part)}"
+
+
+def test_what_is_written_into_sql_is_text_of_our_source():
+    """Values are bound. A text that becomes part of a query is a constant wherever it is given."""
+    assert offences(MODULES, SqlParameters(QUERIES).foreign_texts) == {}
+
+
+def test_a_text_of_a_person_in_sql_is_found_wherever_it_comes_from(tmp_path):
+    path = tmp_path / "rows.py"
+    path.write_text(
+        "ORDER = 'stars'\n"
+        "def rows(order: str, table: str):\n    return f'SELECT * FROM {_named(table)} ORDER BY {order}'\n"
+        "def _named(table: str):\n    return 'repository_{name}'.format(name=table)\n"
+        "def page(chosen):\n"
+        "    order = f'{ORDER} DESC'\n    rows(order, 'summary')\n    rows(chosen, 'summary')\n"
+        "    name = chosen.lower()\n    return rows(ORDER, f'of_{name}')\n"
+    )
+    assert sorted(SqlParameters([path]).foreign_texts(path)) == ["line 11: f'of_{name}'", "line 9: chosen"]
 
 
 def test_cached_queries_do_not_use_the_current_time():

@@ -105,33 +105,13 @@ _GROWN_AS_OF_CTES = f"""{_KNOWN_AS_OF_CTES.format(name="known")}, matching AS MA
         {_EXTRAS_CTE.format(table="matching")}"""  # noqa: S608
 
 
-def _grown_as_of_ctes(matching: str) -> str:
-    return _GROWN_AS_OF_CTES.format(matching=matching)
-
-
-def _growth_of_table_ctes(table: str) -> str:
-    return _GROWTH_OF_TABLE_CTES.format(table=table)
-
-
-def _extras_cte(table: str) -> str:
-    return _EXTRAS_CTE.format(table=table)
-
-
-def _grown_row_ctes(table: str) -> str:
-    return _GROWN_OF_TABLE_CTES.format(table=table, name="grown_row")
-
-
-def _all_rows_cte(table: str) -> str:
-    return f"grown_row AS (SELECT * FROM {table})"  # noqa: S608
-
-
 def repository_ctes(as_of: datetime | None, matching: str = "true") -> str:
     """Return the expressions to select from; with a timestamp they need the values of `as_of_values`.
 
     matching  as of a timestamp `stored` has only the repositories that match this condition on its columns, growth
               excepted: what is left out costs nothing
     """
-    return CURRENT_CTES if as_of is None else _grown_as_of_ctes(matching)
+    return CURRENT_CTES if as_of is None else _GROWN_AS_OF_CTES.format(matching=matching)
 
 
 def counts_ctes(as_of: datetime | None) -> str:
@@ -141,7 +121,7 @@ def counts_ctes(as_of: datetime | None) -> str:
 
 def growth_of_ctes(table: str) -> str:
     """Return `growth` of the repositories in *table*, rows of `counts_ctes` as of a timestamp; the same values."""
-    return _growth_of_table_ctes(table)
+    return _GROWTH_OF_TABLE_CTES.format(table=table)
 
 
 def grown_ctes(as_of: datetime | None, table: str) -> str:
@@ -149,12 +129,14 @@ def grown_ctes(as_of: datetime | None, table: str) -> str:
 
     It needs GROWTH_COLUMNS; the same values.
     """
-    return _all_rows_cte(table) if as_of is None else _grown_row_ctes(table)
+    if as_of is None:
+        return f"grown_row AS (SELECT * FROM {table})"  # noqa: S608
+    return _GROWN_OF_TABLE_CTES.format(table=table, name="grown_row")
 
 
 def extras_of_cte(table: str) -> str:
     """Return `extras` as of a timestamp of the repositories in *table*; the same values."""
-    return _extras_cte(table)
+    return _EXTRAS_CTE.format(table=table)
 
 
 def as_of_values(as_of: datetime | None, days: Sequence[int] = GROWTH_SHOWN) -> dict[str, Any]:
