@@ -9,7 +9,7 @@ from core.db.frames import read_frame
 from core.queries.accounts import FOUR_WEEKS
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import owned_repository_ids, repository_attributes
-from core.queries.captures import IMPORT_MAX_GAP, LAST_PRESENT_CAPTURE, OWN_MAX_GAP, PRESENCE_EXISTS
+from core.queries.captures import IMPORT_MAX_GAP, LAST_CAPTURE_OF_ONE_AT, LAST_PRESENT_CAPTURE, PRESENCE_EXISTS
 from core.queries.compared_counts import beside_counts_at
 from core.queries.growth import growth_values
 from core.queries.past_counts import OWN_STARS, OWN_STARS_OF_TREND_CTES, closed_month, month_of
@@ -36,10 +36,7 @@ STAR_TRENDS_CTES = f"""point AS (
         ), account_point AS (
             SELECT steps_ago, CASE WHEN captured_at >= at - max_gap THEN captured_at END AS own_at
               FROM point
-              LEFT JOIN LATERAL (
-                   SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
-                    WHERE capture.account_id = :account_id AND source_id = 1 AND captured_at <= at
-                    ORDER BY captured_at DESC LIMIT 1) AS own ON true
+              LEFT JOIN LATERAL ({LAST_CAPTURE_OF_ONE_AT}) AS own ON true
         ), trend_point AS MATERIALIZED (
             SELECT repository_id, steps_ago, at, at_month FROM latest CROSS JOIN point
         ), {OWN_STARS_OF_TREND_CTES}, imported_repository AS MATERIALIZED (

@@ -10,7 +10,14 @@ from pandas import DataFrame
 from core.db.frames import derived, first_record, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import EVER_OWNED, account_attributes, as_of_values, owned_repository_ids
-from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP
+from core.queries.captures import (
+    AFTER_UNTIL,
+    CAPTURES_OF_SPAN,
+    IMPORT_MAX_GAP,
+    LAST_CAPTURE,
+    LAST_CAPTURE_OF_ONE,
+    LAST_CAPTURE_OF_ONE_AT,
+)
 from core.queries.past_counts import month_of
 from core.shared_cache import kept
 
@@ -210,10 +217,7 @@ def summary(account_id: int, as_of: datetime | None) -> AccountSummary:
           LEFT JOIN LATERAL (
                SELECT * FROM account_snapshot WHERE account_id = account.id AND captured_at <= :until
                 ORDER BY captured_at DESC LIMIT 1) AS last ON true
-          LEFT JOIN LATERAL (
-               SELECT captured_at FROM capture
-                WHERE capture.account_id = account.id AND source_id = 1 AND captured_at <= :until
-                ORDER BY captured_at DESC LIMIT 1) AS last_capture ON true
+          LEFT JOIN LATERAL ({LAST_CAPTURE}) AS last_capture ON true
          WHERE account.id = :account_id
     """  # noqa: S608
     values = {"account_id": account_id, "until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
@@ -369,8 +373,10 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
     """
     sql = f"""
         WITH captures AS (
-            SELECT source_id, captured_at, {OWN_MAX_GAP} AS own_max_gap FROM capture
-             WHERE account_id = :account_id AND source_id = 1 AND captured_at <= :until
+            SELECT 1 AS source_id, captured_at, max_gap AS own_max_gap
+              FROM (SELECT CAST(:account_id AS bigint) AS account_id, timestamptz '-infinity' AS from_at,
+                           {AFTER_UNTIL} AS to_at) AS span
+             CROSS JOIN LATERAL ({CAPTURES_OF_SPAN}) AS own
              UNION
             SELECT source_id, captured_at, NULL FROM capture
              WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND captured_at <= :until
@@ -399,11 +405,9 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
 
 def latest_capture(account_id: int, as_of: datetime | None) -> LatestCapture | None:
     """Return the newest capture of the account or any of its repositories; None before the first."""
-    sql = """
+    sql = f"""
         WITH captures AS (
-            (SELECT captured_at, source_id, run_id FROM capture
-              WHERE account_id = :account_id AND source_id = 1 AND captured_at <= :until
-              ORDER BY captured_at DESC LIMIT 1)
+            SELECT captured_at, 1 AS source_id, run_id FROM ({LAST_CAPTURE_OF_ONE}) AS own
              UNION ALL
             (SELECT captured_at, source_id, run_id FROM capture
               WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND captured_at <= :until
@@ -413,7 +417,7 @@ def latest_capture(account_id: int, as_of: datetime | None) -> LatestCapture | N
           FROM captures
           JOIN source ON source.id = source_id
          ORDER BY captured_at DESC LIMIT 1
-    """
+    """  # noqa: S608
     ids = owned_repository_ids(account_id, as_of)
     found = read_frame(sql, account_id=account_id, ids=ids, until=as_of_or_end_of_today(as_of))
     return first_record(found, LatestCapture)
@@ -427,18 +431,13 @@ def totals(account_id: int, as_of: datetime | None) -> Totals | None:
 
 def _own_totals(account_id: int, as_of: datetime | None) -> DataFrame:
     sql = f"""
-        WITH last AS (
-            SELECT captured_at - CAST(:span AS interval) AS start_at FROM capture
-             WHERE capture.account_id = :account_id AND source_id = 1 AND captured_at <= :until
-             ORDER BY captured_at DESC LIMIT 1
+        WITH start AS (
+            SELECT captured_at - CAST(:span AS interval) AS at FROM ({LAST_CAPTURE_OF_ONE}) AS last
         ), confirmed AS (
-            SELECT start_at
-              FROM last
-             CROSS JOIN LATERAL (
-                   SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
-                    WHERE capture.account_id = :account_id AND source_id = 1 AND captured_at <= start_at
-                    ORDER BY captured_at DESC LIMIT 1) AS newest
-             WHERE captured_at >= start_at - least(max_gap, CAST(:span AS interval))
+            SELECT at AS start_at
+              FROM start
+             CROSS JOIN LATERAL ({LAST_CAPTURE_OF_ONE_AT}) AS newest
+             WHERE captured_at >= at - least(max_gap, CAST(:span AS interval))
         )
         SELECT 'GitHub' AS source, newest.captured_at, newest.stars, newest.forks, newest.followers,
                newest.repositories, before.stars AS stars_before, before.forks AS forks_before,

@@ -54,12 +54,41 @@ IMPORT_EXISTS = """EXISTS (
 """SQL: whether any source imported history of a `repository`."""
 
 
-def _last_present_capture(at: str) -> str:
+FIRST_CAPTURE_AT = """(
+                   SELECT captured_at FROM capture WHERE capture.account_id = account.id AND source_id = 1
+                    ORDER BY captured_at LIMIT 1)"""
+"""SQL: the time of our first capture of an `account`; null before it."""
+CAPTURES_OF_SPAN = f"""
+                   SELECT captured_at, run_id, {OWN_MAX_GAP} AS max_gap FROM capture
+                    WHERE capture.account_id = span.account_id AND source_id = 1
+                      AND captured_at >= span.from_at AND captured_at < span.to_at"""  # noqa: S608
+"""SQL: a SELECT of our captures of `span.account_id`, as LAST_CAPTURE: from `span.from_at` on, before `span.to_at`."""
+AFTER_UNTIL = "(CAST(:until AS timestamptz) + interval '1 microsecond')"
+"""SQL: the end of a span that `:until` is the last moment of."""
+
+
+def _last_capture(account: str, at: str) -> str:
     return f"""
-                   SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
-                    WHERE capture.account_id = presence.account_id AND source_id = 1
-                      AND captured_at >= presence.from_at AND captured_at < presence.to_at AND captured_at <= {at}
+                   SELECT captured_at, run_id, {OWN_MAX_GAP} AS max_gap FROM capture
+                    WHERE capture.account_id = {account} AND source_id = 1 AND captured_at <= {at}
                     ORDER BY captured_at DESC LIMIT 1"""  # noqa: S608
+
+
+LAST_CAPTURE = _last_capture("account.id", ":until")
+"""SQL: a SELECT of our last capture of an `account` by `:until`: captured_at, run_id, and the `max_gap` after it."""
+LAST_CAPTURE_OF_ONE = _last_capture(":account_id", ":until")
+"""SQL: the same of the account `:account_id`."""
+LAST_CAPTURE_OF_ONE_AT = _last_capture(":account_id", "at")
+"""SQL: the same up to a column `at`."""
+LAST_CAPTURE_AT_START = _last_capture("ended.account_id", "until_at - length")
+"""SQL: the same of `ended.account_id` up to the column `until_at` less `length`."""
+
+
+def _last_present_capture(at: str) -> str:
+    by = f"least({at}, presence.to_at - interval '1 microsecond')"
+    return f"""
+                   SELECT captured_at, max_gap FROM ({_last_capture("presence.account_id", by)}) AS own
+                    WHERE captured_at >= presence.from_at"""  # noqa: S608
 
 
 LAST_PRESENT_CAPTURE = _last_present_capture("at")
@@ -80,32 +109,23 @@ BEFORE_GITHUB = datetime(2000, 1, 1, tzinfo=UTC)
 
 def first_open_capture_at() -> datetime:
     """Return a time before all our snapshots that are not closed: a lower bound that lets Postgres skip partitions."""
-    sql = """
-        SELECT coalesce(closed_until, (
-                   SELECT min(own.captured_at)
-                     FROM account
-                    CROSS JOIN LATERAL (
-                          SELECT captured_at FROM capture
-                           WHERE capture.account_id = account.id AND source_id = 1
-                           ORDER BY captured_at LIMIT 1) AS own)) AS at
+    sql = f"""
+        SELECT coalesce(closed_until, (SELECT min({FIRST_CAPTURE_AT}) FROM account)) AS at
           FROM source WHERE id = 1
-    """
+    """  # noqa: S608
     at: datetime | None = first_value(read_frame(sql))
     return at or BEFORE_GITHUB
 
 
 def newest_capture_at(until: datetime) -> datetime | None:
     """Return the newest capture of any source by *until*; None before the first."""
-    sql = """
+    sql = f"""
         SELECT greatest(
                    -- Usually nothing is later than `until`: an index then tells the newest.
                    CASE WHEN EXISTS (SELECT 1 FROM account WHERE checked_at > :until) THEN (
                         SELECT max(own.captured_at)
                           FROM account
-                         CROSS JOIN LATERAL (
-                               SELECT captured_at FROM capture
-                                WHERE capture.account_id = account.id AND source_id = 1 AND captured_at <= :until
-                                ORDER BY captured_at DESC LIMIT 1) AS own
+                         CROSS JOIN LATERAL ({LAST_CAPTURE}) AS own
                          WHERE checked_at IS NOT NULL)
                         ELSE (SELECT max(checked_at) FROM account) END,
                    (SELECT max(last_at) FROM repository_import WHERE last_at <= :until),
@@ -117,7 +137,7 @@ def newest_capture_at(until: datetime) -> datetime | None:
                               AND capture.source_id = repository_import.source_id AND captured_at <= :until
                             ORDER BY captured_at DESC LIMIT 1) AS imported
                      WHERE first_at <= :until AND last_at > :until)) AS at
-    """
+    """  # noqa: S608
     at: datetime | None = first_value(read_frame(sql, until=until))
     return at
 

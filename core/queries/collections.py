@@ -6,6 +6,7 @@ from datetime import datetime
 from pandas import DataFrame
 
 from core.db.frames import derived, first_record, read_frame
+from core.queries.captures import FIRST_CAPTURE_AT
 from core.queries.compared_counts import beside_counts_at
 from core.queries.repository_base import as_of_values, repository_ctes
 
@@ -55,19 +56,18 @@ def members(collection_id: int) -> DataFrame:
     is_tracked        whether the account, or the repository's, is tracked
     first_capture_at  of accounts: the first capture of it; null before, and for repositories
     """
-    sql = """
+    sql = f"""
         SELECT CASE WHEN member.account_id IS NULL THEN 'repository' ELSE 'account' END AS kind,
                coalesce(member.account_id, member.repository_id) AS subject_id, coalesce(full_name, login) AS name,
                EXISTS (SELECT FROM tracked_account
                         WHERE account_id = coalesce(member.account_id, repository.account_id)) AS is_tracked,
-               (SELECT min(captured_at) FROM capture WHERE account_id = member.account_id AND source_id = 1)
-                   AS first_capture_at
+               {FIRST_CAPTURE_AT} AS first_capture_at
           FROM collection_member AS member
           LEFT JOIN account ON account.id = member.account_id
           LEFT JOIN repository ON repository.id = member.repository_id
          WHERE collection_id = :id
          ORDER BY kind, lower(coalesce(full_name, login))
-    """
+    """  # noqa: S608
     return read_frame(sql, id=collection_id, fresh=True)
 
 

@@ -21,24 +21,23 @@ TRACKED_ACCOUNTS = "SELECT account_id FROM tracked_account WHERE NOT paused"
 ONE_ACCOUNT = "SELECT CAST(:account_id AS bigint) AS account_id"
 
 # Refreshes of the accounts in `covered` per day.
-REFRESHES = """refreshes AS (
+REFRESHES = f"""refreshes AS (
             SELECT (captured_at AT TIME ZONE 'UTC')::date AS day, count(DISTINCT account_id) AS refreshed
-              FROM covered
-              JOIN capture USING (account_id)
-             WHERE source_id = 1 AND captured_at >= :first_at AND captured_at <= :until
+              FROM (SELECT account_id, CAST(:first_at AS timestamptz) AS from_at, {captures.AFTER_UNTIL} AS to_at
+                      FROM covered) AS span
+             CROSS JOIN LATERAL ({captures.CAPTURES_OF_SPAN}) AS own
              GROUP BY 1
-        )"""
+        )"""  # noqa: S608
 # The same for nearly all accounts: `capture_day` has the closed days of all, and few captures are of other accounts.
-REFRESHES_OF_TRACKED = """closed AS (
-            SELECT (least(closed_until, CAST(:until AS timestamptz) + interval '1 microsecond')
-                    AT TIME ZONE 'UTC')::date AS before
+REFRESHES_OF_TRACKED = f"""closed AS (
+            SELECT (least(closed_until, {captures.AFTER_UNTIL}) AT TIME ZONE 'UTC')::date AS before
               FROM source WHERE id = 1 AND closed_until IS NOT NULL
         ), of_others AS (
             SELECT (captured_at AT TIME ZONE 'UTC')::date AS day, count(DISTINCT account_id) AS refreshed
-              FROM account
-              JOIN capture ON capture.account_id = account.id
-             WHERE account.id NOT IN (SELECT account_id FROM covered) AND source_id = 1
-               AND captured_at >= :first_at AND captured_at < (SELECT before FROM closed)::timestamptz
+              FROM (SELECT id AS account_id, CAST(:first_at AS timestamptz) AS from_at,
+                           (SELECT before FROM closed)::timestamptz AS to_at
+                      FROM account WHERE id NOT IN (SELECT account_id FROM covered)) AS span
+             CROSS JOIN LATERAL ({captures.CAPTURES_OF_SPAN}) AS own
              GROUP BY 1
         ), refreshes AS (
             SELECT day, capture_day.accounts - coalesce(of_others.refreshed, 0) AS refreshed
@@ -48,12 +47,12 @@ REFRESHES_OF_TRACKED = """closed AS (
                AND day < (SELECT before FROM closed)
              UNION ALL
             SELECT (captured_at AT TIME ZONE 'UTC')::date, count(DISTINCT account_id)
-              FROM covered
-              JOIN capture USING (account_id)
-             WHERE source_id = 1 AND captured_at <= :until
-               AND captured_at >= greatest(CAST(:first_at AS timestamptz), (SELECT before FROM closed)::timestamptz)
+              FROM (SELECT account_id, {captures.AFTER_UNTIL} AS to_at,
+                           greatest(CAST(:first_at AS timestamptz), (SELECT before FROM closed)::timestamptz) AS from_at
+                      FROM covered) AS span
+             CROSS JOIN LATERAL ({captures.CAPTURES_OF_SPAN}) AS own
              GROUP BY 1
-        )"""
+        )"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -75,14 +74,10 @@ def freshness_and_coverage(until: datetime) -> DataState:
 
 def was_refreshed(as_of: datetime | None) -> bool:
     """Return whether any account was refreshed by *as_of*; imported history does not count."""
-    sql = """
+    sql = f"""
         SELECT EXISTS (
-                   SELECT FROM account
-                    CROSS JOIN LATERAL (
-                          SELECT captured_at FROM capture WHERE capture.account_id = account.id AND source_id = 1
-                           ORDER BY captured_at LIMIT 1) AS first
-                    WHERE first.captured_at <= :until) AS is_refreshed
-    """
+                   SELECT FROM account WHERE {captures.FIRST_CAPTURE_AT} <= :until) AS is_refreshed
+    """  # noqa: S608
     return bool(first_value(read_frame(sql, until=as_of_or_end_of_today(as_of))))
 
 
@@ -117,13 +112,11 @@ def _daily_coverage(
 ) -> DataFrame:
     sql = f"""
         WITH covered AS MATERIALIZED (
-            SELECT account_id, (first.captured_at AT TIME ZONE 'UTC')::date AS first_day
-              FROM ({accounts}) AS chosen
-             CROSS JOIN LATERAL (
-                   SELECT captured_at FROM capture
-                    WHERE capture.account_id = chosen.account_id AND source_id = 1
-                    ORDER BY captured_at LIMIT 1) AS first
-             WHERE first.captured_at <= :until
+            SELECT account_id, (first_at AT TIME ZONE 'UTC')::date AS first_day
+              FROM (SELECT account_id, {captures.FIRST_CAPTURE_AT} AS first_at
+                      FROM ({accounts}) AS chosen
+                      JOIN account ON account.id = account_id) AS first
+             WHERE first_at <= :until
         ), {refreshes}, started AS (
             SELECT greatest(first_day, (CAST(:first_at AS timestamptz) AT TIME ZONE 'UTC')::date) AS day,
                    count(*) AS accounts

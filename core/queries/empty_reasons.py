@@ -7,6 +7,7 @@ from typing import Literal
 from core.db.frames import read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import as_of_values, owned_repository_ids, repository_attributes
+from core.queries.captures import FIRST_CAPTURE_AT
 
 EmptyReason = Literal[
     "not collected yet", "no repositories", "only forks, which are left out", "no code that GitHub counts"
@@ -80,10 +81,7 @@ def stored_repositories(account_id: int | None, as_of: datetime | None) -> Store
         )
         SELECT count(*) > 0 OR EXISTS (
                    SELECT 1 FROM account
-                    CROSS JOIN LATERAL (
-                          SELECT captured_at FROM capture WHERE capture.account_id = account.id AND source_id = 1
-                           ORDER BY captured_at LIMIT 1) AS first
-                    WHERE first.captured_at <= :until
+                    WHERE {FIRST_CAPTURE_AT} <= :until
                       AND (CAST(:account_id AS bigint) IS NULL OR account.id = :account_id)) AS is_captured,
                count(*) AS repositories, count(*) FILTER (WHERE NOT is_fork) AS not_forks,
                count(*) FILTER (WHERE NOT is_fork AND NOT has_languages) AS without_languages

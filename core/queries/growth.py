@@ -12,7 +12,7 @@ A repository's growth ends at its last capture (`until_at`) and starts that many
 from collections.abc import Sequence
 from typing import Any
 
-from core.queries.captures import IMPORT_MAX_GAP, LAST_PRESENT_CAPTURE_AT_START, OWN_MAX_GAP
+from core.queries.captures import IMPORT_MAX_GAP, LAST_CAPTURE_AT_START, LAST_PRESENT_CAPTURE_AT_START
 from core.queries.past_counts import (
     OWN_CLOSED_UNTIL,
     OWN_STARS,
@@ -47,10 +47,7 @@ _GROWTH_CTES = f"""
               FROM (SELECT DISTINCT account_id, until_at FROM subject) AS ended
              CROSS JOIN span
              CROSS JOIN (SELECT last_month FROM source WHERE id = 1) AS source
-              LEFT JOIN LATERAL (
-                   SELECT captured_at, {OWN_MAX_GAP} AS max_gap FROM capture
-                    WHERE capture.account_id = ended.account_id AND source_id = 1 AND captured_at <= until_at - length
-                    ORDER BY captured_at DESC LIMIT 1) AS own ON true
+              LEFT JOIN LATERAL ({LAST_CAPTURE_AT_START}) AS own ON true
         ), {{start}}, presence AS MATERIALIZED (
             SELECT repository_id, account_id, from_at, to_at
               FROM repository_presence

@@ -11,7 +11,13 @@ from core.db.frames import derived, read_frame
 from core.linguist import UnknownLanguage, find_language
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import EVER_OWNED, as_of_values, owned_repository_ids, repository_attributes
-from core.queries.captures import LAST_PRESENT_CAPTURE, LAST_ROLLUP_DAY, PRESENCE_EXISTS, ROLLUP_MAX_GAP
+from core.queries.captures import (
+    LAST_CAPTURE_OF_ONE_AT,
+    LAST_PRESENT_CAPTURE,
+    LAST_ROLLUP_DAY,
+    PRESENCE_EXISTS,
+    ROLLUP_MAX_GAP,
+)
 from core.queries.repository_list import language_counts
 from core.settings import settings
 
@@ -83,11 +89,8 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
         ), account_end AS (
             SELECT at, own.captured_at AS own_at
               FROM ends
-              LEFT JOIN LATERAL (
-                   SELECT captured_at FROM capture
-                    WHERE capture.account_id = :account_id AND source_id = 1
-                      AND captured_at <= at AND captured_at > at - interval '3 months'
-                    ORDER BY captured_at DESC LIMIT 1) AS own ON true
+              LEFT JOIN LATERAL ({LAST_CAPTURE_OF_ONE_AT}) AS own
+                ON own.captured_at > at - interval '3 months'
         ), quarterly AS MATERIALIZED (
             SELECT DISTINCT ON (repository_id, quarter) repository_id,
                    date_trunc('quarter', captured_at) AS quarter, stars

@@ -12,7 +12,7 @@ from pandas import DataFrame
 from core.as_of import end_of_day
 from core.db.frames import derived, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
-from core.queries.captures import LAST_ROLLUP_DAY, ROLLUP_MAX_GAP
+from core.queries.captures import CAPTURES_OF_SPAN, LAST_ROLLUP_DAY, ROLLUP_MAX_GAP
 from core.queries.freshness import FRESHNESS_CTE
 from core.settings import settings
 
@@ -99,12 +99,9 @@ def source_trend(as_of: datetime | None) -> DataFrame:
          WHERE day <= {LAST_ROLLUP_DAY} AND day > CAST(:until AS timestamptz) - interval '730 days'
          GROUP BY day, source_id, source.id
         HAVING source_id <> 1 OR EXISTS (
-               SELECT FROM account
-                CROSS JOIN LATERAL (
-                      SELECT FROM capture
-                       WHERE capture.account_id = account.id AND capture.source_id = 1
-                         AND captured_at >= day::timestamptz AND captured_at < day::timestamptz + interval '1 day'
-                       LIMIT 1) AS captured)
+               SELECT FROM (SELECT id AS account_id, day::timestamptz AS from_at,
+                                   day::timestamptz + interval '1 day' AS to_at FROM account) AS span
+                CROSS JOIN LATERAL ({CAPTURES_OF_SPAN}) AS captured)
          ORDER BY day, source_id
     """  # noqa: S608
     return read_frame(sql, until=as_of_or_end_of_today(as_of), every=settings().refresh_every)

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from core.queries.attributes import REPOSITORIES_AS_OF
-from core.queries.captures import IMPORT_EXISTS, LAST_OWN_CAPTURE, PRESENCE_EXISTS, first_open_capture_at
+from core.queries.captures import IMPORT_EXISTS, LAST_CAPTURE, LAST_OWN_CAPTURE, PRESENCE_EXISTS, first_open_capture_at
 from core.queries.growth import GROWTH_CTES, GROWTH_OF_ALL_CTES, growth_values
 from core.queries.past_counts import NEWEST_CTE, NEWEST_OF_IDS_CTE
 
@@ -39,10 +39,7 @@ GROWN_CTE = """grown AS (
 _COUNTED_CTES = f"""account_last AS MATERIALIZED (
             SELECT account.id AS account_id, own.captured_at AS own_at
               FROM account
-              LEFT JOIN LATERAL (
-                   SELECT captured_at FROM capture
-                    WHERE capture.account_id = account.id AND source_id = 1 AND captured_at <= :until
-                    ORDER BY captured_at DESC LIMIT 1) AS own ON true
+              LEFT JOIN LATERAL ({LAST_CAPTURE}) AS own ON true
              WHERE {{chosen}}
         ), counts AS (
             SELECT repository.id AS repository_id, account_id, created_at, source_id, captured_at, stars, forks,

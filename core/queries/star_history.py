@@ -7,21 +7,21 @@ from pandas import DataFrame
 from core.db.frames import first_record, read_frame
 from core.queries.accounts import LatestCapture
 from core.queries.as_of import as_of_or_end_of_today
-from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP
+from core.queries.captures import AFTER_UNTIL, CAPTURES_OF_SPAN, IMPORT_MAX_GAP
 
 BY_DAY_SOURCE_ID, BY_DAY_SOURCE = 0, "GitHub, by day of giving"
 # Every capture of one repository by `:until`, and how long the next one may take without a gap.
 CAPTURES_CTES = f"""first AS (
             SELECT min(captured_at) AS at FROM repository_snapshot
              WHERE repository_id = :repository_id AND source_id = 1
-        ), presence AS MATERIALIZED (
-            SELECT account_id, from_at, to_at FROM repository_presence WHERE repository_id = :repository_id
+        ), span AS MATERIALIZED (
+            SELECT account_id, from_at, least(to_at, {AFTER_UNTIL}) AS to_at
+              FROM repository_presence WHERE repository_id = :repository_id
         ), captures AS (
-            SELECT 1 AS source_id, captured_at, run_id, {OWN_MAX_GAP} AS own_max_gap
-              FROM presence
-              JOIN capture ON capture.account_id = presence.account_id AND source_id = 1
-               AND captured_at >= presence.from_at AND captured_at < presence.to_at
-             WHERE captured_at >= (SELECT at FROM first) AND captured_at <= :until
+            SELECT 1 AS source_id, captured_at, run_id, max_gap AS own_max_gap
+              FROM span
+             CROSS JOIN LATERAL ({CAPTURES_OF_SPAN}) AS own
+             WHERE captured_at >= (SELECT at FROM first)
              UNION
             SELECT source_id, captured_at, run_id, NULL FROM capture
              WHERE repository_id = :repository_id AND captured_at <= :until

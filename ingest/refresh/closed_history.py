@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from core.db.partitions import first_of_month, months_between
 from core.db.statement import text
+from core.queries.captures import CAPTURES_OF_SPAN, FIRST_CAPTURE_AT
 from core.queries.past_counts import month_columns, month_of
 from core.sources import OWN_SOURCE_ID
 
@@ -30,16 +31,12 @@ LOCK_TIMEOUT = "3s"
 ALL_CLOSED = datetime(9999, 12, 31, tzinfo=UTC)
 """`closed_until` of an imported source: nothing comes later, unless an import does, which lowers it."""
 
-SELECT_MONTH_TO_CLOSE = """
+SELECT_MONTH_TO_CLOSE = f"""
     SELECT closed_until, closing_until AS until,
            CASE WHEN closed_until IS NULL THEN (
-                     SELECT min(own.at)
-                       FROM account
-                      CROSS JOIN LATERAL (
-                            SELECT min(captured_at) AS at FROM capture
-                             WHERE capture.account_id = account.id AND source_id = 1) AS own) END AS first_at
+                     SELECT min({FIRST_CAPTURE_AT}) FROM account) END AS first_at
       FROM source WHERE id = 1
-"""
+"""  # noqa: S608
 # Moves the snapshots of a month and repeats the last ones before it. Only rows that differ are written.
 CLOSE_MONTH = f"""
     WITH moved AS (
@@ -155,15 +152,15 @@ SELECT_MOVED_ROWS = """
                SELECT FROM capture
                 WHERE capture.repository_id = pair.real AND capture.source_id = stored.source_id
                   AND capture.captured_at = stored.captured_at)"""
-COUNT_DAYS = """
+COUNT_DAYS = f"""
     INSERT INTO capture_day AS stored (day, accounts)
     SELECT (captured_at AT TIME ZONE 'UTC')::date, count(DISTINCT account_id)
-      FROM account
-      JOIN capture ON capture.account_id = account.id
-     WHERE source_id = 1 AND captured_at >= :start_at AND captured_at < :end_at
+      FROM (SELECT id AS account_id, CAST(:start_at AS timestamptz) AS from_at, CAST(:end_at AS timestamptz) AS to_at
+              FROM account) AS span
+     CROSS JOIN LATERAL ({CAPTURES_OF_SPAN}) AS own
      GROUP BY 1
     ON CONFLICT (day) DO UPDATE SET accounts = excluded.accounts WHERE stored.accounts <> excluded.accounts
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from core.db.schema import GROWTH_DAYS
 from core.db.statement import text
-from core.queries.captures import BEFORE_GITHUB, PRESENCE_EXISTS
+from core.queries.captures import BEFORE_GITHUB, FIRST_CAPTURE_AT, PRESENCE_EXISTS
 from core.queries.growth import GROWTH_CTES, growth_values
 
 GROWN_CTE = """
@@ -41,16 +41,13 @@ UPDATE_IMPORT_GROWTH = f"""
                ROW(grown.stars_1d, grown.stars_7d, grown.stars_30d, grown.stars_90d, grown.stars_365d)
 """  # noqa: S608
 # None of our changes of these repositories is older, unless one belonged to another account.
-SELECT_FIRST_CAPTURE = """
+SELECT_FIRST_CAPTURE = f"""
         SELECT CASE WHEN NOT EXISTS (
                          SELECT 1 FROM change JOIN repository ON repository.id = change.repository_id
-                          WHERE change.kind = 'transferred' AND {chosen})
-               THEN (SELECT min(first.at)
-                       FROM (SELECT DISTINCT account_id FROM repository WHERE {chosen}) AS owner
-                      CROSS JOIN LATERAL (
-                            SELECT min(captured_at) AS at FROM capture
-                             WHERE capture.account_id = owner.account_id AND source_id = 1) AS first) END
-"""
+                          WHERE change.kind = 'transferred' AND {{chosen}})
+               THEN (SELECT min({FIRST_CAPTURE_AT})
+                       FROM (SELECT DISTINCT account_id AS id FROM repository WHERE {{chosen}}) AS account) END
+"""  # noqa: S608
 ALL = "true"
 BY_ID = "repository.id = ANY(CAST(:ids AS bigint[]))"
 
