@@ -62,29 +62,32 @@ def start(person_id: int, origin: Origin, now: datetime | None = None) -> Sessio
     now = now or datetime.now(UTC)
     session_id = uuid4()
     with transaction() as connection:
+        # Two statements: Citus returns NULL for a subquery in RETURNING of an INSERT that selects.
+        role = connection.scalar(
+            text("SELECT role FROM person WHERE id = :person_id AND active FOR SHARE"), {"person_id": person_id}
+        )
+        if role is None:
+            raise NotSignedIn("Sign in first")
         row = connection.execute(
             text("""
                 INSERT INTO session (id, person_id, generation, access_expires_at, ip_address, user_agent, created_at,
                                      last_seen_at, expires_at)
-                SELECT :id, id, 0, :access_expires_at, CAST(:ip_address AS inet), :agent, :now, :now, :expires_at
-                  FROM person WHERE id = :person_id AND active
-             RETURNING id, person_id, generation, access_expires_at, expires_at,
-                       (SELECT role FROM person WHERE id = :person_id) AS role
+                VALUES (:id, :person_id, 0, :access_expires_at, CAST(:ip_address AS inet), :agent, :now, :now,
+                        :expires_at)
+             RETURNING id, person_id, generation, access_expires_at, expires_at, CAST(:role AS text) AS role
             """),
             {
                 "id": session_id,
                 "person_id": person_id,
+                "role": role,
                 "now": now,
                 "access_expires_at": _access_until(now),
                 "expires_at": _expires_at(now, now),
                 "ip_address": audit.ip_address_of(origin),
                 "agent": audit.user_agent_of(origin),
             },
-        ).one_or_none()
-        if row:
-            _update_last_seen(connection, session_id, person_id, now)
-    if row is None:
-        raise NotSignedIn("Sign in first")
+        ).one()
+        _update_last_seen(connection, session_id, person_id, now)
     log.info("session started", person_id=person_id)
     return _session_tokens(row, now)
 
