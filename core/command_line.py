@@ -59,12 +59,14 @@ def describe(error: BaseException) -> tuple[str, int] | None:
     import psycopg  # noqa: PLC0415
     from redis.exceptions import RedisError  # noqa: PLC0415
 
-    from core.db.errors import causes, connection_reason  # noqa: PLC0415
+    from core.db.errors import causes, connection_reason, unavailable_node  # noqa: PLC0415
 
     for cause in causes(error):
         if isinstance(cause, psycopg.Error) and _is_about_server(cause):
             name = "DATABASE_URL" if settings().database_url else "the embedded server"
-            return f"Postgres is unavailable ({name}): {connection_reason(cause)}", EXIT_FAILED
+            node = unavailable_node(cause)
+            what = f"Part of Postgres is unavailable ({name}): its node {node} does not respond"
+            return what if node else f"Postgres is unavailable ({name}): {connection_reason(cause)}", EXIT_FAILED
         if isinstance(cause, RedisError):
             name = "REDIS_URL" if settings().redis_url else "the embedded server"
             return f"Redis or Valkey is unavailable ({name}): {_first_line(cause)}", EXIT_FAILED

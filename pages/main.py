@@ -12,10 +12,10 @@ from core.auth import visits
 from core.auth.identity import Identity
 from core.auth.session_cache import LiveSession
 from core.db.data_version import data_version
-from core.db.errors import is_server_unavailable, unavailable_reason
+from core.db.errors import is_server_unavailable, unavailable_node, unavailable_part, unavailable_reason
 from core.db.frames import pin_version
 from core.errors import RateLimitExceeded
-from core.queries import coverage
+from core.queries import coverage, system
 from core.ratelimit import limiter
 from core.site_pages import PUBLIC_PATHS
 from core.web.middleware.request_ids import new_request_id
@@ -51,18 +51,20 @@ st.html(PAGES_DIR / "static" / "page.css")
 
 
 @guard.sessionless_fragment(run_every=DATABASE_CHECK_SECONDS)
-def wait_for_database(since: float) -> None:
-    """Show that the database is unavailable and reload the page once it is back.
+def wait_for_database(error: Exception, since: float) -> None:
+    """Show what of the database is unavailable and reload the page once it is back.
 
     Not at once: a database that reads but cannot write would reload the page without end.
     """
-    st.warning(error_display.DATABASE_UNAVAILABLE_MESSAGE, icon=":material/cloud_off:")
+    st.warning(error_display.waiting_message(error), icon=":material/cloud_off:")
     if time.monotonic() - since < DATABASE_CHECK_SECONDS / 2:
         return
     try:
         data_version()
-    except Exception as error:
-        if not is_server_unavailable(error):
+        if unavailable_node(error) and (cluster := system.cluster_nodes()) and cluster.unavailable:
+            return
+    except Exception as still:
+        if not is_server_unavailable(still):
             raise
     else:
         st.rerun()
@@ -76,7 +78,14 @@ def watch_session() -> None:
 def show_data_version(version: int) -> None:
     """Show the data version, its last refresh and its coverage."""
     now, as_of = datetime.now(UTC), components_as_of.selected_as_of()
-    data = coverage.freshness_and_coverage(as_of or end_of_day(now.date()))
+    try:
+        data = coverage.freshness_and_coverage(as_of or end_of_day(now.date()))
+    except Exception as error:
+        if (part := unavailable_part(error)) is None:
+            raise
+        # Pages that do not need that node go on.
+        st.caption(f"Data version {version:,} · {escape_markdown(part)}")
+        return
     parts = [f"Data version {version:,}"]
     if data.latest_capture_at is not None:
         refreshed = f"on {day(data.latest_capture_at)}" if as_of else time_ago(data.latest_capture_at, now)
@@ -167,5 +176,5 @@ with forget_left_fragments():
         if not is_server_unavailable(error):
             raise
         structlog.get_logger().warning("database unavailable", reason=unavailable_reason(error))
-        wait_for_database(time.monotonic())
+        wait_for_database(error, time.monotonic())
         st.stop()

@@ -8,13 +8,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from core.db.migrations import distribute_if_needed, upgrade
 from core.db.schema import metadata
 from core.launcher.embedded.postgres import NOT_DURABLE_SETTINGS
 from core.launcher.embedded.server_folders import find_server_folders
@@ -53,6 +54,28 @@ class Node:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait()
             self.process = None
+
+    def kill(self) -> None:
+        """End its processes as a lost machine would, whatever they are doing."""
+        if self.process:
+            pid = self.process.pid
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            self.process.kill()
+            for child in children:
+                with suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
+            # What one of them still holds of the memory they share would keep the node from starting.
+            until = time.monotonic() + START_SECONDS
+            while not all(map(_has_ended, children)):
+                assert time.monotonic() < until, "a process of a node does not end"
+                time.sleep(0.05)
+            self.process.wait()
+            self.process = None
+
+    def prepared_transactions(self) -> int:
+        """Count the transactions that wait for the second phase of their commit."""
+        with psycopg.connect(self.url("postgres")) as connection:
+            return len(connection.execute("SELECT gid FROM pg_prepared_xacts").fetchall())
 
     def _is_ready(self) -> bool:
         try:
@@ -128,6 +151,15 @@ def citus_cluster() -> Iterator[CitusCluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def migrated_cluster() -> Iterator[CitusCluster]:
+    """Yield a cluster whose database is migrated and spread over its nodes."""
+    with citus_cluster() as cluster:
+        upgrade(cluster.url)
+        distribute_if_needed(cluster.url)
+        yield cluster
+
+
 def start_node(binaries: Path, folder: Path) -> Node:
     """Make a node in *folder* and start it, with an empty database that has the extension."""
     folder.mkdir()
@@ -154,6 +186,7 @@ def start_node(binaries: Path, folder: Path) -> Node:
         "unix_socket_directories": "",
         "shared_preload_libraries": "citus",
         "citus.shard_count": "4",
+        "citus.recover_2pc_interval": "2s",
         "max_connections": "200",
         "max_prepared_transactions": "200",
         "wal_level": "logical",
@@ -169,6 +202,14 @@ def start_node(binaries: Path, folder: Path) -> Node:
     with psycopg.connect(node.url(), autocommit=True) as connection:
         connection.execute("CREATE EXTENSION citus")
     return node
+
+
+def _has_ended(pid: str) -> bool:
+    """Return whether a process has ended, though its parent may not know yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def _add_workers(cluster: CitusCluster, coordinator: str, workers: list[str]) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from core.db.engine import SESSION_SQL, retry_read, transaction
-from core.db.errors import CONNECTION_SQLSTATE_PREFIXES, is_unavailable_sqlstate
+from core.db.errors import CONNECTION_SQLSTATE_PREFIXES, is_unavailable_sqlstate, unavailable_part
 from core.db.frames import cached_per_version, query_attrs
 from core.errors import ServerUnavailable
 
@@ -68,14 +68,18 @@ def _query_by_adbc(conninfo: str, sql: str, values: dict[str, Any]) -> DataFrame
             if _is_statements_fault(error):
                 raise
             if _is_answer(error):
-                raise ServerUnavailable("The database is unavailable") from error
+                raise _unavailable(error) from error
             # The server may have restarted since it was last used.
     try:
         return _fetch(dbapi.connect(conninfo), conninfo, statement, bound)
     except (OperationalError, OSError) as error:
         if _is_statements_fault(error):
             raise
-        raise ServerUnavailable("The database is unavailable") from error
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> ServerUnavailable:
+    return ServerUnavailable(unavailable_part(error) or "The database is unavailable")
 
 
 def _is_statements_fault(error: Exception) -> bool:

@@ -4,6 +4,7 @@ Imports psycopg and redis exceptions only: the web process answers requests befo
 and procrastinate's own exceptions have psycopg's as their cause.
 """
 
+import re
 from collections.abc import Iterator
 
 import psycopg
@@ -29,6 +30,11 @@ REASONS = CONFLICT_REASONS | {
     "57P02": "server crashed",
     "57P03": "server starting up",
 }
+# What the coordinator of Citus says of a node that it cannot reach, or that went away; the user's name is left out.
+NODE_LOST = re.compile(
+    r"(?:connection to the remote node (?:[^\s@]+@)?|could not establish any connections to the node "
+    r"|failure on connection marked as essential: |could not connect to node \"?)([^\s\"@]+:\d+)"
+)
 
 
 def is_connection_error(error: BaseException | None) -> bool:
@@ -41,11 +47,7 @@ def is_server_unavailable(error: BaseException | None) -> bool:
 
     It is unreachable, out of disk, memory or connections, or it broke off a statement, as in a deadlock.
     """
-    unavailable = (ServerUnavailable, ConnectionError, RedisConnectionError, RedisTimeoutError)
-    return any(
-        isinstance(cause, unavailable) or _is_connection_error(cause) or is_unavailable_sqlstate(_sqlstate(cause))
-        for cause in causes(error)
-    )
+    return any(_is_outage(cause) for cause in causes(error))
 
 
 def is_unavailable_sqlstate(sqlstate: str | None) -> bool:
@@ -58,8 +60,22 @@ def is_conflict(error: BaseException | None) -> bool:
     return any(_sqlstate(cause) in CONFLICT_REASONS for cause in causes(error))
 
 
+def unavailable_node(error: BaseException | None) -> str | None:
+    """Return the node of Citus (`host:port`) that was lost; None where it is the server as a whole, or no outage."""
+    found = (NODE_LOST.search(str(cause)) for cause in causes(error))
+    return next((match[1] for match in found if match), None)
+
+
+def unavailable_part(error: BaseException | None) -> str | None:
+    """Say which part of the database does not respond, without a full stop; None where it is not a part."""
+    node = unavailable_node(error)
+    return node and f"Part of the database is unavailable: its node {node} does not respond"
+
+
 def unavailable_reason(error: BaseException | None) -> str:
     """Return why the server cannot serve, such as "disk full"; the error's type where it reported nothing."""
+    if node := unavailable_node(error):
+        return f"node {node} does not respond"
     return reported_reason(error) or type(error).__name__
 
 
@@ -81,6 +97,11 @@ def is_statement_cancelled(error: BaseException | None) -> bool:
     return any(
         isinstance(cause, psycopg.Error) and cause.sqlstate == QUERY_CANCELED_SQLSTATE for cause in causes(error)
     )
+
+
+def _is_outage(error: BaseException) -> bool:
+    unavailable = (ServerUnavailable, ConnectionError, RedisConnectionError, RedisTimeoutError)
+    return isinstance(error, unavailable) or _is_connection_error(error) or is_unavailable_sqlstate(_sqlstate(error))
 
 
 def _is_connection_error(error: BaseException) -> bool:

@@ -56,10 +56,13 @@ def _run_check(component: str, check: Callable[[], str]) -> CheckResult:
     from redis import RedisError  # noqa: PLC0415
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
+    from core.db.errors import unavailable_part  # noqa: PLC0415
+
     try:
         return CheckResult(component, is_ok=True, message=check())
     except (AlmanacError, Error, DBAPIError, RedisError, OSError, ValueError) as error:
-        return CheckResult(component, is_ok=False, message=str(error).strip().splitlines()[0])
+        message = unavailable_part(error) or str(error).strip().splitlines()[0]
+        return CheckResult(component, is_ok=False, message=message)
 
 
 def _check_postgres(url: str) -> str:

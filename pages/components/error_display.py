@@ -3,17 +3,28 @@
 import streamlit as st
 import structlog
 
-from core.db.errors import is_server_unavailable, unavailable_reason
+from core.db.errors import is_server_unavailable, unavailable_part, unavailable_reason
 from core.errors import AlmanacError
 from pages.components.markdown import code_span, escape_markdown
 
 log = structlog.get_logger()
-DATABASE_LOST_MESSAGE = (
-    "The database became unavailable while this page was loading. No data is lost; try again in a moment."
-)
-DATABASE_UNAVAILABLE_MESSAGE = (
-    "The database is unavailable. No data is lost: this page reloads automatically once the database is back."
-)
+
+
+def lost_message(error: Exception) -> str:
+    """Say that the database, or which part of it, became unavailable while the page was loading, as Markdown."""
+    what = _unavailable_part(error) or "The database became unavailable while this page was loading"
+    return f"{what}. No data is lost; try again in a moment."
+
+
+def waiting_message(error: Exception) -> str:
+    """Say that the page waits until the database, or which part of it, is back, as Markdown."""
+    what = _unavailable_part(error) or "The database is unavailable"
+    return f"{what}. No data is lost: this page reloads automatically once the database is back."
+
+
+def _unavailable_part(error: Exception) -> str | None:
+    part = unavailable_part(error)
+    return part and f"{escape_markdown(part)}. Pages that do not need it work"
 
 
 def show_error(error: Exception) -> bool:
@@ -21,7 +32,7 @@ def show_error(error: Exception) -> bool:
     request_id = str(structlog.contextvars.get_contextvars().get("request_id", "unknown"))
     if is_server_unavailable(error):
         log.warning("database unavailable", reason=unavailable_reason(error))
-        st.warning(DATABASE_LOST_MESSAGE, icon=":material/cloud_off:")
+        st.warning(lost_message(error), icon=":material/cloud_off:")
         return True
     if isinstance(error, AlmanacError):
         log.warning("page refused", error=str(error), code=error.code)

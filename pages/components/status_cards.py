@@ -9,7 +9,7 @@ import structlog
 from redis import RedisError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from core.db.errors import is_server_unavailable, reported_reason, unavailable_reason
+from core.db.errors import is_server_unavailable, reported_reason, unavailable_node, unavailable_reason
 from pages.components.markdown import escape_markdown
 
 log = structlog.get_logger()
@@ -63,6 +63,8 @@ def query_or_reason(query: Callable[[], Result]) -> tuple[Result | None, str]:
         if not isinstance(error, PoolTimeout | OSError) and not is_server_unavailable(error):
             raise
         log.warning("server unavailable", server="postgres", reason=unavailable_reason(error))
+        if node := unavailable_node(error):
+            return None, f"The node {escape_markdown(node)} of Postgres does not respond."
         reported = reported_reason(error)
         return None, f"Postgres reports: {escape_markdown(reported)}." if reported else "Postgres does not respond."
 

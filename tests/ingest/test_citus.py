@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 
 from core.alerts import rules
 from core.db import arrow, citus, partitions
-from core.db.migrations import distribute_if_needed, upgrade
+from core.db.migrations import distribute_if_needed
 from core.db.override import use_engine
 from core.db.schema import metadata
 from core.db.schema_check import find_missing_objects
@@ -62,9 +62,9 @@ from ingest.scheduler import ScheduledJobs
 from tests.citus_cluster import (
     CitusCluster,
     Node,
-    citus_cluster,
     delete_all_rows,
     find_postgres_with_citus,
+    migrated_cluster,
     start_node,
 )
 from tests.ingest.alerts.test_deliver import receiver  # noqa: F401 - a fixture
@@ -78,9 +78,7 @@ ADD_NODE, TAKE_NODE_OUT = "SELECT citus_add_node", "SELECT citus_drain_node"
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[CitusCluster]:
     """A migrated cluster; what it printed is in `progress`."""
-    with citus_cluster() as cluster:
-        upgrade(cluster.url)
-        distribute_if_needed(cluster.url)
+    with migrated_cluster() as cluster:
         yield cluster
 
 

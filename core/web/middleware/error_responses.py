@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.db.errors import is_server_unavailable, unavailable_reason
+from core.db.errors import is_server_unavailable, unavailable_part, unavailable_reason
 from core.errors import AlmanacError, RateLimitExceeded
 from core.web.middleware.request_ids import current_request_id
 
@@ -47,7 +47,7 @@ CODE_BY_STATUS: Mapping[int, str] = {
     415: "unsupported_media_type",
     422: "bad_input",
 }
-UNAVAILABLE_MESSAGE = "The database or Redis is unavailable; nothing is lost, try again in a moment."
+UNAVAILABLE = "The database or Redis is unavailable"
 SIGN_IN_MESSAGE = "Sign in first, or send an API key as a bearer token."
 RETRY_AFTER_SECONDS = 5
 
@@ -70,7 +70,8 @@ def known_error_response(error: Exception) -> JSONResponse | None:
     if isinstance(error, RateLimitExceeded):
         return error_response(429, error.code, as_sentence(error), limit_headers(error.amount, 0, error.resets_at))
     if is_server_unavailable(error):
-        return error_response(503, "server_unavailable", UNAVAILABLE_MESSAGE, {"retry-after": str(RETRY_AFTER_SECONDS)})
+        message = f"{unavailable_part(error) or UNAVAILABLE}; nothing is lost, try again in a moment."
+        return error_response(503, "server_unavailable", message, {"retry-after": str(RETRY_AFTER_SECONDS)})
     if not isinstance(error, AlmanacError) or error.code not in STATUS_BY_CODE:
         return None
     if error.code == "not_signed_in":

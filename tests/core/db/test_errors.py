@@ -1,5 +1,6 @@
 """An unreachable or overloaded Postgres is distinguished from a failed statement; its tracebacks are not logged."""
 
+import json
 import logging
 
 import psycopg
@@ -11,12 +12,21 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from core.command_line import describe
 from core.db.arrow import read_arrow
 from core.db.engine import optional_write
-from core.db.errors import is_connection_error, is_server_unavailable, is_statement_cancelled, unavailable_reason
+from core.db.errors import (
+    is_connection_error,
+    is_server_unavailable,
+    is_statement_cancelled,
+    unavailable_node,
+    unavailable_part,
+    unavailable_reason,
+)
 from core.db.frames import read_frame
 from core.db.log_filter import filter_connection_errors
 from core.errors import NotFound, ServerUnavailable
+from core.web.middleware.error_responses import known_error_response
 
 
 def test_a_refused_connection_is_a_connection_error():
@@ -53,6 +63,39 @@ def raising(database, sqlstate, *, times):
 
 def tries(database):
     return database.scalar(text("SELECT last_value FROM tries"))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "connection to the remote node almanac@db3.example:5432 failed with the following error: Connection refused",
+        "connection to the remote node db3.example:5432 failed",
+        "could not establish any connections to the node db3.example:5432 after 30000 ms",
+        "failure on connection marked as essential: db3.example:5432",
+    ],
+)
+def test_a_lost_node_of_citus_is_named_without_the_user(database, message):
+    """These are what Citus 12 and 13 say; the coordinator itself goes on."""
+    escaped = message.replace("'", "''")
+    with pytest.raises(DBAPIError) as raised, database.begin_nested():
+        database.execute(text(f"DO $$ BEGIN RAISE EXCEPTION '{escaped}' USING ERRCODE = '08006'; END $$"))
+    assert is_server_unavailable(raised.value)
+    assert unavailable_node(raised.value) == "db3.example:5432"
+    assert unavailable_reason(raised.value) == "node db3.example:5432 does not respond"
+    part = "Part of the database is unavailable: its node db3.example:5432 does not respond"
+    assert unavailable_part(raised.value) == part
+    response = known_error_response(raised.value)
+    assert response is not None
+    assert response.status_code == 503
+    assert json.loads(response.body)["message"] == f"{part}; nothing is lost, try again in a moment."
+    sentence, _ = describe(raised.value) or ("", 0)
+    assert sentence.endswith("its node db3.example:5432 does not respond")
+
+
+def test_the_whole_server_is_not_taken_for_a_node():
+    error = psycopg.OperationalError("connection to server at 127.0.0.1, port 5432 failed: Connection refused")
+    assert unavailable_node(error) is None
+    assert unavailable_part(error) is None
 
 
 # The classes 53 and 57 of Postgres' error codes, and what it reports of transactions that got in each other's way.
