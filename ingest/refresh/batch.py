@@ -6,6 +6,7 @@ Safe to repeat. Each account is stored in one transaction.
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from core.clock import now_utc
 from core.db.data_version import publish_data_version
 from core.db.errors import is_conflict, is_connection_error, is_server_unavailable
+from core.db.statement import prepared
 from core.errors import AlmanacError
 from core.queue.enrichment import IDLE_RESERVE
 from core.queue.jobs import JobOrigin
@@ -38,6 +40,8 @@ log = structlog.get_logger()
 PUBLISH_INTERVAL_SECONDS = 60.0
 PROGRESS_INTERVAL_SECONDS = 0.5
 NOT_FOUND_RETRY_DELAY = timedelta(days=1)
+# Of an account with more, planning each statement costs less than a plan that was made for few rows.
+MAX_REPOSITORIES_PREPARED = 300
 
 ItemCallback = Callable[[IngestItem], None]
 
@@ -201,13 +205,18 @@ class Refresher:
         missing: MissingRepositories,
         language_states: Mapping[int, LanguagesState],
     ) -> IngestItem:
+        is_small = len(snapshot.repositories) <= MAX_REPOSITORIES_PREPARED
         for attempt in Retrying(
             retry=retry_if_exception(_is_retryable),
             stop=stop_after_attempt(4),
             wait=wait_random_exponential(0.05, 1),
             reraise=True,
         ):
-            with attempt, self.engine.begin() as connection:
+            with (
+                attempt,
+                self.engine.begin() as connection,
+                prepared(connection) if is_small else nullcontext(),
+            ):
                 started = time.monotonic()
                 item = store.store_account(
                     connection,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TypeVar
 
 from core.linguist import present_name
@@ -118,7 +119,13 @@ class AccountDiff:
 
 
 DetailsOrExtras = TypeVar("DetailsOrExtras", RepositoryDetails, RepositoryExtras)
-NOT_ALWAYS_REPORTED = {"node_id", "topics", *(part.name for part in fields(RepositoryExtras))}
+DETAIL_NAMES = tuple(part.name for part in fields(RepositoryDetails))
+EXTRA_NAMES = tuple(part.name for part in fields(RepositoryExtras))
+NOT_ALWAYS_REPORTED: Mapping[type, Sequence[str]] = {
+    RepositoryDetails: ("node_id", "topics"),
+    RepositoryExtras: EXTRA_NAMES,
+}
+_details, _extras = attrgetter(*DETAIL_NAMES), attrgetter(*EXTRA_NAMES)
 
 
 def counts_of(repository: Repository) -> RepositoryCounts:
@@ -126,11 +133,11 @@ def counts_of(repository: Repository) -> RepositoryCounts:
 
 
 def extras_of(repository: Repository) -> RepositoryExtras:
-    return RepositoryExtras(*(getattr(repository, part.name) for part in fields(RepositoryExtras)))
+    return RepositoryExtras(*_extras(repository))
 
 
 def details_of(repository: Repository) -> RepositoryDetails:
-    details = RepositoryDetails(*(getattr(repository, part.name) for part in fields(RepositoryDetails)))
+    details = RepositoryDetails(*_details(repository))
     # REST and GraphQL list topics in different orders.
     return details if details.topics is None else replace(details, topics=tuple(sorted(details.topics)))
 
@@ -219,13 +226,10 @@ def _account_entries(stored: StoredAccount, account: Account) -> list[ChangeEntr
 
 def _diff_repository(diff: AccountDiff, stored: StoredAccount, before: StoredRepository, now: Repository) -> None:
     is_back = before.gone_at is not None
-    if (
-        _with_unreported_filled(before.details, details_of(now)) != before.details
-        or before.account_id != stored.id
-        or is_back
-    ):
+    details = details_of(now)
+    if _with_unreported_filled(before.details, details) != before.details or before.account_id != stored.id or is_back:
         diff.details.append(now)
-    diff.entries += _repository_entries(stored, before, now)
+    diff.entries += _repository_entries(stored, before, details)
     if counts_of(now) != before.counts:
         diff.counts.append(now)
     extras = _with_unreported_filled(before.extras, extras_of(now))
@@ -233,22 +237,22 @@ def _diff_repository(diff: AccountDiff, stored: StoredAccount, before: StoredRep
         diff.extras[now.github_id] = extras
 
 
-def _repository_entries(stored: StoredAccount, before: StoredRepository, now: Repository) -> list[ChangeEntry]:
+def _repository_entries(stored: StoredAccount, before: StoredRepository, new: RepositoryDetails) -> list[ChangeEntry]:
     entries = []
-    old, new = before.details, details_of(now)
+    old, github_id = before.details, before.github_id
     if before.account_id != stored.id:
-        entries.append(ChangeEntry("transferred", old.full_name, new.full_name, now.github_id))
+        entries.append(ChangeEntry("transferred", old.full_name, new.full_name, github_id))
     elif old.full_name.partition("/")[2] != new.full_name.partition("/")[2]:
-        entries.append(ChangeEntry("renamed", old.full_name, new.full_name, now.github_id))
+        entries.append(ChangeEntry("renamed", old.full_name, new.full_name, github_id))
     if old.is_archived != new.is_archived:
         kind = "archived" if new.is_archived else "restored"
-        entries.append(ChangeEntry(kind, None, new.full_name, now.github_id))
+        entries.append(ChangeEntry(kind, None, new.full_name, github_id))
     # Those that became unavailable with their account are back with it.
     if before.gone_at and (stored.gone_at is None or before.gone_at < stored.gone_at):
-        entries.append(ChangeEntry("back", None, new.full_name, now.github_id))
+        entries.append(ChangeEntry("back", None, new.full_name, github_id))
     for name, kind in CHANGE_KIND_BY_FIELD.items():
         if _shown(name, getattr(old, name)) != _shown(name, getattr(new, name)):
-            entries.append(ChangeEntry(kind, getattr(old, name), getattr(new, name), now.github_id))
+            entries.append(ChangeEntry(kind, getattr(old, name), getattr(new, name), github_id))
     return entries
 
 
@@ -259,10 +263,9 @@ def _shown(name: str, value: str | None) -> str | None:
 
 def _with_unreported_filled(before: DetailsOrExtras, now: DetailsOrExtras) -> DetailsOrExtras:
     """Return *now* with unreported values taken from *before*: not reported does not mean removed."""
-    values = {
-        part.name: getattr(before, part.name)
-        if getattr(now, part.name) is None and part.name in NOT_ALWAYS_REPORTED
-        else getattr(now, part.name)
-        for part in fields(now)
+    filled = {
+        name: value
+        for name in NOT_ALWAYS_REPORTED[type(now)]
+        if getattr(now, name) is None and (value := getattr(before, name)) is not None
     }
-    return type(now)(**values)
+    return replace(now, **filled) if filled else now

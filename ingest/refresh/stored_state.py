@@ -11,6 +11,8 @@ from core.db.statement import text
 from ingest.github.api.models import Account, Repository
 from ingest.history_import.adopt import adopt_accounts
 from ingest.refresh.diff import (
+    DETAIL_NAMES,
+    EXTRA_NAMES,
     AccountCounts,
     RepositoryCounts,
     RepositoryDetails,
@@ -19,6 +21,8 @@ from ingest.refresh.diff import (
     StoredRepository,
 )
 from ingest.refresh.languages import LanguageSignals, LanguagesState
+
+DETAIL_COLUMNS = ", ".join(f"repository.{name}" for name in DETAIL_NAMES)
 
 
 def lock_or_create_account(connection: Connection, account: Account, requested_login: str) -> int:
@@ -120,22 +124,23 @@ def _load_repositories(
     connection: Connection, account_id: int, github_ids: Sequence[int]
 ) -> Mapping[int, StoredRepository]:
     rows = connection.execute(
-        text("""
-            SELECT repository.*, stars, forks, size_kb, watchers, open_issues, open_change_requests,
-                   open_issues_and_change_requests, captured_at, owner.checked_at AS owner_checked_at
+        # Named columns: a prepared `*` fails once a migration has added a column.
+        text(f"""
+            SELECT repository.id, repository.github_id, account_id, repository.gone_at, {DETAIL_COLUMNS},
+                   stars, forks, size_kb, {", ".join(EXTRA_NAMES)}, captured_at, owner.checked_at AS owner_checked_at
               FROM repository
               JOIN account AS owner ON owner.id = repository.account_id
               LEFT JOIN repository_current ON repository_id = repository.id
              WHERE repository.id IN (SELECT id FROM repository WHERE account_id = :account AND github_id IS NOT NULL
                                      UNION SELECT id FROM repository WHERE id = ANY(:github_ids))
-        """),
+        """),  # noqa: S608 - our own names
         {"account": account_id, "github_ids": list(github_ids)},
     )
     return {row.github_id: _stored_repository(row) for row in rows}
 
 
 def _stored_repository(row: Row[Any]) -> StoredRepository:
-    details = {part.name: getattr(row, part.name) for part in fields(RepositoryDetails)}
+    details = {name: getattr(row, name) for name in DETAIL_NAMES}
     details["topics"] = None if row.topics is None else tuple(sorted(row.topics))
     return StoredRepository(
         id=row.id,
@@ -143,7 +148,7 @@ def _stored_repository(row: Row[Any]) -> StoredRepository:
         account_id=row.account_id,
         details=RepositoryDetails(**details),
         counts=None if row.captured_at is None else RepositoryCounts(row.stars, row.forks, row.size_kb),
-        extras=RepositoryExtras(*(getattr(row, part.name) for part in fields(RepositoryExtras))),
+        extras=RepositoryExtras(*(getattr(row, name) for name in EXTRA_NAMES)),
         captured_at=row.captured_at,
         gone_at=row.gone_at,
         owner_checked_at=row.owner_checked_at,

@@ -24,7 +24,14 @@ from ingest.refresh.attribute_versions import (
     keep_account_version,
     keep_repository_version,
 )
-from ingest.refresh.diff import AccountCounts, ChangeEntry, RepositoryDetails, RepositoryExtras, counts_of
+from ingest.refresh.diff import (
+    DETAIL_NAMES,
+    EXTRA_NAMES,
+    AccountCounts,
+    ChangeEntry,
+    RepositoryExtras,
+    counts_of,
+)
 from ingest.refresh.languages import LanguageSignals
 from ingest.refresh.stored_state import load_languages
 
@@ -147,7 +154,7 @@ def update_details(connection: Connection, account_id: int, changed: Sequence[Re
 
 
 def _to_json_rows(repositories: Sequence[Repository]) -> str:
-    names = {part.name for part in fields(RepositoryDetails)} | {"github_id"}
+    names = {*DETAIL_NAMES, "github_id"}
     return json.dumps([repository.model_dump(mode="json", include=names) for repository in repositories])
 
 
@@ -203,7 +210,7 @@ def write_extras(
     connection: Connection, ids: Mapping[int, int], changed: Mapping[int, RepositoryExtras], at: datetime
 ) -> int:
     rows = [asdict(extras) | {"repository_id": ids[github_id]} for github_id, extras in changed.items()]
-    rows = [row for row in rows if any(row[part.name] is not None for part in fields(RepositoryExtras))]
+    rows = [row for row in rows if any(row[name] is not None for name in EXTRA_NAMES)]
     if not rows:
         return 0
     values = {"at": at, "rows": json.dumps(rows)}
