@@ -28,9 +28,16 @@ def prepared(connection: Connection) -> Iterator[None]:
     Not through a pooler that shares server connections. After five executions Postgres may use one plan for all values,
     made for arrays of ten: a block that binds large ones is better planned each time.
     """
-    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    driver = psycopg_connection(connection)
     before, driver.prepare_threshold = driver.prepare_threshold, EXECUTIONS_BEFORE_PREPARE
     try:
         yield
     finally:
         driver.prepare_threshold = before
+
+
+def psycopg_connection(connection: Connection) -> psycopg.Connection[Any]:
+    """Return the psycopg connection of *connection*, inside the same transaction."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
 from core.budget import cost_model
+from core.db.statement import text
 from ingest.github import AccountRequest
 from ingest.planning import backoff, change_rate
 from ingest.planning.change_rate import DAY, ChangeObservation, ChangeRate
+
+SET_DUE_AT = "due_at = :at, queued_at = NULL, job_id = NULL, failures = :failures"
 
 
 @dataclass(frozen=True)
@@ -107,17 +110,21 @@ def record_success(
     rate = _updated_change_rate(tracked, observation)
     planned = _planned_interval(tracked, rate, observation)
     interval = tracked.cadence or planned or default
-    _set_due_at(connection, account_id, backoff.next_due_at(now, interval, rng), failures=0)
-    if observation is not None:
+    due_at = backoff.next_due_at(now, interval, rng)
+    if observation is None:
+        _set_due_at(connection, account_id, due_at, failures=0)
+    else:
         connection.execute(
-            text("""
+            text(f"""
                 UPDATE tracked_account
-                   SET planned_cadence = :planned, change_rate = :rate, change_rate_shape = :shape,
+                   SET {SET_DUE_AT}, planned_cadence = :planned, change_rate = :rate, change_rate_shape = :shape,
                        change_rate_samples = :samples, stars = :stars, repositories = :repositories
                  WHERE account_id = :id
-            """),
+            """),  # noqa: S608 - our own names
             {
                 "id": account_id,
+                "at": due_at,
+                "failures": 0,
                 "planned": planned,
                 "rate": rate.changes_per_day,
                 "shape": rate.shape,
@@ -188,9 +195,6 @@ def _tracking_row(connection: Connection, account_id: int) -> Row[Any] | None:
 
 def _set_due_at(connection: Connection, account_id: int, at: datetime, *, failures: int) -> None:
     connection.execute(
-        text(
-            "UPDATE tracked_account SET due_at = :at, queued_at = NULL, job_id = NULL, failures = :failures"
-            " WHERE account_id = :id"
-        ),
+        text(f"UPDATE tracked_account SET {SET_DUE_AT} WHERE account_id = :id"),  # noqa: S608 - our own names
         {"id": account_id, "at": at, "failures": failures},
     )

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, Row, text
 
 from core.budget import cost_model
+from core.db.statement import psycopg_connection
 from core.wording import quantity
 from ingest.planning import change_rate
 from ingest.planning.allocation import AccountArrays, Allocation, IntervalBounds, allocate
 from ingest.planning.backoff import MAX_RETRY_DELAY
 from ingest.planning.change_rate import DAY, MAX_INTERVAL, MIN_INTERVAL
 from ingest.planning.rate_budget import RateBudget
-from ingest.refresh import writer
 
 log = structlog.get_logger()
 # Share of the budget that scheduled refreshes may use: the rest is for languages, enrichment, retries and people.
@@ -143,7 +143,7 @@ def read_tracked_accounts(connection: Connection) -> AccountColumns:
 
 def _read_batch(connection: Connection, after: int) -> AccountColumns:
     with (
-        writer.psycopg_connection(connection).cursor() as cursor,
+        psycopg_connection(connection).cursor() as cursor,
         cursor.copy(COPY_TRACKED_ACCOUNTS, [after, BATCH_ROWS]) as copy,
     ):
         data = b"".join(copy)

@@ -120,6 +120,7 @@ class Refresher:
             )
             bad_logins: list[tuple[str, BadLogin]] = []
             logins = {target.login.lower() for _, target in targets}
+            by_login: list[tuple[int | None, str]] = []
             for text in request.logins:
                 try:
                     login = parse_login(text)
@@ -128,7 +129,9 @@ class Refresher:
                     continue
                 if login.lower() not in logins:
                     logins.add(login.lower())
-                    targets.append(_target_by_login(connection, login))
+                    by_login.append((accounts.find_account_id(connection, login), login))
+            stored = dict(due_accounts.account_requests(connection, [id_ for id_, _ in by_login if id_ is not None]))
+            targets += [(id_, AccountRequest(login) if id_ is None else stored[id_]) for id_, login in by_login]
         return targets, bad_logins
 
     def _record_bad_logins(self, run: Run, bad_logins: Sequence[tuple[str, BadLogin]]) -> Iterator[IngestItem]:
@@ -324,13 +327,6 @@ def _record_item(
     )
     run_log.write_item(connection, run.id, item)
     return item
-
-
-def _target_by_login(connection: Connection, login: str) -> tuple[int | None, AccountRequest]:
-    account_id = accounts.find_account_id(connection, login)
-    if account_id is None:
-        return None, AccountRequest(login)
-    return due_accounts.account_requests(connection, [account_id])[0]
 
 
 def _is_retryable(error: BaseException) -> bool:

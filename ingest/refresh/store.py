@@ -43,14 +43,13 @@ def store_account(
     account = snapshot.account
     listed = (*snapshot.repositories, *missing.still_owned)
     account_id = stored_state.lock_or_create_account(connection, account, login)
-    stored = stored_state.load_account(connection, account_id, _github_ids(listed))
+    stored, tracked = stored_state.load_account(connection, account_id, _github_ids(listed))
     moved_on = {id_ for id_ in _github_ids(listed) if diff.belongs_to_another(stored, id_, snapshot.captured_at)}
     repositories = [one for one in listed if one.github_id not in moved_on]
     at = diff.capture_timestamp(stored, snapshot.captured_at)
     if at is None:
         log.info("older response ignored", login=account.login)
         return _noting_missing_extras(IngestItem(login, "unchanged", account_id, len(repositories)), snapshot)
-    tracked = stored_state.load_tracked_repositories(connection, account_id)
     kept = [one for one in repositories if is_kept(one, stored, tracked)]
     kept_ids = {one.github_id for one in kept}
     snapshot = replace(
@@ -67,7 +66,9 @@ def store_account(
     observation = change_rate.observe_changes(stored, changes, at, repositories)
     due_accounts.record_success(connection, account_id, now, default_cadence, rng, observation)
     writer.write_capture(connection, account_id, at, run_id, default_cadence)
-    summaries.update_summaries(connection, account_ids=[account_id], repository_ids=ids.values())
+    summaries.update_summaries(
+        connection, account_ids=[account_id], repository_ids=ids.values(), locked_account_ids=[account_id]
+    )
     if snapshot.languages_failed:
         log.info("languages postponed", login=account.login, repositories=len(snapshot.languages_failed))
     state: run_log.ItemState = "unchanged" if changes.is_empty and not rows else "stored"

@@ -61,17 +61,6 @@ class TrackedRepositories:
     widened_at: datetime | None = None
 
 
-def load_tracked_repositories(connection: Connection, account_id: int) -> TrackedRepositories:
-    """Return which repositories of the account are asked for."""
-    row = connection.execute(
-        text("SELECT only_repositories, widened_at FROM tracked_account WHERE account_id = :id"), {"id": account_id}
-    ).one_or_none()
-    if row is None:
-        return TrackedRepositories()
-    only = None if row.only_repositories is None else frozenset(row.only_repositories)
-    return TrackedRepositories(only, row.widened_at)
-
-
 def find_account_id(connection: Connection, github_id: int) -> int | None:
     """Return our id of the account with *github_id*."""
     found: int | None = connection.scalar(
@@ -98,19 +87,26 @@ def get_or_create_owner_id(connection: Connection, repository: Repository) -> in
     return int(found)
 
 
-def load_account(connection: Connection, account_id: int, github_ids: Sequence[int]) -> StoredAccount:
+def load_account(
+    connection: Connection, account_id: int, github_ids: Sequence[int]
+) -> tuple[StoredAccount, TrackedRepositories]:
     """Load an account with its repositories, and the repositories *github_ids* whichever account they belong to."""
     row = connection.execute(
-        text(
-            "SELECT login, checked_at, gone_at, followers, following, public_repositories, public_gists,"
-            "       stars, forks, repositories"
-            "  FROM account LEFT JOIN LATERAL (SELECT * FROM account_snapshot WHERE account_id = account.id"
-            "       ORDER BY captured_at DESC LIMIT 1) AS last ON true WHERE account.id = :id"
-        ),
+        text("""
+            SELECT login, checked_at, gone_at, only_repositories, widened_at, followers, following, public_repositories,
+                   public_gists, last.stars, last.forks, last.repositories
+              FROM account
+              LEFT JOIN tracked_account ON tracked_account.account_id = account.id
+              LEFT JOIN LATERAL (
+                   SELECT * FROM account_snapshot
+                    WHERE account_id = account.id ORDER BY captured_at DESC LIMIT 1) AS last ON true
+             WHERE account.id = :id
+        """),
         {"id": account_id},
     ).one()
+    only = None if row.only_repositories is None else frozenset(row.only_repositories)
     counts = None if row.stars is None else AccountCounts(*(getattr(row, part.name) for part in fields(AccountCounts)))
-    return StoredAccount(
+    stored = StoredAccount(
         id=account_id,
         login=row.login,
         checked_at=row.checked_at,
@@ -118,6 +114,7 @@ def load_account(connection: Connection, account_id: int, github_ids: Sequence[i
         counts=counts,
         repositories=_load_repositories(connection, account_id, github_ids),
     )
+    return stored, TrackedRepositories(only, row.widened_at)
 
 
 def _load_repositories(

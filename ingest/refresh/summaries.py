@@ -3,11 +3,11 @@
 Whatever changes a repository, its counts or its captures calls `update_summaries` in the same transaction. It computes
 the rows again and writes those that differ: growth changes with each capture, also of a repository whose stars rest.
 
-The accounts are locked first, in the order of their ids, so that rows computed by two transactions at once cannot
-replace each other.
+The accounts are locked first, in the order of their ids, unless the caller has locked them, so that
+rows computed by two transactions at once cannot replace each other.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection, Table
@@ -77,7 +77,11 @@ DELETE_ACCOUNTS = """
 
 
 def update_summaries(
-    connection: Connection, *, account_ids: Iterable[int] = (), repository_ids: Iterable[int] = ()
+    connection: Connection,
+    *,
+    account_ids: Iterable[int] = (),
+    repository_ids: Iterable[int] = (),
+    locked_account_ids: Iterable[int] = (),
 ) -> None:
     """Bring the summaries up to date: of these repositories, of all repositories of these accounts, of their accounts.
 
@@ -88,11 +92,17 @@ def update_summaries(
         text(SELECT_SUBJECTS), {"ids": list(repository_ids), "accounts": sorted(accounts)}
     ).all()
     accounts |= {id_ for row in subjects for id_ in (row.account_id, row.summed_in) if id_ is not None}
-    connection.execute(text(LOCK_ACCOUNTS), {"accounts": sorted(accounts)})
+    if unlocked := accounts.difference(locked_account_ids):
+        connection.execute(text(LOCK_ACCOUNTS), {"accounts": sorted(unlocked)})
     if ids := [row.id for row in subjects]:
         began = first_capture_at(connection, ids) or BEFORE_GITHUB
         connection.execute(text(UPSERT_REPOSITORIES), {"ids": ids, "began": began, **growth_values(GROWTH_DAYS)})
-    update_account_summaries(connection, sorted(accounts))
+    values = {"accounts": sorted(accounts)}
+    connection.execute(text(UPSERT_ACCOUNTS), values)
+    # A summary of a repository is deleted with the repository alone.
+    filled = {row.account_id for row in subjects if row.account_id == row.summed_in}
+    if emptied := accounts - filled:
+        connection.execute(text(DELETE_ACCOUNTS), {"accounts": sorted(emptied)})
 
 
 def lock_account_of(connection: Connection, repository_id: int) -> None:
@@ -101,13 +111,6 @@ def lock_account_of(connection: Connection, repository_id: int) -> None:
         text("SELECT id FROM account WHERE id = (SELECT account_id FROM repository WHERE id = :id) FOR NO KEY UPDATE"),
         {"id": repository_id},
     )
-
-
-def update_account_summaries(connection: Connection, account_ids: Sequence[int]) -> None:
-    """Bring the totals of these accounts, which are locked, up to date with the summaries of their repositories."""
-    values = {"accounts": list(account_ids)}
-    connection.execute(text(UPSERT_ACCOUNTS), values)
-    connection.execute(text(DELETE_ACCOUNTS), values)
 
 
 def update_all_summaries(begin: Callable[[], AbstractContextManager[Connection]]) -> None:

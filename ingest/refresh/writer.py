@@ -4,12 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
-from typing import Any
 
-import psycopg
 from sqlalchemy import Connection
 
-from core.db.statement import text
+from core.db.statement import psycopg_connection, text
 from core.queries.captures import STORED_CADENCE
 from core.sources import OWN_SOURCE_ID
 from ingest.github.api.models import Account, Repository
@@ -197,12 +195,14 @@ def write_snapshots(connection: Connection, rows: Sequence[SnapshotRow]) -> None
             for row in rows:
                 copy.write_row(row)
         return
+    ids, times, stars, forks, sizes = map(list, zip(*rows, strict=True))
     connection.execute(
-        text(
-            "INSERT INTO repository_snapshot_open (repository_id, captured_at, stars, forks, size_kb)"
-            " VALUES (:id, :at, :stars, :forks, :size)"
-        ),
-        [dict(zip(("id", "at", "stars", "forks", "size"), row, strict=True)) for row in rows],
+        text("""
+            INSERT INTO repository_snapshot_open (repository_id, captured_at, stars, forks, size_kb)
+            SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:times AS timestamptz[]), CAST(:stars AS int[]),
+                                 CAST(:forks AS int[]), CAST(:sizes AS int[]))
+        """),
+        {"ids": ids, "times": times, "stars": stars, "forks": forks, "sizes": sizes},
     )
 
 
@@ -345,10 +345,3 @@ def mark_account_gone(connection: Connection, account_id: int, reason: str, at: 
     )
     write_change_entries(connection, account_id, {}, [ChangeEntry("gone", None, reason)], at, run_id)
     summaries.update_summaries(connection, account_ids=[account_id])
-
-
-def psycopg_connection(connection: Connection) -> "psycopg.Connection[Any]":
-    """Return the psycopg connection of *connection*, inside the same transaction."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    return driver

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from sqlalchemy import Engine, create_engine, text
 
-from ingest.refresh import writer
+from core.db.statement import psycopg_connection
 from tests.bench.measurement import Measurement, console, temporary_servers
 
 FILE = Path("../shared/data/history/weekly.parquet")
@@ -53,7 +53,7 @@ def raw_copy(engine: Engine, file: Path) -> float:
     names = ["captured_on", "full_name", "stars", "forks", "open_issues"]
     with (
         engine.begin() as connection,
-        writer.psycopg_connection(connection).cursor() as cursor,
+        psycopg_connection(connection).cursor() as cursor,
         cursor.copy("COPY floor FROM STDIN (FORMAT binary)") as copy,
     ):
         copy.set_types(["date", "text", "int4", "int4", "int4"])

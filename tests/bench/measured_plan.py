@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import create_engine
 
 from core import log
+from core.db.statement import psycopg_connection
 from ingest.planning import refresh_plan
-from ingest.refresh import writer
 from tests.bench.memory import peak_megabytes
 
 
@@ -19,7 +19,7 @@ def main(database_url: str) -> None:
     started = time.perf_counter()
     with (
         engine.begin() as connection,
-        writer.psycopg_connection(connection).cursor() as cursor,
+        psycopg_connection(connection).cursor() as cursor,
         cursor.copy("COPY tracked_account TO STDOUT (FORMAT binary)") as copy,
     ):
         for _row in copy:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine, text
 
+from core.db.statement import psycopg_connection
 from ingest.refresh import writer
 from tests.bench.measurement import Measurement, temporary_database
 
@@ -36,7 +37,7 @@ def raw_copy_rate(engine: Engine, rows: list[writer.SnapshotRow]) -> float:
         )  # fmt: skip
         connection.execute(text("ALTER TABLE floor ALTER source_id SET DEFAULT 1"))
     started = time.perf_counter()
-    with engine.begin() as connection, writer.psycopg_connection(connection).cursor() as cursor:
+    with engine.begin() as connection, psycopg_connection(connection).cursor() as cursor:
         columns = "repository_id, captured_at, stars, forks, size_kb"
         with cursor.copy(f"COPY floor ({columns}) FROM STDIN (FORMAT binary)") as copy:
             copy.set_types(["int8", "timestamptz", "int4", "int4", "int4"])
