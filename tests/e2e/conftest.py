@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 from playwright._impl._api_structures import SetCookieParam
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, expect, sync_playwright
 from sqlalchemy import create_engine, text
 
 from core import redis_client
@@ -154,7 +154,13 @@ class MonitoredPage:
         page.set_default_timeout(TIMEOUT_MS)
         page.on("request", self._on_request)
         page.on("console", self._on_console)
-        page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        page.on("pageerror", self._on_error)
+
+    def stop(self) -> None:
+        """Record nothing any more, for a page that others use."""
+        self.page.remove_listener("request", self._on_request)
+        self.page.remove_listener("console", self._on_console)
+        self.page.remove_listener("pageerror", self._on_error)
 
     def another_tab(self) -> "MonitoredPage":
         """Open a second page in the same browser context, with the same cookies."""
@@ -175,6 +181,9 @@ class MonitoredPage:
         is_expected = any(expected == path or expected in message.text for expected in self.expected_errors)
         if message.type == "error" and not is_probe and not is_expected:
             self.problems.append(f"console: {message.text} {path}")
+
+    def _on_error(self, error: Error) -> None:
+        self.problems.append(f"error: {error}")
 
     def open(self, path: str, heading: str) -> Page:
         """Open *path* and wait until the page with that heading has finished its script run."""
@@ -273,8 +282,8 @@ OpenMonitoredPage = Callable[..., MonitoredPage]
 
 
 @pytest.fixture(scope="package")
-def shared_context(browser: Browser) -> Iterator[BrowserContext]:
-    """One browser context for all tests: it loads and compiles the frontend once. `read` empties it after each test.
+def shared_page(browser: Browser) -> Iterator[Page]:
+    """One page for all tests: it loads and compiles the frontend once. `read` empties it and its context afterwards.
 
     It asks for less motion: frames that fade in are drawn many times and never looked at.
     """
@@ -282,27 +291,32 @@ def shared_context(browser: Browser) -> Iterator[BrowserContext]:
     kept = context.new_page()
     kept.route("**", lambda route: route.fulfill(body=""))
     kept.goto(KEPT_URL)
-    yield context
+    yield context.new_page()
     context.close()
 
 
-def empty_context(context: BrowserContext) -> None:
-    """Forget all pages, routes, cookies and stored values of *context*; its HTTP cache and its process stay."""
+def empty_page(page: Page) -> None:
+    """Close the other tabs of *page*, and forget all routes, cookies and stored values; what it has compiled stays."""
+    context = page.context
     context.unroute_all()
-    for page in context.pages:
-        if page.url == KEPT_URL:
-            continue
-        if page.url.startswith("http"):
-            # Not by a script of the page, which may be on its way to another URL.
-            origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
-            stored = {"origin": origin, "storageTypes": "local_storage"}
-            context.new_cdp_session(page).send("Storage.clearDataForOrigin", stored)
-        page.close()
+    for tab in context.pages:
+        if tab != page and tab.url != KEPT_URL:
+            tab.close()
+    if page.url.startswith("http"):
+        # Not by a script of the page, which may be on its way to another URL.
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
+        driver = context.new_cdp_session(page)
+        for is_local in (True, False):
+            stored = {"securityOrigin": origin, "isLocalStorage": is_local}
+            driver.send("DOMStorage.clear", {"storageId": stored})
+        driver.detach()
+    page.mouse.move(-1, -1)  # so that it hovers over nothing of the next page
+    page.goto("about:blank")
     context.clear_cookies()
 
 
 @pytest.fixture
-def read(shared_context: BrowserContext, known: DatabasePeople, address: str) -> Iterator[OpenMonitoredPage]:
+def read(shared_page: Page, known: DatabasePeople, address: str) -> Iterator[OpenMonitoredPage]:
     """Open a page, signed in as a new person; fails at the end if it had a problem. One person at a time."""
     readers: list[MonitoredPage] = []
 
@@ -317,16 +331,17 @@ def read(shared_context: BrowserContext, known: DatabasePeople, address: str) ->
         settings: dict[str, str] | None = None,
     ) -> MonitoredPage:
         assert not readers, "a second person needs a browser context of their own"
-        page = shared_context.new_page()
-        page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+        shared_page.set_viewport_size({"width": width, "height": height})
+        shared_page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
         person = known.person(role=role) if signed_in else None
         if person:
-            shared_context.add_cookies(known.cookies(person, at, settings or {}))
-        readers.append(MonitoredPage(page, at, person))
+            shared_page.context.add_cookies(known.cookies(person, at, settings or {}))
+        readers.append(MonitoredPage(shared_page, at, person))
         return readers[-1]
 
     yield opened
     problems = [problem for reader in readers for problem in reader.problems]
-    empty_context(shared_context)
+    for reader in readers:
+        reader.stop()
+    empty_page(shared_page)
     assert not problems

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine
 from core.launcher.embedded import Servers
 from core.markup import FIRST_STRONG_ISOLATE, POP_ISOLATE, WORD_JOINER
 from tests import hostile_rows
-from tests.e2e.conftest import DatabasePeople, MonitoredPage, empty_context, web_process
+from tests.e2e.conftest import DatabasePeople, MonitoredPage, OpenMonitoredPage, web_process
 from tests.e2e.test_scene import hover_until_named, roof_position, wait_for_drawing
 from tests.hostile_rows import MARKUP, NAME, NOTE, WORD
 
@@ -41,16 +41,12 @@ def hostile(
 
 
 @pytest.fixture
-def reader(shared_context, hostile) -> Iterator[MonitoredPage]:
+def reader(read: OpenMonitoredPage, hostile) -> MonitoredPage:
     address, people = hostile
     person = people.person(role="admin", display_name=hostile_rows.SHORT)
-    shared_context.add_cookies(people.cookies(person, address, {}))
-    page = shared_context.new_page()
-    page.set_viewport_size({"width": 1280, "height": 1000})
-    monitored = MonitoredPage(page, address, person)
-    yield monitored
-    empty_context(shared_context)
-    assert monitored.problems == []
+    reader = read(at=address, signed_in=False)
+    reader.page.context.add_cookies(people.cookies(person, address, {}))
+    return reader
 
 
 def literal(text: str) -> re.Pattern[str]:

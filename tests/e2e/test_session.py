@@ -226,6 +226,7 @@ def test_an_export_beyond_the_limit_is_reported_and_not_sent(read: OpenMonitored
     known.spend_limit("export", reader.person)
     button.click()
     expect(page.get_by_text("You have downloaded 100 exports")).to_be_visible()
+    page.remove_listener("download", note)
     assert not sent
 
 
