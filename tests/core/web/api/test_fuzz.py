@@ -122,10 +122,10 @@ def described(app, keys):
     return schemathesis.openapi.from_asgi("/api/openapi.json", app, headers=bearer, timeout=TIMEOUT_SECONDS)
 
 
-@pytest.mark.parametrize(("role", "mode"), [("admin", VALID_INPUT), ("admin", INVALID_INPUT), ("analyst", VALID_INPUT)])
+@pytest.mark.parametrize(("roles", "mode"), [(("admin", "analyst"), VALID_INPUT), (("admin",), INVALID_INPUT)])
 @pytest.mark.timeout(900)
-def test_every_response_matches_the_openapi_description(app, described, keys, role, mode):
-    headers = {"authorization": f"Bearer {keys[role]}"}
+def test_every_response_matches_the_openapi_description(app, described, keys, roles, mode):
+    """Making a request up takes longer than the response to it, so all *roles* send the same one."""
     broken = []
     for operation in (found.ok() for found in described.get_all_operations()):
         if mode is INVALID_INPUT and not (operation.query or operation.path_parameters or operation.body):
@@ -141,7 +141,9 @@ def test_every_response_matches_the_openapi_description(app, described, keys, ro
             suppress_health_check=list(HealthCheck),
         )
         def ask(case) -> None:
-            case.call_and_validate(headers=headers, checks=CHECKS, timeout=TIMEOUT_SECONDS)
+            for role in roles:
+                headers = {"authorization": f"Bearer {keys[role]}"}
+                case.call_and_validate(headers=headers, checks=CHECKS, timeout=TIMEOUT_SECONDS)
 
         try:
             ask()
