@@ -85,7 +85,7 @@ def _unavailable(error: Exception) -> ServerUnavailable:
 def _is_statements_fault(error: Exception) -> bool:
     # ADBC raises the same classes for failed statements; a connection that was refused or lost has no SQLSTATE.
     sqlstate = getattr(error, "sqlstate", None)
-    return bool(sqlstate) and not is_unavailable_sqlstate(sqlstate)
+    return bool(sqlstate) and not is_unavailable_sqlstate(sqlstate) and unavailable_part(error) is None
 
 
 def _is_answer(error: Exception) -> bool:

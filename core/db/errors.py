@@ -30,10 +30,17 @@ REASONS = CONFLICT_REASONS | {
     "57P02": "server crashed",
     "57P03": "server starting up",
 }
-# What the coordinator of Citus says of a node that it cannot reach, or that went away; the user's name is left out.
-NODE_LOST = re.compile(
+# What the coordinator of Citus says of a node that it cannot reach; the user's name is left out.
+NODE_NOT_REACHED = re.compile(
     r"(?:connection to the remote node (?:[^\s@]+@)?|could not establish any connections to the node "
     r"|failure on connection marked as essential: |could not connect to node \"?)([^\s\"@]+:\d+)"
+)
+# One that went away during a statement: the coordinator passes on what libpq says of it, as an internal error.
+NODE_OF_STATEMENT = re.compile(r"while executing command on (\S+:\d+)")
+LOST_BY_LIBPQ = (
+    *("server closed the connection", "SSL SYSCALL error", "SSL connection has been closed"),
+    *("could not receive data from server", "could not send data to server", "no connection to the server"),
+    "connection not open",
 )
 
 
@@ -62,8 +69,7 @@ def is_conflict(error: BaseException | None) -> bool:
 
 def unavailable_node(error: BaseException | None) -> str | None:
     """Return the node of Citus (`host:port`) that was lost; None where it is the server as a whole, or no outage."""
-    found = (NODE_LOST.search(str(cause)) for cause in causes(error))
-    return next((match[1] for match in found if match), None)
+    return next((node for cause in causes(error) if (node := _lost_node(cause))), None)
 
 
 def unavailable_part(error: BaseException | None) -> str | None:
@@ -101,7 +107,22 @@ def is_statement_cancelled(error: BaseException | None) -> bool:
 
 def _is_outage(error: BaseException) -> bool:
     unavailable = (ServerUnavailable, ConnectionError, RedisConnectionError, RedisTimeoutError)
-    return isinstance(error, unavailable) or _is_connection_error(error) or is_unavailable_sqlstate(_sqlstate(error))
+    return (
+        isinstance(error, unavailable)
+        or _is_connection_error(error)
+        or is_unavailable_sqlstate(_sqlstate(error))
+        or _lost_node(error) is not None
+    )
+
+
+def _lost_node(error: BaseException) -> str | None:
+    message = str(error)
+    if found := NODE_NOT_REACHED.search(message):
+        return found[1]
+    is_lost = (_sqlstate(error) or "").startswith(CONNECTION_SQLSTATE_PREFIXES) or any(
+        phrase in message for phrase in LOST_BY_LIBPQ
+    )
+    return found[1] if is_lost and (found := NODE_OF_STATEMENT.search(message)) else None
 
 
 def _is_connection_error(error: BaseException) -> bool:

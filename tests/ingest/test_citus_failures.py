@@ -106,7 +106,12 @@ class Fleet:
         return self.count("SELECT count(DISTINCT account_id) FROM capture")
 
     def is_done(self) -> bool:
+        """Return whether nothing is left to do; an outage is no failure of an account."""
+        assert self.count("SELECT count(*) FROM ingest_item WHERE state = 'failed'") == 0, self.log()
         return not self.count("SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL OR due_at <= now()")
+
+    def log(self) -> str:
+        return "".join(file.read_text()[-5_000:] for file in self.folder.glob("worker*.log"))
 
     def retry_now(self) -> None:
         """Do the leader's part without its minutes; let waiting jobs begin, whose waits grow with each attempt."""

@@ -92,6 +92,31 @@ def test_a_lost_node_of_citus_is_named_without_the_user(database, message):
     assert sentence.endswith("its node db3.example:5432 does not respond")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        # As Citus 12 reports a node that is killed during a statement.
+        psycopg.errors.InternalError_("SSL SYSCALL error: EOF detected\nCONTEXT:  while executing command on db3:5432"),
+        psycopg.errors.InternalError_(
+            "server closed the connection unexpectedly\n\tThis probably means that the server terminated abnormally\n"
+            "CONTEXT:  while executing command on db3:5432"
+        ),
+        psycopg.errors.AdminShutdown(
+            "terminating connection due to administrator command\nCONTEXT:  while executing command on db3:5432"
+        ),
+    ],
+)
+def test_a_node_that_goes_away_during_a_statement_is_unavailable(error):
+    assert is_server_unavailable(error)
+    assert unavailable_node(error) == "db3:5432"
+
+
+def test_a_statement_that_fails_on_a_node_is_at_fault():
+    error = psycopg.errors.InternalError_("cache lookup failed\nCONTEXT:  while executing command on db3:5432")
+    assert not is_server_unavailable(error)
+    assert unavailable_node(error) is None
+
+
 def test_the_whole_server_is_not_taken_for_a_node():
     error = psycopg.OperationalError("connection to server at 127.0.0.1, port 5432 failed: Connection refused")
     assert unavailable_node(error) is None
