@@ -195,4 +195,4 @@ def _add_snapshots(
 def _add_capture(connection: Connection, **values: object) -> None:
     from sqlalchemy.dialects.postgresql import insert as upsert
 
-    connection.execute(upsert(schema.capture).values(**values).on_conflict_do_nothing())
+    connection.execute(upsert(schema.capture_open).values(**values).on_conflict_do_nothing())

@@ -21,7 +21,7 @@ from core.errors import AlmanacError
 DISTRIBUTION_LOCK = 0x6369747573  # "citus"
 ON_EVERY_NODE = (
     *("account", "account_snapshot", "account_summary", "account_version"),
-    *("source", "capture", "change", "enrichment", "page_open", "alert_rule", "alert"),
+    *("source", "capture_open", "capture_month", "change", "enrichment", "page_open", "alert_rule", "alert"),
 )
 BY_REPOSITORY = (
     "repository",

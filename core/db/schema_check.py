@@ -10,7 +10,7 @@ from core.wording import quantity
 
 # What procrastinate's migrations create and Almanac uses.
 QUEUE_TABLES = ("procrastinate_jobs", "procrastinate_events", "procrastinate_workers", "procrastinate_periodic_defers")
-VIEWS = ("account_summary_computed", "repository_latest", "repository_summary_computed")
+VIEWS = ("account_summary_computed", "capture", "repository_latest", "repository_summary_computed")
 MAX_SHOWN = 5
 
 

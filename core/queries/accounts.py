@@ -378,7 +378,7 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
                            {AFTER_UNTIL} AS to_at) AS span
              CROSS JOIN LATERAL ({CAPTURES_OF_SPAN}) AS own
              UNION
-            SELECT source_id, captured_at, NULL FROM capture
+            SELECT source_id, captured_at, NULL FROM capture_open
              WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND captured_at <= :until
         ), with_max_gap AS (
             SELECT captures.*, source.name,
@@ -409,7 +409,7 @@ def latest_capture(account_id: int, as_of: datetime | None) -> LatestCapture | N
         WITH captures AS (
             SELECT captured_at, 1 AS source_id, run_id FROM ({LAST_CAPTURE_OF_ONE}) AS own
              UNION ALL
-            (SELECT captured_at, source_id, run_id FROM capture
+            (SELECT captured_at, source_id, run_id FROM capture_open
               WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND captured_at <= :until
               ORDER BY captured_at DESC LIMIT 1)
         )
@@ -459,10 +459,10 @@ def _own_totals(account_id: int, as_of: datetime | None) -> DataFrame:
 def _imported_totals(account_id: int, as_of: datetime | None) -> DataFrame:
     sql = f"""
         WITH last AS (
-            SELECT capture.source_id, source.name, capture.captured_at AS at, {IMPORT_MAX_GAP} AS max_gap,
-                   capture.captured_at - CAST(:span AS interval) AS start_at
-              FROM capture
-              JOIN source ON source.id = capture.source_id
+            SELECT capture_open.source_id, source.name, capture_open.captured_at AS at, {IMPORT_MAX_GAP} AS max_gap,
+                   capture_open.captured_at - CAST(:span AS interval) AS start_at
+              FROM capture_open
+              JOIN source ON source.id = capture_open.source_id
              WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND source_id <> 1 AND captured_at <= :until
              ORDER BY captured_at DESC, source_id DESC LIMIT 1
         ), newest AS (

@@ -8,6 +8,9 @@ those of the account that owned it at that time, except while it was deleted or 
 
 A **gap** is more than twice the expected interval without a capture. We expect a capture of an account at the cadence
 it had at the capture before, but no more than one a day; of an imported source at its usual cadence.
+
+Our captures of past days are in `capture_month`, one row an account and month; later ones, and those of imported
+sources, in `capture_open`. The view `capture` has all, row for row: queries of many accounts use the expressions below.
 """
 
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from core.db.frames import first_value, read_frame
 from core.queries.freshness import INTERVAL_SQL, MAX_INTERVALS
+from core.queries.past_counts import month_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -29,10 +33,10 @@ class LastCapture:
     is_overdue: bool
 
 
-OWN_MAX_GAP = f"{MAX_INTERVALS} * coalesce(capture.cadence, interval '1 day')"
-"""SQL: the longest time from one of our captures to the next that is not a gap; needs `capture`."""
+_OWN_MAX_GAP = f"{MAX_INTERVALS} * coalesce(cadence, interval '1 day')"
+"""SQL: the longest time from one of our captures to the next that is not a gap; needs `cadence` of a capture."""
 STORED_CADENCE = f"CASE WHEN {INTERVAL_SQL} > interval '1 day' THEN {INTERVAL_SQL} END"
-"""SQL: what `capture.cadence` is to be; needs `tracked_account` and `:every`, the default cadence."""
+"""SQL: what the cadence of a capture is to be; needs `tracked_account` and `:every`, the default cadence."""
 IMPORT_MAX_GAP = f"{MAX_INTERVALS} * coalesce(source.cadence, interval '7 days')"
 """SQL: the longest time between two captures of an imported source that is not a gap; needs `source`."""
 ROLLUP_MAX_GAP = f"""CASE source.id WHEN 1 THEN (
@@ -54,29 +58,68 @@ IMPORT_EXISTS = """EXISTS (
 """SQL: whether any source imported history of a `repository`."""
 
 
-FIRST_CAPTURE_AT = """(
-                   SELECT captured_at FROM capture WHERE capture.account_id = account.id AND source_id = 1
-                    ORDER BY captured_at LIMIT 1)"""
+FIRST_CAPTURE_AT = """least((
+                   SELECT captured_at FROM capture_open WHERE capture_open.account_id = account.id AND source_id = 1
+                    ORDER BY captured_at LIMIT 1), (
+                   SELECT month.captured_at[1] FROM capture_month AS month WHERE month.account_id = account.id
+                    ORDER BY month.month LIMIT 1))"""
 """SQL: the time of our first capture of an `account`; null before it."""
 CAPTURES_OF_SPAN = f"""
-                   SELECT captured_at, run_id, {OWN_MAX_GAP} AS max_gap FROM capture
-                    WHERE capture.account_id = span.account_id AND source_id = 1
-                      AND captured_at >= span.from_at AND captured_at < span.to_at"""  # noqa: S608
+                   SELECT captured_at, run_id, {_OWN_MAX_GAP} AS max_gap FROM capture_open
+                    WHERE capture_open.account_id = span.account_id AND source_id = 1
+                      AND captured_at >= span.from_at AND captured_at < span.to_at
+                    UNION ALL
+                   SELECT one.captured_at, one.run_id, {_OWN_MAX_GAP}
+                     FROM capture_month AS month
+                    CROSS JOIN LATERAL unnest(month.captured_at, month.run_ids, month.cadences)
+                            AS one (captured_at, run_id, cadence)
+                    WHERE month.account_id = span.account_id
+                      AND month.month >= {month_of("span.from_at")} AND month.month <= {month_of("span.to_at")}
+                      -- Spares taking apart the present month, where only what came later is asked for.
+                      AND month.captured_at[cardinality(month.captured_at)] >= span.from_at
+                      AND one.captured_at >= span.from_at AND one.captured_at < span.to_at"""  # noqa: S608
 """SQL: a SELECT of our captures of `span.account_id`, as LAST_CAPTURE: from `span.from_at` on, before `span.to_at`."""
 AFTER_UNTIL = "(CAST(:until AS timestamptz) + interval '1 microsecond')"
 """SQL: the end of a span that `:until` is the last moment of."""
+# A run may end after the night in which its first captures were closed.
+CAPTURES_OF_RUN = f"""
+        SELECT account_id, captured_at, run_id FROM capture_open WHERE run_id = :run_id AND account_id IS NOT NULL
+         UNION ALL
+        SELECT month.account_id, one.captured_at, one.run_id
+          FROM capture_month AS month
+         CROSS JOIN LATERAL unnest(month.captured_at, month.run_ids) AS one (captured_at, run_id)
+         WHERE one.run_id = :run_id AND :run_id = ANY(month.run_ids)
+           AND month.month >= (SELECT {month_of("started_at - interval '1 day'")} FROM ingest_run WHERE id = :run_id)
+"""  # noqa: S608
+"""SQL: a SELECT of the accounts that the run `:run_id` captured: account_id, captured_at, run_id."""
 
 
 def _last_capture(account: str, at: str) -> str:
+    # Usually what is open is later than what is closed, but not after a late refresh.
+    newer = ", ".join(
+        f"CASE WHEN open.captured_at IS NULL OR closed.captured_at > open.captured_at THEN closed.{column}"
+        f" ELSE open.{column} END AS {column}"
+        for column in ("captured_at", "run_id", "max_gap")
+    )
+    place = f"width_bucket({at}, month.captured_at)"
+    # FULL JOIN, not UNION ALL, which Citus does not take where rows of its nodes are joined.
     return f"""
-                   SELECT captured_at, run_id, {OWN_MAX_GAP} AS max_gap FROM capture
-                    WHERE capture.account_id = {account} AND source_id = 1 AND captured_at <= {at}
-                    ORDER BY captured_at DESC LIMIT 1"""  # noqa: S608
+                   SELECT {newer}
+                     FROM (SELECT captured_at, run_id, {_OWN_MAX_GAP} AS max_gap FROM capture_open
+                            WHERE capture_open.account_id = {account} AND source_id = 1 AND captured_at <= {at}
+                            ORDER BY captured_at DESC LIMIT 1) AS open
+                     FULL JOIN (
+                          SELECT month.captured_at[{place}] AS captured_at, month.run_ids[{place}] AS run_id,
+                                 {_OWN_MAX_GAP.replace("cadence", f"month.cadences[{place}]")} AS max_gap
+                            FROM capture_month AS month
+                           WHERE month.account_id = {account} AND month.month <= {month_of(at)}
+                             AND month.captured_at[1] <= {at}
+                           ORDER BY month.month DESC LIMIT 1) AS closed ON true"""  # noqa: S608
 
 
-LAST_CAPTURE = _last_capture("account.id", ":until")
+LAST_CAPTURE = _last_capture("account.id", "CAST(:until AS timestamptz)")
 """SQL: a SELECT of our last capture of an `account` by `:until`: captured_at, run_id, and the `max_gap` after it."""
-LAST_CAPTURE_OF_ONE = _last_capture(":account_id", ":until")
+LAST_CAPTURE_OF_ONE = _last_capture(":account_id", "CAST(:until AS timestamptz)")
 """SQL: the same of the account `:account_id`."""
 LAST_CAPTURE_OF_ONE_AT = _last_capture(":account_id", "at")
 """SQL: the same up to a column `at`."""
@@ -132,9 +175,9 @@ def newest_capture_at(until: datetime) -> datetime | None:
                    (SELECT max(imported.captured_at)
                       FROM repository_import
                      CROSS JOIN LATERAL (
-                           SELECT captured_at FROM capture
-                            WHERE capture.repository_id = repository_import.repository_id
-                              AND capture.source_id = repository_import.source_id AND captured_at <= :until
+                           SELECT captured_at FROM capture_open
+                            WHERE capture_open.repository_id = repository_import.repository_id
+                              AND capture_open.source_id = repository_import.source_id AND captured_at <= :until
                             ORDER BY captured_at DESC LIMIT 1) AS imported
                      WHERE first_at <= :until AND last_at > :until)) AS at
     """  # noqa: S608

@@ -23,7 +23,7 @@ CAPTURES_CTES = f"""first AS (
              CROSS JOIN LATERAL ({CAPTURES_OF_SPAN}) AS own
              WHERE captured_at >= (SELECT at FROM first)
              UNION
-            SELECT source_id, captured_at, run_id, NULL FROM capture
+            SELECT source_id, captured_at, run_id, NULL FROM capture_open
              WHERE repository_id = :repository_id AND captured_at <= :until
         ), with_max_gap AS (
             SELECT captures.*, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from core.queries.captures import STORED_CADENCE
 from core.settings import settings
+from core.sources import CLOSER_LOCK
 
 
 def track(connection: Connection, login: str, added_by: str | None, repository: str = "") -> bool:
@@ -81,14 +82,44 @@ def update_tracking(connection: Connection, login: str, changes: Mapping[str, An
 
 def _expect_next_capture(connection: Connection, account_id: int | None) -> None:
     """Let the last capture expect the next one at the new cadence: what was captured before keeps that of then."""
-    connection.execute(
+    connection.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": CLOSER_LOCK})
+    expected = connection.execute(
         text(f"""
-            UPDATE capture SET cadence = expected.cadence
-              FROM (SELECT account_id, checked_at, {STORED_CADENCE} AS cadence
-                      FROM tracked_account JOIN account ON account.id = account_id WHERE account_id = :id) AS expected
-             WHERE capture.account_id = expected.account_id AND captured_at = checked_at AND source_id = 1
+            SELECT account_id, checked_at, {STORED_CADENCE} AS cadence
+              FROM tracked_account JOIN account ON account.id = account_id WHERE account_id = :id
         """),  # noqa: S608 - our own names
         {"id": account_id, "every": settings().refresh_every},
+    ).one()
+    values = {"id": account_id, "at": expected.checked_at, "cadence": expected.cadence}
+    updated = connection.execute(
+        text(
+            "UPDATE capture_open SET cadence = :cadence"
+            " WHERE account_id = :id AND captured_at = CAST(:at AS timestamptz) AND source_id = 1"
+        ),
+        values,
+    )
+    if not updated.rowcount:
+        _set_closed_cadence(connection, values)
+
+
+def _set_closed_cadence(connection: Connection, values: Mapping[str, object]) -> None:
+    month = connection.execute(
+        text(
+            "SELECT month, captured_at, cadences FROM capture_month"
+            " WHERE account_id = :id AND CAST(:at AS timestamptz) = ANY(captured_at)"
+        ),
+        values,
+    ).one_or_none()
+    if month is None:
+        return
+    cadences = list(month.cadences or [None] * len(month.captured_at))
+    cadences[month.captured_at.index(values["at"])] = values["cadence"]
+    connection.execute(
+        text(
+            "UPDATE capture_month SET cadences = CAST(:cadences AS interval[])"
+            " WHERE account_id = :id AND month = :month"
+        ),
+        {"id": values["id"], "month": month.month, "cadences": cadences},
     )
 
 

@@ -16,7 +16,7 @@ from core.alerts.rules import RULE_KINDS
 from core.budget.token_expiry import TokenExpiry
 from core.db.statement import text
 from core.disk_space import DiskSpace
-from core.queries.captures import BEFORE_GITHUB
+from core.queries.captures import BEFORE_GITHUB, CAPTURES_OF_RUN
 from core.queries.freshness import FreshnessCounts, freshness_counts
 from core.queries.past_counts import OWN_STARS, OWN_STARS_BEFORE_CTES, closed_month
 from core.queue import abandoned, jobs
@@ -68,8 +68,8 @@ SELECT_CHANGE_EVENTS = """
 GROWN = "CASE days WHEN 1 THEN stars_1d WHEN 7 THEN stars_7d ELSE stars_30d END"
 """Growth as pages show it (`core.queries.growth`); each capture updates it, also of repositories whose stars rest."""
 CAPTURED_REPOSITORIES = """
-      FROM capture
-      JOIN repository ON repository.account_id = capture.account_id AND repository.gone_at IS NULL
+      FROM run_capture
+      JOIN repository ON repository.account_id = run_capture.account_id AND repository.gone_at IS NULL
       JOIN repository_summary AS latest ON latest.repository_id = repository.id AND latest.source_id = 1
       JOIN alert_rule AS rule ON rule.enabled AND rule.kind = :kind
        AND (rule.account_id IS NULL OR rule.account_id = repository.account_id)
@@ -77,11 +77,12 @@ CAPTURED_REPOSITORIES = """
            SELECT CAST(settings ->> 'days' AS integer) AS days, CAST(settings ->> 'share' AS float) AS share) AS setting
 """
 IS_NEW_ALERT = """
-           capture.run_id = :run_id AND capture.account_id IS NOT NULL AND NOT EXISTS (
+           NOT EXISTS (
            SELECT FROM alert WHERE alert.rule_id = rule.id AND alert.repository_id = repository.id
               AND raised_at > :now - make_interval(days => days))
 """
 SELECT_STAR_JUMPS = f"""
+    WITH run_capture AS MATERIALIZED ({CAPTURES_OF_RUN})
     SELECT rule.id AS rule_id, rule.kind, repository.full_name AS subject, repository.account_id,
            repository.id AS repository_id, stars, gained, days
            {CAPTURED_REPOSITORIES}
@@ -93,18 +94,17 @@ SELECT_STAR_JUMPS = f"""
 # compares a repository that this run found changed with its snapshot before.
 IS_DROP = "{lost} >= CAST(settings ->> 'lost' AS integer) AND {lost} >= share * (stars + {lost})"
 SELECT_STAR_DROPS = f"""
-    WITH captured AS MATERIALIZED (
-        SELECT repository.id AS repository_id, capture.run_id, repository.account_id, full_name AS subject,
+    WITH run_capture AS MATERIALIZED ({CAPTURES_OF_RUN}), captured AS MATERIALIZED (
+        SELECT repository.id AS repository_id, run_capture.run_id, repository.account_id, full_name AS subject,
                latest.stars, latest.stars_1d, latest.stars_7d, latest.stars_30d,
-               latest.captured_at >= capture.captured_at AS is_changed,
+               latest.captured_at >= run_capture.captured_at AS is_changed,
                latest.captured_at - interval '1 microsecond' AS earlier_at,
                {closed_month("latest.captured_at - interval '1 microsecond'")} AS earlier_month
-          FROM capture
-          JOIN repository ON repository.account_id = capture.account_id AND repository.gone_at IS NULL
+          FROM run_capture
+          JOIN repository ON repository.account_id = run_capture.account_id AND repository.gone_at IS NULL
           JOIN (SELECT repository_id, stars, stars_1d, stars_7d, stars_30d, captured_at
                   FROM repository_summary WHERE source_id = 1) AS latest ON latest.repository_id = repository.id
          CROSS JOIN (SELECT last_month FROM source WHERE id = 1) AS source
-         WHERE capture.run_id = :run_id AND capture.account_id IS NOT NULL
     ), {OWN_STARS_BEFORE_CTES}, judged AS (
         SELECT rule.id AS rule_id, rule.kind, subject, captured.account_id, repository_id, stars, days,
                - ({GROWN}) AS lost_in_days, {OWN_STARS} - stars AS lost_in_step, settings,

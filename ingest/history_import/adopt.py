@@ -25,7 +25,7 @@ SELECT_REPOSITORY_PAIRS = f"""
       FROM repository AS named
       JOIN reported AS real ON real.named_id = named.id AND lower(real.full_name) = lower(named.full_name)
      CROSS JOIN LATERAL (
-           SELECT min(captured_at) AS at FROM capture WHERE repository_id = named.id) AS first
+           SELECT min(captured_at) AS at FROM capture_open WHERE repository_id = named.id) AS first
      WHERE real.created_at < first.at + interval '1 day'
      ORDER BY named.id, real.gone_at IS NOT NULL, real.created_at DESC
 """  # noqa: S608 - our own names
@@ -34,7 +34,7 @@ KEEP_IMPORTED_ATTRIBUTES = """
     -- The two may be on different nodes of Citus.
     WITH named AS MATERIALIZED (
         SELECT pair.real AS id, full_name, description, license, primary_language, (
-               SELECT min(captured_at) FROM capture WHERE repository_id = repository.id) AS since
+               SELECT min(captured_at) FROM capture_open WHERE repository_id = repository.id) AS since
           FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
           JOIN repository ON repository.id = pair.named
     )
@@ -54,8 +54,8 @@ WITHOUT_FOREIGN_KEY = ("change", "enrichment", "page_open", "alert", "collection
 SELECT_DUPLICATE_CAPTURES = """
     SELECT mine.repository_id AS id, mine.captured_at AS at, mine.source_id AS source
       FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
-      JOIN capture AS mine ON mine.repository_id = pair.named
-      JOIN capture AS existing ON existing.repository_id = pair.real
+      JOIN capture_open AS mine ON mine.repository_id = pair.named
+      JOIN capture_open AS existing ON existing.repository_id = pair.real
        AND existing.captured_at = mine.captured_at AND existing.source_id = mine.source_id
 """
 
@@ -109,14 +109,14 @@ def _move_history(connection: Connection, named: Sequence[int], real: Sequence[i
     """Move rows from each name to its repository; returns the ids of their sources."""
     values = {"named": list(named), "real": list(real)}
     sources = connection.scalars(
-        text("SELECT DISTINCT source_id FROM capture WHERE repository_id = ANY(CAST(:named AS bigint[]))"), values
+        text("SELECT DISTINCT source_id FROM capture_open WHERE repository_id = ANY(CAST(:named AS bigint[]))"), values
     ).all()
     for source_id in sources:
         closed_history.move_rows(connection, source_id, named, real)
     _delete_duplicates(connection, values)
     connection.execute(
         text("""
-            UPDATE capture SET repository_id = pair.real
+            UPDATE capture_open SET repository_id = pair.real
               FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
              WHERE repository_id = pair.named
         """),
@@ -158,7 +158,7 @@ def _delete_duplicates(connection: Connection, values: dict[str, list[int]]) -> 
     if not duplicates:
         return
     keys = {name: [getattr(row, name) for row in duplicates] for name in ("id", "at", "source")}
-    for table in (*SNAPSHOT_TABLES, "capture"):
+    for table in (*SNAPSHOT_TABLES, "capture_open"):
         connection.execute(
             text(f"""
                 DELETE FROM {table} USING unnest(CAST(:id AS bigint[]), CAST(:at AS timestamptz[]),
@@ -196,7 +196,7 @@ MOVE_REPOSITORIES = """
      WHERE row.account_id = pair.named
        -- In UTC, where adding a day does not depend on the session, as Citus wants it.
        AND (row.github_id IS NOT NULL OR owner.created_at AT TIME ZONE 'UTC' < interval '1 day' + (
-            SELECT min(captured_at) AT TIME ZONE 'UTC' FROM capture WHERE repository_id = row.id))
+            SELECT min(captured_at) AT TIME ZONE 'UTC' FROM capture_open WHERE repository_id = row.id))
 """
 MOVE_VERSIONS = """
     UPDATE repository_version AS row SET account_id = pair.real

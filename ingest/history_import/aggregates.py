@@ -10,7 +10,7 @@ from core.queries.past_counts import month_of
 UPSERT_REPOSITORY_IMPORTS = f"""
     WITH span AS MATERIALIZED (
         SELECT repository_id, min(captured_at) AS first_at, max(captured_at) AS last_at, count(*) AS captures
-          FROM capture
+          FROM capture_open
          WHERE source_id = :source AND repository_id IS NOT NULL {{chosen}}
          GROUP BY repository_id
     )
@@ -39,7 +39,7 @@ UPDATE_SOURCE_INTERVAL = """
            SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY distance)
              FROM (SELECT captured_at - lag(captured_at) OVER (PARTITION BY repository_id ORDER BY captured_at)
                           AS distance
-                     FROM capture WHERE source_id = :source AND repository_id IS NOT NULL) AS gaps
+                     FROM capture_open WHERE source_id = :source AND repository_id IS NOT NULL) AS gaps
             WHERE distance IS NOT NULL)
      WHERE id = :source
 """

@@ -190,7 +190,7 @@ def _write_batches(
 def _update_aggregates(connection: Connection, run: run_log.ImportRun) -> None:
     connection.execute(text("SET LOCAL synchronous_commit = on"))
     if run.written >= ANALYZE_MIN_ROWS:
-        connection.execute(text("ANALYZE repository, repository_month, repository_extra_snapshot, capture"))
+        connection.execute(text("ANALYZE repository, repository_month, repository_extra_snapshot, capture_open"))
     adopted = adopt.adopt_all_imported_history(connection)
     aggregates.update_repository_imports(connection, run.source_id)
     # The next statements find each repository there; a table of unknown size would be read in the order of time.

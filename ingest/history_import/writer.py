@@ -18,7 +18,7 @@ INSERT_ROWS = (
       FROM import_row WHERE repository_id BETWEEN :first AND :last
     """,
     """
-    INSERT INTO capture (repository_id, captured_at, source_id, run_id)
+    INSERT INTO capture_open (repository_id, captured_at, source_id, run_id)
     SELECT repository_id, captured_at, :source, :run
       FROM import_row WHERE repository_id BETWEEN :first AND :last
     """,
@@ -27,7 +27,7 @@ GIVEN_ROWS = """
         SELECT repository_id, captured_at, stars, forks, NULL::int AS size_kb
           FROM import_row WHERE repository_id BETWEEN :first AND :last"""
 HAS_STORED_CAPTURES = """
-    SELECT EXISTS (SELECT FROM capture WHERE repository_id BETWEEN :first AND :last AND source_id = :source)
+    SELECT EXISTS (SELECT FROM capture_open WHERE repository_id BETWEEN :first AND :last AND source_id = :source)
 """
 SELECT_FRESH_ROWS = """
     CREATE TEMPORARY TABLE fresh_row ON COMMIT DROP AS
@@ -61,7 +61,7 @@ UPSERT_ROWS = (
            open_issues_and_change_requests = excluded.open_issues_and_change_requests
     """,
     """
-    INSERT INTO capture (repository_id, captured_at, source_id, run_id)
+    INSERT INTO capture_open (repository_id, captured_at, source_id, run_id)
     SELECT repository_id, captured_at, :source, :run FROM fresh_row
     ON CONFLICT (repository_id, captured_at, source_id) WHERE repository_id IS NOT NULL DO NOTHING
     """,

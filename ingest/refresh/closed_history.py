@@ -1,10 +1,10 @@
-"""Closes history: moves snapshots to `repository_month` and counts refreshed accounts in `capture_day`.
+"""Closes history: moves snapshots to `repository_month` and our captures to `capture_month`, counted in `capture_day`.
 
 Each snapshot is either there or in `repository_snapshot_open`, where whoever writes a capture puts it: nothing of a
-source that is older than its `closed_until`, which a late one lowers in the same transaction (`reopen_own`). Our rows
-of `repository_month` are complete up to `last_month` whenever a transaction ends, so that reads are right at any time.
-An import writes there at once (`store_rows`): nothing after a repository's last imported month, as `repository_import`
-has its last counts.
+source that is older than its `closed_until`, which a late one lowers in the same transaction (`reopen_own`). So it is
+with our captures and `capture_open`; imported ones stay there. Our rows of `repository_month` are complete up to
+`last_month` whenever a transaction ends, so that reads are right at any time. An import writes there at once
+(`store_rows`): nothing after a repository's last imported month, as `repository_import` has its last counts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,11 +22,11 @@ from core.db.partitions import first_of_month, months_between
 from core.db.statement import text
 from core.queries.captures import CAPTURES_OF_SPAN, FIRST_CAPTURE_AT
 from core.queries.past_counts import month_columns, month_of
-from core.sources import OWN_SOURCE_ID
+from core.sources import CLOSER_LOCK, OWN_SOURCE_ID
 
 log = structlog.get_logger()
-# Advisory lock keys. WRITERS: shared by each transaction that writes our captures, until it ends.
-WRITERS_LOCK, CLOSER_LOCK = 0x636C6F73, 0x636C6F74  # "clos", "clot"
+# Advisory lock key, shared by each transaction that writes our captures, until it ends.
+WRITERS_LOCK = 0x636C6F73  # "clos"
 LOCK_TIMEOUT = "3s"
 ALL_CLOSED = datetime(9999, 12, 31, tzinfo=UTC)
 """`closed_until` of an imported source: nothing comes later, unless an import does, which lowers it."""
@@ -149,9 +149,42 @@ SELECT_MOVED_ROWS = """
           FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
           JOIN repository_snapshot_closed AS stored ON stored.repository_id = pair.named
          WHERE source_id = :source AND NOT EXISTS (
-               SELECT FROM capture
-                WHERE capture.repository_id = pair.real AND capture.source_id = stored.source_id
-                  AND capture.captured_at = stored.captured_at)"""
+               SELECT FROM capture_open
+                WHERE capture_open.repository_id = pair.real AND capture_open.source_id = stored.source_id
+                  AND capture_open.captured_at = stored.captured_at)"""
+# Of the same time, the one that was closed first stays. Two statements: Citus takes no rows from a deletion here.
+CLOSE_CAPTURES = (
+    """
+    WITH open AS (
+        SELECT account_id, captured_at, run_id, cadence FROM capture_open
+         WHERE source_id = 1 AND captured_at >= :start_at AND captured_at < :end_at
+    ), merged AS (
+        SELECT account_id, captured_at, run_id, cadence, true AS is_open FROM open
+         UNION ALL
+        SELECT account_id, one.captured_at, one.run_id, one.cadence, false
+          FROM capture_month
+         CROSS JOIN LATERAL unnest(capture_month.captured_at, run_ids, cadences) AS one (captured_at, run_id, cadence)
+         WHERE month = :month AND account_id IN (SELECT account_id FROM open)
+    )
+    INSERT INTO capture_month (account_id, month, captured_at, run_ids, cadences)
+    SELECT account_id, CAST(:month AS date), array_agg(captured_at ORDER BY captured_at),
+           CASE WHEN count(run_id) > 0 THEN array_agg(run_id ORDER BY captured_at) END,
+           CASE WHEN count(cadence) > 0 THEN array_agg(cadence ORDER BY captured_at) END
+      FROM (SELECT DISTINCT ON (account_id, captured_at) *
+              FROM merged ORDER BY account_id, captured_at, is_open) AS once
+     GROUP BY account_id
+     ORDER BY account_id
+    ON CONFLICT (account_id, month) DO UPDATE
+       SET captured_at = excluded.captured_at, run_ids = excluded.run_ids, cadences = excluded.cadences
+    """,
+    # Not those that came since.
+    """
+    DELETE FROM capture_open USING capture_month AS month
+     WHERE month.account_id = capture_open.account_id AND month.month = :month AND source_id = 1
+       AND capture_open.captured_at >= :start_at AND capture_open.captured_at < :end_at
+       AND capture_open.captured_at = ANY(month.captured_at)
+    """,
+)
 COUNT_DAYS = f"""
     INSERT INTO capture_day AS stored (day, accounts)
     SELECT (captured_at AT TIME ZONE 'UTC')::date, count(DISTINCT account_id)
@@ -302,6 +335,8 @@ def _open_month(connection: Connection) -> OpenMonth | None:
 
 def _close(connection: Connection, month: OpenMonth) -> None:
     connection.execute(text(CLOSE_MONTH), month.values)
+    for statement in CLOSE_CAPTURES:
+        connection.execute(text(statement), month.values)
     connection.execute(text(COUNT_DAYS), month.values)
     # An older row that was written meanwhile has lowered closing_until.
     connection.execute(

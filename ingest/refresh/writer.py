@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from core.db.statement import psycopg_connection, text
 from core.queries.captures import STORED_CADENCE
+from core.queries.past_counts import month_of
 from core.sources import OWN_SOURCE_ID
 from ingest.github.api.models import Account, Repository
 from ingest.refresh import closed_history, summaries
@@ -80,11 +81,14 @@ def write_capture(
     closed_history.reopen_own(connection, captured_at)
     connection.execute(
         text(f"""
-            INSERT INTO capture (account_id, captured_at, source_id, run_id, cadence)
+            INSERT INTO capture_open (account_id, captured_at, source_id, run_id, cadence)
             SELECT account.id, :at, :own, :run, {STORED_CADENCE}
               FROM account
               LEFT JOIN tracked_account ON tracked_account.account_id = account.id
-             WHERE account.id = :account
+             WHERE account.id = :account AND NOT EXISTS (
+                   SELECT 1 FROM capture_month
+                    WHERE account_id = :account AND month = {month_of("CAST(:at AS timestamptz)")}
+                      AND CAST(:at AS timestamptz) = ANY(captured_at))
             ON CONFLICT DO NOTHING
         """),  # noqa: S608 - our own names
         {"account": account_id, "at": captured_at, "own": OWN_SOURCE_ID, "run": run_id, "every": default_cadence},

@@ -161,6 +161,7 @@ def fill(url: str, scale: float, end: datetime) -> None:
     jobs = ScheduledJobs(engine, clock=lambda: end)
     if hasattr(jobs, "close_history"):  # an older version has none
         jobs.close_history()
+        _return_space(url)
     _import_and_maintain(url, world, jobs)
     engine.dispose()
 
@@ -172,6 +173,14 @@ def _import_and_maintain(url: str, world: World, jobs: ScheduledJobs) -> None:
         import_history(file, "elsewhere", engine=jobs.engine)
     jobs.run_daily_maintenance()
     _vacuum(url)
+
+
+def _return_space(url: str) -> None:
+    """Return the space of three years of open captures: an installation that closes every night has those of a day."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        found = connection.execute("SELECT to_regclass('capture_open')").fetchone()
+        if found != (None,):
+            connection.execute("VACUUM FULL capture_open")
 
 
 def _vacuum(url: str) -> None:
@@ -257,17 +266,21 @@ def _copy_history(connection: psycopg.Connection[Any], world: World) -> None:
     accounts = np.repeat(np.arange(1, world.accounts + 1), [len(one) for one in world.captures])
     captured_at = np.concatenate(world.captures)
     order = np.argsort(captured_at, kind="stable")
+    # An older version has one table of all captures, and of all snapshots.
+    captures, snapshots = (
+        f"{name}_open" if connection.execute("SELECT to_regclass(%s)", [f"{name}_open"]).fetchone() != (None,) else name
+        for name in ("capture", "repository_snapshot")
+    )
+    captured_at = captured_at[order]
     copy_array(
-        connection, "capture (account_id, captured_at)", ("q", accounts[order]), ("q", captured_at[order]),
+        connection, f"{captures} (account_id, captured_at, run_id)",
+        ("q", accounts[order]), ("q", captured_at), ("i", 1 + (captured_at - world.start_us) // DAY_US),
     )  # fmt: skip
     ids, at, stars, forks, sizes = (np.concatenate(column) for column in zip(*world.snapshots, strict=True))
     world.snapshots.clear()
     order = np.argsort(at, kind="stable")
-    # An older version has one table of all snapshots.
-    found = connection.execute("SELECT to_regclass('repository_snapshot_open') IS NOT NULL").fetchone()
-    table = "repository_snapshot_open" if found and found[0] else "repository_snapshot"
     copy_array(
-        connection, f"{table} (repository_id, captured_at, stars, forks, size_kb)",
+        connection, f"{snapshots} (repository_id, captured_at, stars, forks, size_kb)",
         ("q", ids[order]), ("q", at[order]), ("i", stars[order]), ("i", forks[order]), ("i", sizes[order]),
     )  # fmt: skip
     # Extras come once a quarter.

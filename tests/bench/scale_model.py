@@ -69,7 +69,7 @@ UNIT_COSTS = {
     "plan": UnitCost(1.9, "s", "a plan per million accounts, read and written", "refresh_plan"),
     "plan_memory": UnitCost(225, "MB", "memory of the planner per million accounts", "refresh_plan"),
     "change": UnitCost(56, "bytes", "a change of a repository, most of them in closed months", "storage_cost"),
-    "capture": UnitCost(103, "bytes", "a refresh of an account, with keys", "storage_cost"),
+    "capture": UnitCost(14, "bytes", "a refresh of an account, on a past day, with keys", "storage_cost"),
     "repository": UnitCost(1_500, "bytes", "a repository: names, counts, languages, summary", "storage_cost"),
     "night": UnitCost(0.0003, "s", "a night's work per repository", "storage_cost"),
     "rerun": UnitCost(0.03, "s", "processor time of a warm rerun of a page of charts", "reruns"),

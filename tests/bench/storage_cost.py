@@ -43,14 +43,18 @@ def run() -> list[Measurement]:
             connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM"))
             sizes = {row.name: float(row.bytes) for row in connection.execute(text(SIZES_SQL))}
             changes, captures, repositories = (
-                float(connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one())
-                for name in ("repository_snapshot", "capture", "repository")
+                float(connection.execute(text(f"SELECT {number}")).scalar_one())
+                for number in (
+                    "count(*) FROM repository_snapshot",
+                    "sum(cardinality(captured_at)) FROM capture_month",
+                    "count(*) FROM repository",
+                )
             )
         engine.dispose()
     return [
         Measurement("changes stored", changes, ""),
         Measurement("bytes of a change", sum(sizes[name] for name in CHANGE_TABLES) / changes, "bytes"),
-        Measurement("bytes of a refresh", sizes["capture"] / captures, "bytes"),
+        Measurement("bytes of a refresh on a past day", sizes["capture_month"] / captures, "bytes"),
         Measurement("bytes of a repository", sum(sizes[name] for name in REPOSITORY_TABLES) / repositories, "bytes"),
         Measurement(f"a night's work for {repositories:,.0f} repositories", night, "s"),
     ]

@@ -93,7 +93,7 @@ def test_an_organization_has_no_calendar_and_an_empty_account_no_curve(open_page
         created_at=utc("2015-01-01"),
     )
     row = {"account_id": account, "captured_at": utc("2026-01-05")}
-    database.execute(insert(schema.capture).values(**row))
+    database.execute(insert(schema.capture_open).values(**row))
     counts = {"stars": 0, "forks": 0, "repositories": 0, "followers": 0}
     database.execute(insert(schema.account_snapshot).values(**row, **counts))
     publish_data_version(database)

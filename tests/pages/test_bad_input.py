@@ -131,7 +131,7 @@ def test_ten_thousand_names_show_the_first_ten_and_say_so(open_page, one_capture
 def test_an_account_without_repositories_and_one_with_three_thousand(open_page, database):
     for login, count in (("none", 0), ("many", 3_000)):
         account = seed_data.add_account(database, login, github_id=count + 1, checked_at=utc("2026-03-01"))
-        database.execute(insert(schema.capture).values(account_id=account, captured_at=utc("2026-03-01")))
+        database.execute(insert(schema.capture_open).values(account_id=account, captured_at=utc("2026-03-01")))
         values = {"captured_at": utc("2026-03-01"), "stars": 3 * count, "forks": 0, "repositories": count}
         database.execute(insert(schema.account_snapshot).values(account_id=account, followers=0, **values))
         database.execute(

@@ -15,7 +15,7 @@ TODAY = datetime.now(UTC)
 @pytest.fixture
 def two_changes(database):
     account = seed_data.add_account(database, "octo", github_id=7)
-    database.execute(insert(schema.capture).values(account_id=account, captured_at=TODAY - timedelta(days=60)))
+    database.execute(insert(schema.capture_open).values(account_id=account, captured_at=TODAY - timedelta(days=60)))
     cat = seed_data.add_repository(database, "octo/cat", {f"{TODAY:%Y-%m-%d}": 5}, github_id=8)
     seed_data.add_change(database, cat, "archived", f"{TODAY - timedelta(days=2):%Y-%m-%d}")
     seed_data.add_change(

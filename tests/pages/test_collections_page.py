@@ -95,7 +95,7 @@ def test_empty_states_stay_apart(open_page, group, stored, database):
     assert "None of its members is tracked" in page_text(open_page("collections", collection="Pets"))
     database.execute(insert(schema.tracked_account).values(account_id=stored))
     assert "have not been collected yet" in page_text(open_page("collections", collection="Pets"))
-    database.execute(insert(schema.capture).values(account_id=stored, captured_at=TODAY))
+    database.execute(insert(schema.capture_open).values(account_id=stored, captured_at=TODAY))
     assert "Its accounts have no repositories." in page_text(open_page("collections", collection="Pets"))
     earlier = f"{TODAY - timedelta(days=9):%Y-%m-%d}"
     assert "had been collected by" in page_text(open_page("collections", collection="Pets", as_of=earlier))

@@ -20,7 +20,7 @@ def tracked_account_with_history(database: Connection, login: str, **values: obj
     database.execute(insert(schema.tracked_account).values(account_id=account))
     for ago in range(60, -1, -1):
         at = TODAY - timedelta(days=ago)
-        database.execute(insert(schema.capture).values(account_id=account, captured_at=at))
+        database.execute(insert(schema.capture_open).values(account_id=account, captured_at=at))
         if ago % 10 == 0:
             database.execute(
                 insert(schema.account_snapshot).values(
@@ -279,7 +279,7 @@ def account_captured_once(database: Connection, login: str) -> int:
     """Add a tracked account that was refreshed today and has no repositories."""
     account = seed_data.add_account(database, login, github_id=abs(hash(login)) % 10**9, checked_at=TODAY)
     database.execute(insert(schema.tracked_account).values(account_id=account))
-    database.execute(insert(schema.capture).values(account_id=account, captured_at=TODAY))
+    database.execute(insert(schema.capture_open).values(account_id=account, captured_at=TODAY))
     database.execute(
         insert(schema.account_snapshot).values(
             account_id=account, captured_at=TODAY, stars=0, forks=0, repositories=0, followers=5

@@ -64,7 +64,7 @@ def add_a_year(database, cat):
         at = f"2026-{month:02}-01"
         values = {"repository_id": cat, "captured_at": utc(at), "stars": 1_000 * month, "forks": 99, "source_id": 1}
         database.execute(insert(schema.repository_snapshot_open).values(**values))
-        database.execute(insert(schema.capture).values(account_id=octo, captured_at=utc(at)))
+        database.execute(insert(schema.capture_open).values(account_id=octo, captured_at=utc(at)))
         add_account_snapshot(database, octo, at, 1_000 * month + 60)
         add_rollup(database, date.fromisoformat(at), C=1_000 * month, Go=60)
     database.execute(text("UPDATE repository_current SET stars = 12000, forks = 99, captured_at = '2026-12-01Z'"

@@ -22,7 +22,7 @@ def three_movers(database):
     account = seed_data.add_account(database, "octo", github_id=7)
     database.execute(insert(schema.tracked_account).values(account_id=account))
     for days in range(40, -1, -1):
-        database.execute(insert(schema.capture).values(account_id=account, captured_at=ago(days)))
+        database.execute(insert(schema.capture_open).values(account_id=account, captured_at=ago(days)))
     for number, (name, language, before, now, created) in enumerate(
         [
             ("big", "Python", 1000, 1040, 2000),

@@ -6,7 +6,16 @@ name. Timestamps are `timestamptz` in UTC. A count that GitHub did not report is
 
 from core.db.schema.accounts import account, account_snapshot, account_summary, account_version
 from core.db.schema.alerts import alert, alert_rule, webhook, webhook_delivery
-from core.db.schema.captures import capture, capture_day, change, data_version, language_day, repository_import, source
+from core.db.schema.captures import (
+    capture_day,
+    capture_month,
+    capture_open,
+    change,
+    data_version,
+    language_day,
+    repository_import,
+    source,
+)
 from core.db.schema.columns import GROWTH_DAYS, metadata
 from core.db.schema.enrichment import (
     commit_day,
@@ -51,8 +60,9 @@ __all__ = [
     "alert_rule",
     "api_key",
     "audit_event",
-    "capture",
     "capture_day",
+    "capture_month",
+    "capture_open",
     "change",
     "collection",
     "collection_member",

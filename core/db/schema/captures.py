@@ -1,11 +1,13 @@
 """Sources, captures, imported history, changes, rollups and the data version."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Date,
+    DateTime,
     Identity,
     Index,
     Integer,
@@ -38,13 +40,14 @@ source = Table(
     timestamp_column("closing_until"),
     Column("last_month", Date),
     comment="Origin of captures: 1 is this installation, each other one an import of somebody else's history."
-    " closed_until: repository_snapshot_open has nothing before it; whoever writes older rows lowers it. closing_until:"
-    " the same, while that is being written. last_month: the last one of repository_month",
+    " closed_until: repository_snapshot_open has nothing before it, nor has capture_open of ours; whoever writes older"
+    " rows lowers it. closing_until: the same, while that is being written. last_month: the last one of"
+    " repository_month",
 )
 
 
-capture = Table(
-    "capture",
+capture_open = Table(
+    "capture_open",
     metadata,
     Column("account_id", BigInteger),
     Column("repository_id", BigInteger),
@@ -55,23 +58,37 @@ capture = Table(
     CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
     CheckConstraint("account_id IS NULL OR source_id = 1", name="own_account"),
     Index(
-        "capture_account_key",
+        "capture_open_account_key",
         "account_id",
         "captured_at",
         unique=True,
         postgresql_where=text("source_id = 1"),
     ),
     Index(
-        "capture_repository_key",
+        "capture_open_repository_key",
         "repository_id",
         "captured_at",
         "source_id",
         unique=True,
         postgresql_where=text("repository_id IS NOT NULL"),
     ),
-    Index("capture_run_id_idx", "run_id"),
-    comment="One successful refresh of an account (or of a repository, if imported), whether or not anything changed."
-    " Coverage, freshness and gaps are computed from this table only",
+    Index("capture_open_run_id_idx", "run_id"),
+    comment="Captures that are not in capture_month: ours of late, and all imported ones. The view capture has all",
+)
+
+
+capture_month = Table(
+    "capture_month",
+    metadata,
+    Column("account_id", BigInteger, nullable=False),
+    Column("month", Date, nullable=False),
+    Column("captured_at", ARRAY(DateTime(timezone=True)), nullable=False),
+    Column("run_ids", ARRAY(Integer), comment="the run of each; null: of none"),
+    Column("cadences", ARRAY(Interval), comment="the cadence of each as capture_open has it; null: of none"),
+    PrimaryKeyConstraint("account_id", "month"),
+    Index("capture_month_month_idx", "month"),
+    comment="Our captures of one account in one month (UTC), oldest first: the same row for row takes ten times the"
+    " space",
 )
 
 

@@ -1,7 +1,9 @@
 """The migrated database equals core/db/schema; partitions."""
 
+import re
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -13,6 +15,7 @@ from core.db import partitions
 from core.db.schema import metadata
 from core.db.schema_check import VIEWS
 
+ROOT = Path(__file__).resolve().parents[3]
 FOREIGN_TABLES = ("procrastinate", "alembic_version")
 
 
@@ -53,6 +56,15 @@ def test_months_between_two_days_are_contiguous(first, later):
     months = list(partitions.months_between(first, last))
     assert len(months) == later + 1
     assert all(after == partitions.first_of_month(before, months_later=1) for before, after in pairwise(months))
+
+
+def test_no_query_takes_all_closed_captures_apart():
+    """The view `capture` is for people: joined, it unnests every month of every account. See core.queries.captures."""
+    of_all = re.compile(r"\b(FROM|JOIN) capture\b")
+    files = [path for folder in ("core", "ingest") for path in (ROOT / folder).rglob("*.*")]
+    sources = [path for path in files if path.suffix in {".py", ".sql"}]
+    assert len(sources) > 100
+    assert [path.name for path in sources if of_all.search(path.read_text("utf-8"))] == []
 
 
 def test_no_index_is_brin(database):

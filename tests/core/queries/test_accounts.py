@@ -25,7 +25,7 @@ def add_snapshot(database: Connection, account_id: int, at: str, **counts: int) 
 
 def add_capture(database: Connection, account_id: int, at: str) -> None:
     database.execute(
-        text("INSERT INTO capture (account_id, captured_at) VALUES (:id, :at) ON CONFLICT DO NOTHING"),
+        text("INSERT INTO capture_open (account_id, captured_at) VALUES (:id, :at) ON CONFLICT DO NOTHING"),
         {"id": account_id, "at": utc(at)},
     )
 
@@ -262,7 +262,7 @@ def test_a_rare_cadence_is_no_gap(database):
     octo = seed_data.add_account(database, "octo")
     for day in (1, 8, 15):
         add_capture(database, octo, f"2026-03-{day:02d}")
-    database.execute(update(schema.capture).values(cadence=timedelta(days=7)))
+    database.execute(update(schema.capture_open).values(cadence=timedelta(days=7)))
     for day in (16, 17, 20):
         add_capture(database, octo, f"2026-03-{day:02d}")
     intervals = accounts.coverage_intervals(octo, None)
@@ -273,7 +273,7 @@ def test_a_rare_cadence_is_no_gap(database):
 def test_the_latest_capture_has_its_run(database):
     octo = seed_data.add_account(database, "octo")
     database.execute(
-        text("INSERT INTO capture (account_id, captured_at, run_id) VALUES (:id, :at, 812)"),
+        text("INSERT INTO capture_open (account_id, captured_at, run_id) VALUES (:id, :at, 812)"),
         {"id": octo, "at": utc("2026-03-01")},
     )
     assert accounts.latest_capture(octo, None) == LatestCapture(utc("2026-03-01"), "GitHub", 812)

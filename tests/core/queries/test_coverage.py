@@ -26,7 +26,7 @@ def add_tracked_account(database: Connection, login: str, *refreshes: datetime, 
 
 def add_refreshes(database: Connection, account: int, *refreshes: datetime) -> None:
     for at in refreshes:
-        database.execute(insert(schema.capture).values(account_id=account, captured_at=at))
+        database.execute(insert(schema.capture_open).values(account_id=account, captured_at=at))
         last = func.greatest(schema.account.c.checked_at, at)
         database.execute(schema.account.update().where(schema.account.c.id == account).values(checked_at=last))
 

@@ -15,7 +15,7 @@ AS_OF_TIMES = [None, utc("2026-03-02")]
 
 def refreshed_account(database, login: str) -> int:
     account = seed_data.add_account(database, login, github_id=1, checked_at=CHECKED)
-    database.execute(insert(schema.capture).values(account_id=account, captured_at=CHECKED))
+    database.execute(insert(schema.capture_open).values(account_id=account, captured_at=CHECKED))
     return account
 
 

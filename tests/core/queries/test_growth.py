@@ -169,7 +169,7 @@ class Writer:
             {"account_id": self.accounts[owner], "captured_at": at(step), "cadence": cadence(owner, step)}
             for step, owner in steps
         ]
-        self.connection.execute(insert(schema.capture), rows)
+        self.connection.execute(insert(schema.capture_open), rows)
         for step, owner in steps:
             self.refresh(step, owner)
         for owner, captured in self.history.captures.items():
@@ -199,7 +199,7 @@ class Writer:
                     stars=stars,
                     source_id=source_id,
                 )
-                self.insert(schema.capture, repository_id=key, captured_at=at(step), source_id=source_id)
+                self.insert(schema.capture_open, repository_id=key, captured_at=at(step), source_id=source_id)
             if rows:
                 self.insert(
                     schema.repository_import, repository_id=key, source_id=source_id, first_at=at(min(rows)),

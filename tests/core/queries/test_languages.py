@@ -155,7 +155,7 @@ def test_the_mix_has_the_primary_language_and_owner_of_each_quarter(database):
     seed_data.add_version(database, cat, "2026-02-15", primary_language="Perl")
     seed_data.add_version(database, cat, "2026-05-15")
     database.execute(update(schema.repository).values(account_id=hooli, full_name="hooli/cat"))
-    database.execute(insert(schema.capture).values(account_id=hooli, captured_at=utc("2026-06-01")))
+    database.execute(insert(schema.capture_open).values(account_id=hooli, captured_at=utc("2026-06-01")))
     mixes = [
         [(f"{row.at:%Y-%m}", row.language, row.stars) for row in history.itertuples()]
         for history in (languages.account_language_history(who, utc("2026-06-30")) for who in (octo, hooli))

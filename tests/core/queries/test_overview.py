@@ -75,7 +75,7 @@ def test_a_change_long_ago_is_still_the_base_of_our_own_growth(database):
 def captured(database, *days: str) -> None:
     """Capture one account on these days."""
     account = seed_data.add_account(database, "octo", checked_at=utc(max(days)))
-    database.execute(insert(schema.capture), [{"account_id": account, "captured_at": utc(day)} for day in days])
+    database.execute(insert(schema.capture_open), [{"account_id": account, "captured_at": utc(day)} for day in days])
 
 
 def test_the_trend_adds_up_each_source_separately(database):

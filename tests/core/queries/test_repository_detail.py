@@ -163,7 +163,7 @@ def test_captures_of_a_former_owner_count_though_its_login_is_someone_else_s(dat
     seed_data.add_version(database, cat, "2026-01-10", account_id=octo, full_name="octo/cat")
     captured = [(octo, day) for day in sorted(days) if day <= "2026-01-09"] + [(taker, day) for day in sorted(days)]
     database.execute(
-        insert(schema.capture), [{"account_id": who, "captured_at": seed_data.utc(day)} for who, day in captured]
+        insert(schema.capture_open), [{"account_id": who, "captured_at": seed_data.utc(day)} for who, day in captured]
     )
     gaps = star_history.coverage_gaps(cat, seed_data.utc("2026-01-22"))
     assert gaps[["from_at", "to_at"]].to_numpy().tolist() == [

@@ -152,10 +152,10 @@ def test_a_changed_cadence_is_what_the_last_capture_expects_of_the_next(database
     octo = seed_data.add_account(database, "octo", github_id=1, checked_at=NOW)
     accounts.track(database, "octo", None)
     for at in (NOW - timedelta(days=1), NOW):
-        database.execute(insert(schema.capture).values(account_id=octo, captured_at=at))
+        database.execute(insert(schema.capture_open).values(account_id=octo, captured_at=at))
 
     def cadences() -> list[timedelta | None]:
-        return list(database.scalars(select(schema.capture.c.cadence).order_by(schema.capture.c.captured_at)))
+        return list(database.scalars(select(schema.capture_open.c.cadence).order_by(schema.capture_open.c.captured_at)))
 
     week, hour = timedelta(days=7), timedelta(hours=1)
     tracking_commands.update_tracking(database, admin, {"octo": {"every": week}}, NOW, ORIGIN)

@@ -64,7 +64,7 @@ def test_a_star_jump_raises_one_alert_per_window(ingestor, seen):
     ingestor.rows("UPDATE alert_rule SET settings = '{\"gained\": 50, \"share\": 0.0, \"days\": 1}'"
                   " WHERE kind = 'stars_jumped' RETURNING id")  # fmt: skip
     # As if the first look had been a day ago.
-    for table in ("repository_snapshot_open", "capture"):
+    for table in ("repository_snapshot_open", "capture_open"):
         ingestor.rows(f"UPDATE {table} SET captured_at = {EARLIER.format(column='captured_at')} RETURNING 1", hours=25)
     ingestor.world.edit.star(full_name, 80)
     ingestor.refresh(login)
@@ -77,7 +77,7 @@ def test_a_star_jump_raises_one_alert_per_window(ingestor, seen):
 
 def all_days_before(ingestor, days):
     """Move everything captured so far into the past."""
-    captured = [(table, "captured_at") for table in ("repository_snapshot_open", "capture", "repository_current")]
+    captured = [(table, "captured_at") for table in ("repository_snapshot_open", "capture_open", "repository_current")]
     for table, column in (*captured, ("account", "checked_at")):
         earlier = EARLIER.format(column=column)
         ingestor.rows(f"UPDATE {table} SET {column} = {earlier} RETURNING 1", hours=round(days * 24))
@@ -157,7 +157,7 @@ def test_what_a_run_found_is_read_without_the_rows_of_all_other_runs(database, n
     """Among the captures and changes of many runs, those of one are found by their place."""
     account = add_account(database, "octo")
     for table, at, more, value in (
-        ("capture", "captured_at", "source_id", "1"),
+        ("capture_open", "captured_at", "source_id", "1"),
         ("change", "detected_at", "kind", "'new'"),
     ):
         database.execute(
@@ -169,7 +169,7 @@ def test_what_a_run_found_is_read_without_the_rows_of_all_other_runs(database, n
         database.execute(text(f"ANALYZE {table}"))
     values = {"run_id": 7, "kind": "star_jump", "now": datetime(2026, 3, 1, tzinfo=UTC), "began": BEFORE_GITHUB}
     plan = database.scalars(text(f"EXPLAIN {getattr(evaluate, name)}"), values).all()
-    table = "change" if name == "SELECT_CHANGE_EVENTS" else "capture"
+    table = "change" if name == "SELECT_CHANGE_EVENTS" else "capture_open"
     assert any(f"{table}_run_id_idx" in line for line in plan)
 
 

@@ -142,7 +142,13 @@ def comparable(state: dict[str, Any]) -> dict[str, Any]:
 def test_attributes_as_of_any_time_are_those_last_reported(database: Connection, seed: int) -> None:
     rng = random.Random(seed)
     reported, world = Reported(), World(rng)
-    for table in ("account", "repository_snapshot_open", "repository_month", "repository_extra_snapshot", "capture"):
+    for table in (
+        "account",
+        "repository_snapshot_open",
+        "repository_month",
+        "repository_extra_snapshot",
+        "capture_open",
+    ):
         database.execute(text(f"DELETE FROM {table}"))
     ensure_partitions(database, START.date(), (START + timedelta(days=90)).date())
     times, at = [], START

@@ -3,15 +3,23 @@
 from contextlib import nullcontext
 from datetime import date, datetime, timedelta
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as some
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, select, text, update
 
 from core.db import partitions, schema
 from core.db.frames import frame_cache
 from core.queries import coverage, repository_detail
-from core.queries.captures import first_open_capture_at
+from core.queries.captures import (
+    AFTER_UNTIL,
+    CAPTURES_OF_RUN,
+    CAPTURES_OF_SPAN,
+    FIRST_CAPTURE_AT,
+    LAST_CAPTURE_OF_ONE,
+    first_open_capture_at,
+)
 from core.queries.past_counts import NEWEST_CTE, OWN_STARS, OWN_STARS_OF_TREND_CTES, closed_month
+from core.tracking import accounts
 from ingest.history_import import adopt
 from ingest.refresh import closed_history, writer
 from ingest.scheduler import ScheduledJobs
@@ -35,7 +43,7 @@ def add_tracked_account(database: Connection, login: str, *days: str, **values: 
     account = add_account(database, login)
     database.execute(insert(schema.tracked_account).values(account_id=account, **values))
     for day in days:
-        database.execute(insert(schema.capture).values(account_id=account, captured_at=utc(f"2026-{day}")))
+        database.execute(insert(schema.capture_open).values(account_id=account, captured_at=utc(f"2026-{day}")))
     return account
 
 
@@ -45,7 +53,7 @@ def test_coverage_is_the_same_when_days_are_closed(database):
     add_tracked_account(database, "hooli", "03-01", "03-10")
     add_tracked_account(database, "resting", "03-01", "03-02", paused=True)
     other = add_account(database, "dropped")
-    database.execute(insert(schema.capture).values(account_id=other, captured_at=utc("2026-03-09")))
+    database.execute(insert(schema.capture_open).values(account_id=other, captured_at=utc("2026-03-09")))
     expected = {"02-28": 1, "03-01": 2, "03-09": 1, "03-10": 1}
     assert refreshed() == expected
     for until in ("2026-03-01", "2026-03-09", "2026-03-10", "2026-03-11"):
@@ -110,6 +118,32 @@ def test_a_refresh_before_anything_was_closed_closes_nothing(database):
     assert database.scalar(CLOSED_UNTIL) is None
 
 
+def test_a_new_cadence_reaches_the_last_capture_where_that_is_closed(database):
+    """Earlier captures keep the one of their time, whether they have the same month or not."""
+    octo = add_tracked_account(database, "octo", "02-20", "03-01", "03-02")
+    database.execute(update(schema.account).values(checked_at=utc("2026-03-02")))
+    close(database, "2026-03-10")
+    for days, expected in ((7, timedelta(days=7)), (1, None)):
+        assert accounts.update_tracking(database, "octo", {"every": timedelta(days=days)}, UNTIL)
+        sql = text("SELECT cadence FROM capture WHERE account_id = :id ORDER BY captured_at")
+        assert database.scalars(sql, {"id": octo}).all() == [None, None, expected]
+
+
+def test_rules_judge_what_a_run_captured_before_midnight(database):
+    """A run of two days: its first capture is closed when it ends."""
+    octo = add_account(database, "octo")
+    run_id = database.scalar(text(
+        "WITH asked AS (INSERT INTO ingestion (trigger) VALUES ('schedule') RETURNING id)"
+        " INSERT INTO ingest_run (ingestion_id, trigger, started_at) SELECT id, 'schedule', '2026-02-28 23:00+00' FROM"
+        " asked RETURNING id"
+    ))  # fmt: skip
+    for at, run in (("02-28 22:00", run_id - 1), ("02-28 23:30", run_id), ("03-01 00:30", run_id)):
+        writer.write_capture(database, octo, utc(f"2026-{at}"), run, timedelta(hours=6))
+    close(database, "2026-03-01")
+    found = database.execute(text(CAPTURES_OF_RUN), {"run_id": run_id}).all()
+    assert sorted(found) == [(octo, utc("2026-02-28 23:30"), run_id), (octo, utc("2026-03-01 00:30"), run_id)]
+
+
 def test_adopted_history_is_read_from_its_repository_in_closed_months(database):
     named = add_imported_repository(database, "octo/cat", {"2026-01-05": 3, "2026-02-09": 5})
     source_id = database.scalar(select(schema.source.c.id).where(schema.source.c.id != 1))
@@ -130,11 +164,15 @@ Rows = dict[tuple[int, int, datetime], int | None]
 """Stars by repository, source and time, in a plain dict."""
 
 
+Captures = dict[datetime, tuple[int, timedelta]]
+"""Run and longest time to the next one, by time, of our captures of one account in a plain dict."""
+
+
 class Stored:
-    """Snapshots of three repositories as the database has them, and in a plain dict."""
+    """Snapshots of three repositories and captures of their account as the database has them, and in plain dicts."""
 
     def __init__(self, connection: Connection) -> None:
-        self.connection, self.rows = connection, Rows()
+        self.connection, self.rows, self.captures = connection, Rows(), Captures()
         self.account = add_account(connection, "octo")
         connection.execute(
             text("INSERT INTO repository (id, account_id, full_name) OVERRIDING SYSTEM VALUE"
@@ -148,8 +186,10 @@ class Stored:
         if (repository, 1, STEPS[step]) in self.rows:
             return
         writer.write_snapshots(self.connection, [(repository, STEPS[step], stars, stars // 2, None)])
-        writer.write_capture(self.connection, self.account, STEPS[step], 1, timedelta(hours=6))
+        cadence = timedelta(days=stars % 3)
+        writer.write_capture(self.connection, self.account, STEPS[step], stars, cadence)
         self.rows[repository, 1, STEPS[step]] = stars
+        self.captures.setdefault(STEPS[step], (stars, 2 * max(cadence, timedelta(days=1))))
 
     def close(self, step: int) -> None:
         closed_history.close_own_history(lambda: nullcontext(self.connection), STEPS[step])
@@ -181,12 +221,12 @@ class Stored:
         self.tell_imports()
 
     def tell_imports(self) -> None:
-        self.connection.execute(text("DELETE FROM capture WHERE source_id = :source"), {"source": IMPORTED})
+        self.connection.execute(text("DELETE FROM capture_open WHERE source_id = :source"), {"source": IMPORTED})
         self.connection.execute(text("DELETE FROM repository_import"))
         for repository, days in self.imported_times().items():
             for at in days:
                 self.connection.execute(
-                    insert(schema.capture).values(repository_id=repository, source_id=IMPORTED, captured_at=at)
+                    insert(schema.capture_open).values(repository_id=repository, source_id=IMPORTED, captured_at=at)
                 )
             self.connection.execute(insert(schema.repository_import).values(
                 repository_id=repository, source_id=IMPORTED, first_at=min(days), last_at=max(days), captures=len(days),
@@ -212,6 +252,30 @@ class Stored:
         found = {(row.repository_id, row.source_id, row.captured_at): row.stars for row in rows}
         assert len(found) == len(rows)
         return found
+
+    def captures_between(self, first: datetime, last: datetime) -> Captures:
+        span = "(SELECT CAST(:account_id AS bigint) AS account_id, CAST(:first AS timestamptz) AS from_at, {} AS to_at)"
+        sql = f"SELECT own.* FROM {span.format(AFTER_UNTIL)} AS span CROSS JOIN LATERAL ({CAPTURES_OF_SPAN}) AS own"
+        return self._captures(sql, first=first, until=last)
+
+    def last_capture(self, until: datetime) -> Captures:
+        return self._captures(LAST_CAPTURE_OF_ONE, until=until)
+
+    def _captures(self, sql: str, **values: object) -> Captures:
+        rows = self.connection.execute(text(sql), {"account_id": self.account, **values}).all()
+        found = {row.captured_at: (row.run_id, row.max_gap) for row in rows}
+        assert len(found) == len(rows)
+        return found
+
+    def first_capture_at(self) -> datetime | None:
+        sql = f"SELECT {FIRST_CAPTURE_AT} FROM account WHERE id = :account_id"
+        first: datetime | None = self.connection.scalar(text(sql), {"account_id": self.account})
+        return first
+
+    def listed_captures(self) -> list[tuple[datetime, int]]:
+        sql = "SELECT captured_at, run_id FROM capture WHERE account_id = :account ORDER BY 1"
+        rows = self.connection.execute(text(sql), {"account": self.account})
+        return [(row.captured_at, row.run_id) for row in rows]
 
     def newest(self, until: datetime) -> dict[int, tuple[int, int | None]]:
         rows = self.connection.execute(text(f"WITH {NEWEST_CTE} SELECT * FROM newest"), {
@@ -253,19 +317,27 @@ MOVES = some.one_of(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(some.lists(MOVES, min_size=3, max_size=14), some.lists(STEP, min_size=2, max_size=2))
+@example(moves=[(Stored.refresh, 2, 2, 0), (Stored.close, 3), (Stored.refresh, 2, 1, 0)], steps=[0, 0])
 def test_nothing_is_lost_or_changed_by_closing_in_any_order(database, moves, steps):
     """Refreshes, late ones too, imports that overlap, adoptions and closings up to any moment: all snapshots are
-    there once, nothing is repeated after a repository's last imported month, and the counts at any moment are those of
-    a plain list of rows."""
+    there once, nothing is repeated after a repository's last imported month, and the counts and captures at any moment
+    are those of a plain list of rows."""
     with database.begin_nested() as savepoint:
         stored = Stored(database)
         for move, *values in moves:
             move(stored, *values)
             assert stored.stored_rows() == stored.rows
+            assert stored.listed_captures() == sorted((at, run) for at, (run, _) in stored.captures.items())
+            assert stored.first_capture_at() == min(stored.captures, default=None)
             expected_months = {one: max(days).date().replace(day=1) for one, days in stored.imported_times().items()}
             assert stored.last_imported_months() == expected_months
         months = [utc("2026-03-01"), utc("2026-03-01") - timedelta(microseconds=1)]
         for until in [*months, *(STEPS[step] for step in steps), STEPS[-1] + timedelta(days=90)]:
+            for first in (STEPS[0] - timedelta(days=90), *(STEPS[step] for step in steps)):
+                expected_captures = {at: one for at, one in stored.captures.items() if first <= at <= until}
+                assert stored.captures_between(first, until) == expected_captures
+            last = max((at for at in stored.captures if at <= until), default=None)
+            assert stored.last_capture(until) == ({last: stored.captures[last]} if last else {})
             expected = stored.expected_newest(until)
             assert stored.newest(until) == expected
             for repository in (1, 2, 3):

@@ -98,7 +98,7 @@ class GrowthRows:
         """Add captures of the account, whether or not anything had changed."""
         for at in moments:
             self.run(
-                "INSERT INTO capture (account_id, captured_at) VALUES (:account, :at) ON CONFLICT DO NOTHING",
+                "INSERT INTO capture_open (account_id, captured_at) VALUES (:account, :at) ON CONFLICT DO NOTHING",
                 account=account or self.account,
                 at=at,
             )
@@ -176,7 +176,7 @@ def test_an_account_with_a_longer_interval_is_confirmed_for_longer(octo: GrowthR
     octo.saw(cat, days_ago(560), 100)
     octo.saw(cat, days_ago(0), 110)
     octo.looked(*(days_ago(days) for days in (560, 365 + 10, 90 + 10.1, 30 + 9, 7 + 7, 1 + 2, 0)))
-    octo.run("UPDATE capture SET cadence = '5 days'")
+    octo.run("UPDATE capture_open SET cadence = '5 days'")
     assert octo.growth(cat) == {1: None, 7: 10, 30: 10, 90: None, 365: 10}
 
 

@@ -10,26 +10,48 @@ CREATE TABLE source (
     CONSTRAINT source_pkey PRIMARY KEY (id),
     CONSTRAINT source_name_key UNIQUE (name)
 );
-COMMENT ON TABLE source IS 'Origin of captures: 1 is this installation, each other one an import of somebody else''s history. closed_until: repository_snapshot_open has nothing before it; whoever writes older rows lowers it. closing_until: the same, while that is being written. last_month: the last one of repository_month';
+COMMENT ON TABLE source IS 'Origin of captures: 1 is this installation, each other one an import of somebody else''s history. closed_until: repository_snapshot_open has nothing before it, nor has capture_open of ours; whoever writes older rows lowers it. closing_until: the same, while that is being written. last_month: the last one of repository_month';
 COMMENT ON COLUMN source.cadence IS 'usual interval between two captures; null until estimated';
 
 INSERT INTO source (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'github');
 
-CREATE TABLE capture (
+CREATE TABLE capture_open (
     account_id BIGINT,
     repository_id BIGINT,
     captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
     source_id SMALLINT DEFAULT 1 NOT NULL,
     run_id INTEGER,
     cadence INTERVAL,
-    CONSTRAINT capture_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
-    CONSTRAINT capture_own_account_check CHECK (account_id IS NULL OR source_id = 1)
+    CONSTRAINT capture_open_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
+    CONSTRAINT capture_open_own_account_check CHECK (account_id IS NULL OR source_id = 1)
 );
-CREATE UNIQUE INDEX capture_account_key ON capture (account_id, captured_at) WHERE source_id = 1;
-CREATE UNIQUE INDEX capture_repository_key ON capture (repository_id, captured_at, source_id) WHERE repository_id IS NOT NULL;
-CREATE INDEX capture_run_id_idx ON capture (run_id);
-COMMENT ON TABLE capture IS 'One successful refresh of an account (or of a repository, if imported), whether or not anything changed. Coverage, freshness and gaps are computed from this table only';
-COMMENT ON COLUMN capture.cadence IS 'time until the next one is expected, as planned then; null: at most a day';
+CREATE UNIQUE INDEX capture_open_account_key ON capture_open (account_id, captured_at) WHERE source_id = 1;
+CREATE UNIQUE INDEX capture_open_repository_key ON capture_open (repository_id, captured_at, source_id) WHERE repository_id IS NOT NULL;
+CREATE INDEX capture_open_run_id_idx ON capture_open (run_id);
+COMMENT ON TABLE capture_open IS 'Captures that are not in capture_month: ours of late, and all imported ones. The view capture has all';
+COMMENT ON COLUMN capture_open.cadence IS 'time until the next one is expected, as planned then; null: at most a day';
+
+CREATE TABLE capture_month (
+    account_id BIGINT NOT NULL,
+    month DATE NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE[] NOT NULL,
+    run_ids INTEGER[],
+    cadences INTERVAL[],
+    CONSTRAINT capture_month_pkey PRIMARY KEY (account_id, month)
+);
+CREATE INDEX capture_month_month_idx ON capture_month (month);
+COMMENT ON TABLE capture_month IS 'Our captures of one account in one month (UTC), oldest first: the same row for row takes ten times the space';
+COMMENT ON COLUMN capture_month.run_ids IS 'the run of each; null: of none';
+COMMENT ON COLUMN capture_month.cadences IS 'the cadence of each as capture_open has it; null: of none';
+
+CREATE VIEW capture AS
+SELECT account_id, repository_id, captured_at, source_id, run_id, cadence
+  FROM capture_open
+ UNION ALL
+SELECT account_id, NULL::bigint, one.captured_at, 1::smallint, one.run_id, one.cadence
+  FROM capture_month
+ CROSS JOIN LATERAL unnest(capture_month.captured_at, run_ids, cadences) AS one (captured_at, run_id, cadence);
+COMMENT ON VIEW capture IS 'One successful refresh of an account (or of a repository, if imported), whether or not anything changed. Coverage, freshness and gaps are computed from captures only';
 
 CREATE TABLE capture_day (
     day DATE NOT NULL,
@@ -125,11 +147,22 @@ SELECT repository.id AS repository_id,
                     AND change.kind IN ('gone', 'back', 'transferred'))
             THEN greatest(own.captured_at, account.checked_at)
             ELSE greatest(own.captured_at, (
-                 SELECT max(capture.captured_at)
+                 SELECT max(greatest(open.captured_at, closed.captured_at))
                    FROM repository_presence AS presence
-                   JOIN capture ON capture.account_id = presence.account_id AND capture.source_id = 1
-                    AND capture.captured_at >= presence.from_at AND capture.captured_at < presence.to_at
-                  WHERE presence.repository_id = repository.id)) END, account.checked_at) AS own_checked_at
+                   LEFT JOIN LATERAL (
+                        SELECT captured_at FROM capture_open
+                         WHERE capture_open.account_id = presence.account_id AND source_id = 1
+                           AND captured_at < presence.to_at
+                         ORDER BY captured_at DESC LIMIT 1) AS open ON true
+                   LEFT JOIN LATERAL (
+                        SELECT month.captured_at[width_bucket(presence.to_at - interval '1 microsecond',
+                                                              month.captured_at)] AS captured_at
+                          FROM capture_month AS month
+                         WHERE month.account_id = presence.account_id AND month.captured_at[1] < presence.to_at
+                         ORDER BY month.month DESC LIMIT 1) AS closed ON true
+                  WHERE presence.repository_id = repository.id
+                    AND greatest(open.captured_at, closed.captured_at) >= presence.from_at)) END,
+              account.checked_at) AS own_checked_at
   FROM repository
   JOIN account ON account.id = repository.account_id
   LEFT JOIN repository_current AS own ON own.repository_id = repository.id
