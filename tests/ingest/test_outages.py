@@ -179,6 +179,7 @@ def test_a_clock_two_days_ahead_causes_no_burst_and_loses_no_account(hours):
     assert missed == []
 
 
+@pytest.mark.slow
 def test_a_clock_two_days_behind_causes_no_burst_and_loses_no_account(hours):
     logins = hours.sandbox.world.logins()
     track(hours.engine, logins, hours.at)
@@ -268,6 +269,7 @@ def has_reached_state(state, sandbox, engine):
                        " AND datname = current_database()") > 0  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_worker_survives_postgres_and_redis_outages_without_log_noise(
     start, sandbox, committing_database, environment, tmp_path_factory
 ):
@@ -317,6 +319,7 @@ def test_a_worker_survives_postgres_and_redis_outages_without_log_noise(
     assert not loud, log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.1, 4])
 def test_no_job_stays_running_after_postgres_was_away_while_all_slots_were_busy(
     seconds, start, sandbox, committing_database, monkeypatch
@@ -373,6 +376,7 @@ def leader_pid(engine):
     return scalar(engine, LEADER_PID_SQL, lock=LEADER_LOCK)
 
 
+@pytest.mark.slow
 def test_a_standby_takes_over_after_the_leaders_death(start, committing_database):
     first = start("scheduler")
     wait_for(lambda: leader_pid(committing_database))

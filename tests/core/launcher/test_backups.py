@@ -155,6 +155,7 @@ def wait_until_nobody_is_connected(url):
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["python", "psql", "pg_restore"])
 def test_a_restore_killed_at_any_moment_restores_everything_or_nothing(filled, empty, tmp_path, victim):
     """psql takes the end of its input for the end of the data: only the script's own COMMIT may commit."""
