@@ -160,7 +160,7 @@ def ask_psql(url):
 
 def ask_pg_dump(url):
     """Return what the others do if pg_dump can read a table; it does not say more."""
-    assert "CREATE TABLE public.capture" in run_program("pg_dump", url, "--table=capture", "--schema-only")
+    assert "CREATE TABLE public.capture_open" in run_program("pg_dump", url, "--table=capture_open", "--schema-only")
     return ask_psql(url)
 
 
