@@ -159,10 +159,11 @@ def fill(url: str, scale: float, end: datetime) -> None:
         _copy_rollups(connection, world)
     _vacuum(url)
     jobs = ScheduledJobs(engine, clock=lambda: end)
-    if hasattr(jobs, "close_history"):  # an older version has none
-        jobs.close_history()
-        _return_space(url)
+    _close_history(jobs)
+    _return_space(url)
     _import_and_maintain(url, world, jobs)
+    # The next hour drops what could not be dropped, because a vacuum still saw its rows.
+    _close_history(jobs)
     engine.dispose()
 
 
@@ -173,6 +174,11 @@ def _import_and_maintain(url: str, world: World, jobs: ScheduledJobs) -> None:
         import_history(file, "elsewhere", engine=jobs.engine)
     jobs.run_daily_maintenance()
     _vacuum(url)
+
+
+def _close_history(jobs: ScheduledJobs) -> None:
+    if hasattr(jobs, "close_history"):  # an older version has none
+        jobs.close_history()
 
 
 def _return_space(url: str) -> None:
