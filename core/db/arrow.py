@@ -44,23 +44,24 @@ def read_arrow(sql: str, **values: Any) -> DataFrame:
 
 
 def _query_arrow(sql: str, values: dict[str, Any]) -> DataFrame:
+    statement, order = to_numbered_parameters(sql, values)
+    bound = [values[name] for name in order]
+
     def read() -> DataFrame:
         with transaction() as connection:
             if connection.in_nested_transaction():
                 # Another connection would not see its uncommitted rows.
                 return _query_by_psycopg(connection, sql, values)
-            return _query_by_adbc(_libpq_conninfo(connection), sql, values)
+            return _query_by_adbc(_libpq_conninfo(connection), statement, bound)
 
     frame = retry_read(read)
     frame.attrs = query_attrs(sql, values)
     return frame
 
 
-def _query_by_adbc(conninfo: str, sql: str, values: dict[str, Any]) -> DataFrame:
-    statement, order = to_numbered_parameters(sql, values)
+def _query_by_adbc(conninfo: str, statement: str, bound: list[Any]) -> DataFrame:
     # ADBC writes `COPY (statement) TO STDOUT`: a semicolon is an error there, and a comment would go on after it.
     statement = f"{statement.rstrip().rstrip(';')}\n"
-    bound = [values[name] for name in order]
     if (idle := _take_idle_connection(conninfo)) is not None:
         try:
             return _fetch(idle, conninfo, statement, bound)
@@ -165,8 +166,13 @@ def _arrow_type(oid: int) -> pa.DataType:
 
 
 def to_numbered_parameters(sql: str, values: dict[str, Any]) -> tuple[str, list[str]]:
-    """Rewrite `:name` as `$1`, as libpq expects; returns the SQL and the names in the order of their numbers."""
-    compiled = text(sql).bindparams(**values).compile(dialect=_dialect())
+    """Rewrite `:name` as `$1`, as libpq expects; returns the SQL and the names in the order of their numbers.
+
+    As for `read_frame`, *values* may have more than *sql* names.
+    """
+    statement = text(sql)
+    named = {name: values[name] for name in statement.compile().params}
+    compiled = statement.bindparams(**named).compile(dialect=_dialect())
     return str(compiled), list(compiled.positiontup or ())
 
 

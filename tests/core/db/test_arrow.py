@@ -76,6 +76,11 @@ def test_a_value_is_never_part_of_the_sql():
     assert order == ["name", "other"]
 
 
+def test_values_that_the_sql_does_not_name_are_left_out(committing_database):
+    for read in (read_arrow, read_frame):
+        assert read("SELECT :number AS number", number=7, days=[30])["number"].tolist() == [7]
+
+
 def test_an_unavailable_database_raises_and_nothing_is_cached(committing_database, monkeypatch):
     from core.db import arrow
 
