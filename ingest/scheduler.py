@@ -21,7 +21,7 @@ from core.budget.token_expiry import TokenExpiry
 from core.clock import now_utc
 from core.db import partitions
 from core.db.cancel import StatementCanceller
-from core.db.data_version import publish_data_version
+from core.db.data_version import announce_past_change, publish_data_version
 from core.db.log_filter import filter_connection_errors
 from core.disk_space import embedded_disk_space
 from core.queue import abandoned, jobs, page_opens
@@ -144,7 +144,7 @@ class ScheduledJobs:
             is_running = connection.scalar(text("SELECT EXISTS (SELECT FROM ingest_run WHERE state = 'running')"))
             if newest == self.last_rollup_run_id or not language_rollups.update_language_day(connection):
                 return
-            publish_data_version(connection)
+            publish_data_version(connection, keeps_past=True)
         self.last_rollup_run_id = 0 if is_running else newest
 
     def run_daily_maintenance(self) -> None:
@@ -158,11 +158,14 @@ class ScheduledJobs:
                 return
             # In transactions of their own: each locks its accounts, and a refresh of them waits.
             summaries.update_all_summaries(self.engine.begin)
-            summaries.update_summaries(connection, repository_ids=adopt.adopt_all_imported_history(connection))
+            adopted = adopt.adopt_all_imported_history(connection)
+            summaries.update_summaries(connection, repository_ids=adopted)
             language_rollups.update_language_day(connection)
             misplaced = partitions.count_default_rows(connection)
             enrichment_run_log.delete_old_runs(connection, now)
             page_opens.delete_old_opens(connection, now)
+            if adopted:  # last: whoever publishes waits from here on
+                announce_past_change(connection)
         if misplaced:
             log.warning("rows found in default partition", rows=misplaced)
 

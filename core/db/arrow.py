@@ -3,6 +3,7 @@
 import atexit
 import threading
 from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -35,12 +36,12 @@ ARROW_TYPES = {
 }
 
 
-def read_arrow(sql: str, **values: Any) -> DataFrame:
+def read_arrow(sql: str, *, only_until: datetime | None = None, **values: Any) -> DataFrame:
     """Run *sql* with *values* bound, like `read_frame`, but with a tenth of its time and memory for many rows.
 
     The columns are Arrow-backed: tables, files and charts use them without a copy.
     """
-    return cached_per_version(_query_arrow, sql, values)
+    return cached_per_version(_query_arrow, sql, values, only_until)
 
 
 def _query_arrow(sql: str, values: dict[str, Any]) -> DataFrame:

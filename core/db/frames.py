@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg.postgres import types
 from sqlalchemy import Connection, text
 
-from core.db.data_version import data_version
+from core.db.data_version import data_version, is_settled, newest_past
 from core.db.engine import read_rows, watch_access
 from core.db.replica import read_at_version
 from core.shared_cache import SharedCache, fingerprint, shared_cache
@@ -53,10 +54,11 @@ class CachedFrame:
 
 
 class FrameCache:
-    """Frames of one data version at a time, in the cache that all readers share."""
+    """Frames of one version at a time, in the cache that all readers share."""
 
-    def __init__(self, cache: SharedCache | None = None) -> None:
+    def __init__(self, cache: SharedCache | None = None, name: str = "data") -> None:
         self._cache = shared_cache if cache is None else cache
+        self._name = f"frames of the {name}"
         self._lock = threading.Lock()
         self._version = -1
 
@@ -73,9 +75,9 @@ class FrameCache:
             if is_newer := version > self._version:
                 self._version = version
         if is_newer:
-            self._cache.discard(lambda stored: stored[0] is FrameCache and stored[1] != version)
+            self._cache.discard(lambda stored: stored[0] == self._name and stored[1] != version)
         return self._cache.get(
-            (FrameCache, version, *key),
+            (self._name, version, *key),
             lambda: CachedFrame(compute()),
             lambda found: frame_bytes(found.frame),
             is_outdated=lambda: version != self._version,
@@ -84,7 +86,7 @@ class FrameCache:
     def clear(self) -> None:
         with self._lock:
             self._version = -1
-        self._cache.discard(lambda stored: stored[0] is FrameCache)
+        self._cache.discard(lambda stored: stored[0] == self._name)
 
 
 def frame_bytes(frame: DataFrame) -> int:
@@ -92,6 +94,16 @@ def frame_bytes(frame: DataFrame) -> int:
 
 
 frame_cache = FrameCache()
+past_frame_cache = FrameCache(name="past")
+"""By the first version with the same past."""
+
+
+def clear_frames() -> None:
+    """Forget all frames, as for another database."""
+    frame_cache.clear()
+    past_frame_cache.clear()
+
+
 _pinned_version: ContextVar[int | None] = ContextVar("version_of_run", default=None)
 
 
@@ -111,15 +123,17 @@ def version_of_run() -> int:
     return data_version() if pinned is None else pinned
 
 
-def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
+def read_frame(sql: str, *, fresh: bool = False, only_until: datetime | None = None, **values: Any) -> DataFrame:
     """Run *sql* with *values* bound; cached until the data version changes.
 
+    `only_until` says that the rows follow from what was captured until then, whatever is stored of later times: once
+    settled, they stay cached until the past changes.
     `fresh=True` skips the cache: for tables written outside runs (tracking, ingestion, people). Cached SQL must not
     contain `now()`: bind timestamps. A column's type follows from its type in SQL, never from the values; a `date` and
     an array are returned as text (cast dates to timestamptz). The frame belongs to the caller: pandas copies on write.
     Its `attrs` contain `sql` and `values`.
     """
-    return _read_fresh(sql, values) if fresh else cached_per_version(_query_frame, sql, values)
+    return _read_fresh(sql, values) if fresh else cached_per_version(_query_frame, sql, values, only_until)
 
 
 @dataclass(frozen=True)
@@ -138,6 +152,7 @@ class VersionedRead:
     query: QueryFrame
     sql: str
     values: dict[str, Any]
+    only_until: datetime | None
     digest: bytes
 
 
@@ -165,7 +180,7 @@ def collect_reads() -> Iterator[Reads]:
 
 def have_equal_rows(reads: Collection[VersionedRead]) -> bool:
     """Return whether the queries return the same rows at this script run's data version."""
-    return all(_cached(read.query, read.sql, read.values).digest() == read.digest for read in reads)
+    return all(_cached(read.query, read.sql, read.values, read.only_until).digest() == read.digest for read in reads)
 
 
 def are_unchanged(reads: Sequence[FreshRead]) -> bool:
@@ -187,22 +202,28 @@ def _read_fresh(sql: str, values: dict[str, Any]) -> DataFrame:
     return _to_frame(sql, values, described, rows)
 
 
-def cached_per_version(query: QueryFrame, sql: str, values: dict[str, Any]) -> DataFrame:
-    """Return `query(sql, values)`, called once per data version for the same SQL and values."""
-    found = _cached(query, sql, values)
+def cached_per_version(
+    query: QueryFrame, sql: str, values: dict[str, Any], only_until: datetime | None = None
+) -> DataFrame:
+    """Return `query(sql, values)`, called once per data version, or past, for the same SQL and values."""
+    found = _cached(query, sql, values, only_until)
     if (reads := _reads.get()) is not None:
-        reads.versioned[query, sql, _to_hashable(values)] = VersionedRead(query, sql, values, found.digest())
+        read = VersionedRead(query, sql, values, only_until, found.digest())
+        reads.versioned[query, sql, _to_hashable(values)] = read
     return found.frame.copy(deep=False)
 
 
-def _cached(query: QueryFrame, sql: str, values: dict[str, Any]) -> CachedFrame:
+def _cached(query: QueryFrame, sql: str, values: dict[str, Any], only_until: datetime | None) -> CachedFrame:
     version = version_of_run()
 
     def compute() -> DataFrame:
         with watch_access(None):  # what it reads follows from the version
             return read_at_version(version, lambda: query(sql, values))
 
-    return frame_cache.find(version, (query, sql, _to_hashable(values)), compute)
+    key = (query, sql, _to_hashable(values))
+    if only_until is not None and is_settled(only_until):
+        return past_frame_cache.find(newest_past.version_for(version), key, compute)
+    return frame_cache.find(version, key, compute)
 
 
 def derived(frame: DataFrame, source: DataFrame) -> DataFrame:

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from core.db import engine
-from core.db.frames import frame_cache
+from core.db.data_version import newest_past
+from core.db.frames import clear_frames
 from core.shared_cache import shared_cache
 
 
@@ -25,5 +26,6 @@ def use_engine(other: Engine | Connection, *, everywhere: bool = False) -> Itera
 
 
 def _clear_caches() -> None:
-    frame_cache.clear()
+    clear_frames()
+    newest_past.forget()
     shared_cache.discard(lambda _: True)

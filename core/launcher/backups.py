@@ -58,7 +58,8 @@ END $$;
 AFTER_RESTORE_SQL = """
 UPDATE public.session SET revoked_at = now(), revoked_reason = 'backup_restored' WHERE revoked_at IS NULL;
 DELETE FROM public.ticket;
-UPDATE public.data_version SET version = version + 1000000, published_at = now();
+UPDATE public.data_version
+   SET version = version + 1000000, past_version = version + 1000000, published_at = now();
 INSERT INTO public.audit_event (actor, action, request_id) VALUES ('command line', 'backup_restored', '{restore_id}');
 COMMIT;
 """

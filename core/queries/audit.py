@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from pandas import DataFrame
 
@@ -66,7 +67,7 @@ def list_events(event_filter: EventFilter, after: PageCursor | None = None, limi
          ORDER BY at DESC, id DESC
          LIMIT :limit
     """  # noqa: S608 - FILTER_SQL is a constant
-    cursor = {"after_at": after.at if after else None, "after_id": after.id if after else None}
+    cursor: dict[str, Any] = {"after_at": after.at if after else None, "after_id": after.id if after else None}
     return read_frame(sql, fresh=True, **asdict(event_filter), **cursor, limit=limit)
 
 

@@ -20,6 +20,6 @@ def beside_counts_at(
     stars_vs, stars_difference, stars_percent, and so on   see `with_differences`
     """
     sql = f"WITH {SELECTED_AS_OF_CTES}\n        SELECT repository_id, stars, forks FROM counts"  # noqa: S608
-    then = read_frame(sql, ids=ids, **selected_as_of_values(vs))
+    then = read_frame(sql, only_until=vs, ids=ids, **selected_as_of_values(vs))
     compared = with_differences(now, then, "repository_id", columns, changed_first=changed_first)
     return derived(compared.drop(columns="repository_id"), now)

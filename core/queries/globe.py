@@ -36,10 +36,10 @@ def account_locations(as_of: datetime | None) -> DataFrame:
     """
     sql = f"""
         WITH {counts_ctes(as_of)}, {account_attributes(as_of)}, owned AS (
-            SELECT present_account_id AS account_id, count(*) AS repositories, sum(stars)::bigint AS stars
+            SELECT account_id, count(*) AS repositories, sum(stars)::bigint AS stars
               FROM stored
              WHERE NOT is_gone
-             GROUP BY present_account_id
+             GROUP BY account_id
         )
         SELECT btrim(coalesce(location, '')) AS location, count(*) AS accounts,
                sum(owned.repositories)::bigint AS repositories, coalesce(sum(owned.stars), 0)::bigint AS stars,
@@ -54,7 +54,7 @@ def account_locations(as_of: datetime | None) -> DataFrame:
          GROUP BY 1
          ORDER BY 1
     """  # noqa: S608
-    return read_frame(sql, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
+    return read_frame(sql, only_until=as_of, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
 
 
 def locate_accounts(as_of: datetime | None) -> Globe:

@@ -53,7 +53,7 @@ def users(language: str, as_of: datetime | None, limit: int = 100) -> DataFrame:
          ORDER BY stars DESC NULLS LAST, owner
          LIMIT :limit
     """  # noqa: S608
-    return read_frame(sql, language=language, limit=limit, **as_of_values(as_of))
+    return read_frame(sql, only_until=as_of, language=language, limit=limit, **as_of_values(as_of))
 
 
 def repositories(language: str, as_of: datetime | None, limit: int = 100) -> DataFrame:
@@ -67,7 +67,7 @@ def repositories(language: str, as_of: datetime | None, limit: int = 100) -> Dat
         ), {grown_ctes(as_of, "most_starred")}
         SELECT full_name, stars, stars_30d FROM grown_row ORDER BY stars DESC NULLS LAST, full_name
     """  # noqa: S608
-    return read_frame(sql, language=language, limit=limit, **as_of_values(as_of, (30,)))
+    return read_frame(sql, only_until=as_of, language=language, limit=limit, **as_of_values(as_of, (30,)))
 
 
 def leading_users(as_of: datetime | None) -> DataFrame:
@@ -87,7 +87,7 @@ def leading_users(as_of: datetime | None) -> DataFrame:
                   FROM per_owner ORDER BY language, stars DESC NULLS LAST, owner) AS first
          ORDER BY total DESC NULLS LAST, language
     """  # noqa: S608
-    return read_frame(sql, **as_of_values(as_of))
+    return read_frame(sql, only_until=as_of, **as_of_values(as_of))
 
 
 def together(as_of: datetime | None, language: str = "", limit: int = 30) -> DataFrame:
@@ -132,4 +132,4 @@ def together(as_of: datetime | None, language: str = "", limit: int = 30) -> Dat
          LIMIT :limit
     """
     until = as_of_or_end_of_today(as_of)
-    return read_frame(sql, until=until, language=language, least=MIN_TOGETHER, limit=limit)
+    return read_frame(sql, only_until=as_of, until=until, language=language, least=MIN_TOGETHER, limit=limit)

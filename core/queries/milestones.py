@@ -59,7 +59,8 @@ def ahead(as_of: datetime | None, limit: int = 15, *, vs: datetime | None = None
           LEFT JOIN counted USING (repository_id)
          ORDER BY (milestone - stars)::float / stars_30d, full_name
     """  # noqa: S608
-    found = read_frame(sql, limit=limit, min_stars=MIN_STARS, window=WINDOW, **as_of_values(as_of, (30,)))
+    values = {"min_stars": MIN_STARS, "window": WINDOW, **as_of_values(as_of, (30,))}
+    found = read_frame(sql, only_until=as_of, limit=limit, **values)
     forecasts = [_forecast(row) for row in found.to_dict("records")]
     shown = found.drop(columns="counts").assign(
         earliest=_dates(found, [one.earliest_days for one in forecasts]),

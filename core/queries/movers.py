@@ -126,8 +126,11 @@ def movers(
     values |= {"created_after": until - max_age if max_age else None}
     if not is_stored:
         values |= until_values(until) | growth_values([days]) | {"as_of": as_of}
-    found = read_frame(sql, **values)
-    counts = (read_frame(f"{ctes} SELECT * FROM counted", **values) if found.empty else found).iloc[0]  # noqa: S608
+    # Who is in a collection is known of now alone.
+    only_until = None if collection else as_of
+    found = read_frame(sql, only_until=only_until, **values)
+    counted = f"{ctes} SELECT * FROM counted"  # noqa: S608
+    counts = (read_frame(counted, only_until=only_until, **values) if found.empty else found).iloc[0]
     return Movers(
         rows=derived(found[COLUMNS], found),
         compared=int(counts["compared"]),

@@ -100,13 +100,13 @@ def repository_ranks(ids: list[int], as_of: datetime | None) -> DataFrame:
     rank                  float from 0 to 1: share of the peers with fewer stars, equals half; null below MIN_PEERS
     """
     sql = f"WITH {counts_ctes(as_of)}, {REPOSITORY_CLASSES} {RANKS}"
-    return read_frame(sql, ids=ids, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
+    return read_frame(sql, only_until=as_of, ids=ids, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
 
 
 def account_ranks(ids: list[int], as_of: datetime | None) -> DataFrame:
     """Rank accounts by the stars of their repositories, forks included, as `repository_ranks`."""
     sql = f"WITH {counts_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES} {RANKS}"
-    return read_frame(sql, ids=ids, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
+    return read_frame(sql, only_until=as_of, ids=ids, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
 
 
 def nearest_accounts(account_id: int, as_of: datetime | None) -> DataFrame:
@@ -138,7 +138,7 @@ def nearest_accounts(account_id: int, as_of: datetime | None) -> DataFrame:
          ORDER BY place
     """  # noqa: S608
     values = {"until": as_of_or_end_of_today(as_of), **as_of_values(as_of, (30,))}
-    return read_frame(sql, account_id=account_id, **values)
+    return read_frame(sql, only_until=as_of, account_id=account_id, **values)
 
 
 def totals_of(logins: Sequence[str], as_of: datetime | None) -> DataFrame:
@@ -154,7 +154,7 @@ def totals_of(logins: Sequence[str], as_of: datetime | None) -> DataFrame:
         SELECT login, stars, repositories, stars_30d FROM named JOIN gained USING (id) ORDER BY login
     """  # noqa: S608
     values = {"until": as_of_or_end_of_today(as_of), **as_of_values(as_of, (30,))}
-    return read_frame(sql, logins=sorted(login.lower() for login in logins), **values)
+    return read_frame(sql, only_until=as_of, logins=sorted(login.lower() for login in logins), **values)
 
 
 def _gained_ctes(as_of: datetime | None, accounts: str) -> str:

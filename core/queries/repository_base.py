@@ -2,9 +2,9 @@
 
 Two expressions, for use behind `WITH`:
 
-stored  one row per repository: repository_id, account_id, present_account_id (of now), owner, full_name, description,
-        license, topics, language, is_fork, is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb,
-        stars_7d, stars_30d, checked_at, source_id; now watchers and open_issues, too
+stored  one row per repository: repository_id, account_id, owner, full_name, description, license, topics, language,
+        is_fork, is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d, checked_at,
+        source_id; now watchers and open_issues, too
 extras  as of a timestamp, one row per repository whose watchers or issues were collected: repository_id, watchers,
         open_issues
 
@@ -22,7 +22,7 @@ from core.queries.past_counts import NEWEST_CTE, NEWEST_OF_IDS_CTE
 
 CURRENT_CTES = """
         stored AS (
-            SELECT repository_id, account_id, account_id AS present_account_id, owner, full_name, description, license,
+            SELECT repository_id, account_id, owner, full_name, description, license,
                    topics, language, is_fork, is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb,
                    watchers, open_issues, stars_7d, stars_30d, checked_at, source_id
               FROM repository_latest

@@ -177,7 +177,7 @@ def _read_by_ids(ids: list[int], as_of: datetime | None) -> DataFrame:
     return (
         read_arrow(CURRENT_SQL, ids=ids)
         if as_of is None
-        else read_arrow(AS_OF_SQL, ids=ids, **selected_as_of_values(as_of))
+        else read_arrow(AS_OF_SQL, only_until=as_of, ids=ids, **selected_as_of_values(as_of))
     )
 
 

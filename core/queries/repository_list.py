@@ -113,7 +113,7 @@ def matching_repositories(filters: Filters, order: str = "stars") -> DataFrame:
     created_at, pushed_at, checked_at                 timestamps; checked_at is the last capture
     source                                            name of the source of these counts
     """
-    return read_arrow(_select_matching(filters, ORDER_BY[order]), **filters.values)
+    return read_arrow(_select_matching(filters, ORDER_BY[order]), only_until=filters.as_of, **filters.values)
 
 
 def matching_page(
@@ -125,7 +125,7 @@ def matching_page(
         by = f"{SORT_BY[sort]} {'DESC' if descending else 'ASC'} NULLS LAST"
     is_past = filters.as_of is not None and (sort or order) not in ADDED_OF_PAST
     select = _select_page_of_past if is_past else _select_matching_page
-    return read_arrow(select(filters, by), **filters.values, limit=limit, offset=offset)
+    return read_arrow(select(filters, by), only_until=filters.as_of, **filters.values, limit=limit, offset=offset)
 
 
 def _select_matching(filters: Filters, order: str, id_column: str = "") -> str:
@@ -181,7 +181,7 @@ def _counts(filters: Filters) -> DataFrame:
         SELECT count(*) AS matching, count(*) FILTER (WHERE is_fork IS NULL) AS unknown
           FROM stored WHERE {_where(CONDITIONS)}
     """  # noqa: S608
-    return read_frame(sql, **filters.values)
+    return read_frame(sql, only_until=filters.as_of, **filters.values)
 
 
 def compared_repositories(filters: Filters, order: str, vs: datetime) -> DataFrame:
@@ -189,9 +189,11 @@ def compared_repositories(filters: Filters, order: str, vs: datetime) -> DataFra
 
     stars_vs, stars_difference, stars_percent, forks_vs, forks_difference, forks_percent   see `with_differences`
     """
-    now = read_arrow(_select_matching(filters, ORDER_BY[order], "repository_id, "), **filters.values)
+    select = _select_matching(filters, ORDER_BY[order], "repository_id, ")
+    now = read_arrow(select, only_until=filters.as_of, **filters.values)
     sql = f"WITH {counts_ctes(vs)}\n        SELECT repository_id, stars, forks FROM stored"  # noqa: S608
-    compared = with_differences(now, read_arrow(sql, **as_of_values(vs)), "repository_id", COMPARED_COLUMNS)
+    then = read_arrow(sql, only_until=vs, **as_of_values(vs))
+    compared = with_differences(now, then, "repository_id", COMPARED_COLUMNS)
     return derived(compared.drop(columns="repository_id"), now)
 
 
@@ -200,7 +202,7 @@ def count_repositories(as_of: datetime | None) -> int:
     sql = "SELECT coalesce(sum(repositories), 0)::bigint AS stored FROM account_summary"
     if as_of is not None:
         sql = f"WITH {NEWEST_CTE} SELECT count(*) AS stored FROM newest"  # noqa: S608
-    return int(read_frame(sql, **as_of_values(as_of))["stored"].iloc[0])
+    return int(read_frame(sql, only_until=as_of, **as_of_values(as_of))["stored"].iloc[0])
 
 
 def counts_without_each_filter(filters: Filters) -> dict[str, int]:
@@ -213,7 +215,7 @@ def counts_without_each_filter(filters: Filters) -> dict[str, int]:
         for dropped in names
     )
     sql = f"WITH {counts_ctes(filters.as_of)}\n        SELECT {counts}\n          FROM stored"  # noqa: S608
-    row = read_frame(sql, **filters.values).iloc[0]
+    row = read_frame(sql, only_until=filters.as_of, **filters.values).iloc[0]
     return {str(name): int(count) for name, count in row.sort_values(ascending=False).items()}
 
 
@@ -264,7 +266,7 @@ def star_distribution(filters: Filters) -> DataFrame:
                repositories
           FROM binned ORDER BY 1
     """  # noqa: S608
-    return read_frame(sql, **filters.values)
+    return read_frame(sql, only_until=filters.as_of, **filters.values)
 
 
 def fastest_growing(filters: Filters, limit: int = 400) -> DataFrame:
@@ -280,7 +282,7 @@ def fastest_growing(filters: Filters, limit: int = 400) -> DataFrame:
           FROM stored WHERE stars_30d > 0 AND stars > 0 AND {_where(CONDITIONS)}
          ORDER BY stars_30d DESC, full_name LIMIT :limit
     """  # noqa: S608
-    return read_frame(sql, **filters.values, limit=limit)
+    return read_frame(sql, only_until=filters.as_of, **filters.values, limit=limit)
 
 
 def _where(conditions: Iterable[str]) -> str:

@@ -66,7 +66,7 @@ def city_repositories(filters: CityFilters) -> DataFrame:
           FROM grown_row
          ORDER BY district_stars DESC, district, stars DESC, full_name
     """  # noqa: S608
-    found = read_frame(sql, **filters.values, owners=filters.owners, limit=MAX_TOWERS)
+    found = read_frame(sql, only_until=filters.as_of, **filters.values, owners=filters.owners, limit=MAX_TOWERS)
     if filters.vs is None:
         return found
     ids = [int(one) for one in found["repository_id"]]
@@ -79,7 +79,7 @@ def count_eligible(filters: CityFilters) -> tuple[int, int]:
         WITH {counts_ctes(filters.as_of)}, {_eligible_cte(filters.as_of)}
         SELECT count(*) AS repositories, count(DISTINCT district) AS owners FROM eligible
     """  # noqa: S608
-    row = read_frame(sql, **filters.values).iloc[0]
+    row = read_frame(sql, only_until=filters.as_of, **filters.values).iloc[0]
     return int(row["repositories"]), int(row["owners"])
 
 

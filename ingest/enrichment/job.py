@@ -244,7 +244,7 @@ class Enricher:
         with self.engine.begin() as connection:
             run_log.close_run(connection, run, self.clock())
             if run.rows_written:
-                publish_data_version(connection, None)
+                publish_data_version(connection, keeps_past=True)
         log.info(
             "enrichment finished", kind=run.kind, stored=run.stored, failed=run.failed, requests=run.tally.requests,
             not_modified=run.tally.not_modified, rows=run.rows_written, stop_reason=run.stop_reason,

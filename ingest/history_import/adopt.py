@@ -227,21 +227,22 @@ MOVE_MEMBERS = """
 """
 
 
-def adopt_accounts(connection: Connection, account_ids: Sequence[int], former_login: str | None = None) -> list[int]:
-    """Assign to these accounts the rows stored under their logins alone; returns the ids of those that had any.
+def adopt_accounts(connection: Connection, account_ids: Sequence[int], former_login: str | None = None) -> int:
+    """Assign to these accounts the rows stored under their logins alone; returns how many repositories were moved.
 
     former_login  under which one account was requested, when GitHub answered with another login
     Repositories with history older than the account stay with the name: it belonged to another account then.
     """
     pairs = connection.execute(text(SELECT_ACCOUNT_PAIRS), {"ids": list(account_ids), "former": former_login}).all()
     if not pairs:
-        return []
+        return 0
     values = {"named": [pair.named for pair in pairs], "real": [pair.real for pair in pairs]}
     for statement in (MOVE_TRACKING, DROP_TRACKING, MOVE_ITEMS, MOVE_MEMBERS):
         connection.execute(text(statement), values)
     # A running import may add repositories to the name: they follow at the account's next refresh.
+    moved = 0
     if try_block_imports(connection):
-        connection.execute(text(MOVE_REPOSITORIES), values)
+        moved = connection.execute(text(MOVE_REPOSITORIES), values).rowcount
         connection.execute(text(MOVE_VERSIONS), values)
         delete_empty_accounts(connection, values["named"])
-    return sorted(set(values["real"]))
+    return moved

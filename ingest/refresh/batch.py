@@ -273,7 +273,7 @@ class Refresher:
 
     def _publish(self, run: Run) -> None:
         with self.engine.begin() as connection:
-            publish_data_version(connection, run.id)
+            publish_data_version(connection, run.id, keeps_past=True)
 
     def _finish(self, run: Run) -> None:
         """Update the rollups, publish a new data version and evaluate the event rules.
@@ -287,7 +287,7 @@ class Refresher:
                 # A run that skips the rollup leaves it to the scheduler, which updates it within minutes.
                 with self.rollup_throttle.measure():
                     language_rollups.update_language_day(connection)
-            publish_data_version(connection, run.id)
+            publish_data_version(connection, run.id, keeps_past=True)
         self._raise_alerts(run)
 
     def _raise_alerts(self, run: Run) -> None:

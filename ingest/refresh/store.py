@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
+from core.db.data_version import announce_past_change, is_settled
 from core.wording import quantity
 from ingest.github import Account, AccountSnapshot, Repository
 from ingest.history_import import adopt
@@ -42,13 +43,15 @@ def store_account(
     """
     account = snapshot.account
     listed = (*snapshot.repositories, *missing.still_owned)
-    account_id = stored_state.lock_or_create_account(connection, account, login)
+    account_id, has_adopted = stored_state.lock_or_create_account(connection, account, login)
     stored, tracked = stored_state.load_account(connection, account_id, _github_ids(listed))
     moved_on = {id_ for id_ in _github_ids(listed) if diff.belongs_to_another(stored, id_, snapshot.captured_at)}
     repositories = [one for one in listed if one.github_id not in moved_on]
     at = diff.capture_timestamp(stored, snapshot.captured_at)
     if at is None:
         log.info("older response ignored", login=account.login)
+        if has_adopted:
+            announce_past_change(connection)
         return _noting_missing_extras(IngestItem(login, "unchanged", account_id, len(repositories)), snapshot)
     kept = [one for one in repositories if is_kept(one, stored, tracked)]
     kept_ids = {one.github_id for one in kept}
@@ -59,7 +62,7 @@ def store_account(
     )
     is_news = announces_new(stored, tracked)
     changes = diff.diff_account(stored, account, kept, listed=repositories, announces_new=is_news)
-    ids = _write_changes(connection, run_id, stored, changes, snapshot, missing)
+    ids, adopted_repositories = _write_changes(connection, run_id, stored, changes, snapshot, missing)
     rows = len(changes.counts) + len(changes.new) + len(changes.extras) + (changes.totals is not None)
     rows += _write_languages(connection, ids, snapshot, language_states)
     writer.write_account(connection, account_id, account, at, snapshot.token)
@@ -69,6 +72,9 @@ def store_account(
     summaries.update_summaries(
         connection, account_ids=[account_id], repository_ids=ids.values(), locked_account_ids=[account_id]
     )
+    # Last, as other transactions that publish or announce wait from here on.
+    if has_adopted or adopted_repositories or is_settled(at):
+        announce_past_change(connection)
     if snapshot.languages_failed:
         log.info("languages postponed", login=account.login, repositories=len(snapshot.languages_failed))
     state: run_log.ItemState = "unchanged" if changes.is_empty and not rows else "stored"
@@ -99,13 +105,13 @@ def _write_changes(
     changes: AccountDiff,
     snapshot: AccountSnapshot,
     missing: MissingRepositories,
-) -> dict[int, int]:
-    """Write *changes* to all tables; returns our repository ids by GitHub's."""
+) -> tuple[dict[int, int], list[int]]:
+    """Write *changes* to all tables; returns our repository ids by GitHub's, and those with adopted history."""
     at, account_id = snapshot.captured_at, stored.id
     ids = {github_id: one.id for github_id, one in stored.repositories.items()}
     ids |= writer.insert_repositories(connection, account_id, changes.new, at)
-    if changes.new:
-        adopt.adopt_imported_history(connection, [ids[one.github_id] for one in changes.new])
+    new_ids = [ids[one.github_id] for one in changes.new]
+    adopted = adopt.adopt_imported_history(connection, new_ids) if new_ids else []
     writer.update_details(connection, account_id, changes.details, at)
     writer.write_counts(connection, ids, [*changes.new, *changes.counts], at)
     extras = changes.extras | {one.github_id: diff.extras_of(one) for one in changes.new}
@@ -114,7 +120,7 @@ def _write_changes(
         writer.write_account_snapshot(connection, account_id, at, changes.totals)
     entries = changes.entries + _write_missing_repositories(connection, changes, missing, at)
     writer.write_change_entries(connection, account_id, ids, entries, at, run_id)
-    return ids
+    return ids, adopted
 
 
 def _write_languages(

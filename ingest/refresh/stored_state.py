@@ -25,11 +25,11 @@ from ingest.refresh.languages import LanguageSignals, LanguagesState
 DETAIL_COLUMNS = ", ".join(f"repository.{name}" for name in DETAIL_NAMES)
 
 
-def lock_or_create_account(connection: Connection, account: Account, requested_login: str) -> int:
-    """Find or create the row of *account* and lock it until the transaction ends; returns our id.
+def lock_or_create_account(connection: Connection, account: Account, requested_login: str) -> tuple[int, bool]:
+    """Find or create the row of *account* and lock it until the transaction ends.
 
-    Identity is GitHub's id: the same login with another id is another account. Rows stored under the login alone are
-    assigned to the account.
+    Returns our id, and whether repositories stored under the login alone were assigned to it. Identity is GitHub's id:
+    the same login with another id is another account.
     """
     found = connection.execute(
         text(
@@ -40,8 +40,8 @@ def lock_or_create_account(connection: Connection, account: Account, requested_l
         {"github_id": account.github_id, "login": account.login, "created_at": account.created_at},
     ).scalar_one()
     is_renamed = requested_login.lower() != account.login.lower()
-    adopt_accounts(connection, [found], requested_login if is_renamed else None)
-    return int(found)
+    adopted = adopt_accounts(connection, [found], requested_login if is_renamed else None)
+    return int(found), bool(adopted)
 
 
 def short_name(repository: Repository) -> str:

@@ -26,6 +26,10 @@ def add_rollup(database, day, **stars):
 
 @pytest.fixture
 def stored(database):
+    return add_rows(database)
+
+
+def add_rows(database):
     captures = [f"2025-{month:02}-{day:02}" for month in range(1, 7) for day in range(1, 29)]
     ensure_partitions(database, date(2025, 1, 1), date(2026, 12, 1))
     cat = seed_data.add_repository(
@@ -96,6 +100,21 @@ def test_a_link_shows_the_same_numbers_a_year_later(open_page, stored, database,
     assert any(before)
     add_a_year(database, stored)
     assert numbers(open_page(page, **READER_PAGES[page], **TIMES)) == before
+
+
+class TestCommittedRows:
+    """As on a real server: other tests read on the one connection whose rows nobody else sees, Arrow by another way."""
+
+    @pytest.fixture
+    def database(self, committing_database):
+        with committing_database.begin() as connection:
+            add_rows(connection)
+        return committing_database
+
+    @pytest.mark.parametrize("page", READER_PAGES)
+    def test_pages_of_two_times_are_read_without_an_error(self, open_page, page):
+        shown = numbers(open_page(page, **READER_PAGES[page], **TIMES))
+        assert any(shown)
 
 
 @pytest.mark.parametrize("page", READER_PAGES)

@@ -169,7 +169,9 @@ data_version = Table(
         server_default=text("true"),
     ),
     Column("version", BigInteger, nullable=False),
+    Column("past_version", BigInteger, nullable=False, server_default=text("1")),
     timestamp_column("published_at", now=True),
     Column("run_id", BigInteger),
-    comment="A single row whose version increases after each run that changed data; cached frames depend on it",
+    comment="A single row whose version increases after each run that changed data; cached frames depend on it."
+    " past_version: since that version nothing has changed that is read as of a time more than a day ago",
 )

@@ -13,7 +13,7 @@ from core import prometheus
 from core.db import engine, replica
 from core.db.arrow import read_arrow
 from core.db.data_version import publish_data_version
-from core.db.frames import frame_cache, pin_version, read_frame
+from core.db.frames import clear_frames, pin_version, read_frame
 from core.errors import ServerUnavailable
 from core.launcher.check import _check_replica
 from core.settings import settings
@@ -25,6 +25,7 @@ from tests.streaming_replica import Replica, streaming_replica
 pytestmark = pytest.mark.slow
 SCHEMA = """
     CREATE TABLE data_version (singleton boolean PRIMARY KEY DEFAULT true, version bigint NOT NULL,
+                               past_version bigint NOT NULL DEFAULT 1,
         published_at timestamptz NOT NULL DEFAULT now(), run_id bigint);
     CREATE TABLE star (count bigint NOT NULL);
 """
@@ -49,10 +50,10 @@ def pair(servers_pair: Replica, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rep
     settings.cache_clear()
     engine.dispose_engines()
     replica.breaker.record_success()
-    frame_cache.clear()
+    clear_frames()
     yield servers_pair
     pin_version(None)
-    frame_cache.clear()
+    clear_frames()
     engine.dispose_engines()
 
 
@@ -102,7 +103,7 @@ def test_the_primary_answers_until_the_replica_has_the_version(pair, publish):
     finally:
         pair.resume()
     wait_until_replayed(version)
-    frame_cache.clear()
+    clear_frames()
     assert answer(version) == (version, True)
     assert replica.status().lag_seconds == 0
 
@@ -160,7 +161,7 @@ def test_the_primary_answers_while_the_replica_is_down(pair, publish):
     assert [line["event"] for line in logged] == ["replica unavailable, the primary answers"]
     replica.breaker.record_success()
     wait_until_replayed(version)
-    frame_cache.clear()
+    clear_frames()
     assert answer(version) == (version, True)
 
 

@@ -9,7 +9,7 @@ from pandas import DataFrame, Series
 from sqlalchemy import Connection, insert, text, update
 
 from core.db import schema
-from core.db.frames import frame_cache
+from core.db.frames import clear_frames
 from core.queries import accounts
 from core.queries.accounts import LatestCapture
 from core.queries.as_of import as_of_or_end_of_today
@@ -194,7 +194,7 @@ def test_an_imported_repository_counts_for_one_account_at_any_time(database, dai
         for number, day in enumerate(moves):
             login = ("octo", "hooli")[number % 2]
             seed_data.add_version(database, cat, f"{day:%F}", account_id=owners[number % 2], full_name=f"{login}/cat")
-        frame_cache.clear()  # the data version is that of the example before
+        clear_frames()  # the data version is that of the example before
         found = {owner: accounts.history(owner, None) for owner in owners}
         undone.rollback()
     for day in days:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert
 
 from core.as_of import end_of_day
 from core.db import schema
-from core.db.frames import frame_cache
+from core.db.frames import clear_frames
 from core.queries import coverage
 from tests.seed_data import add_account, add_imported_repository, add_repository
 
@@ -126,7 +126,7 @@ the account rested, failed, or was not there yet."""
 @given(histories=HISTORIES, days=st.integers(1, 40), until_hours=st.integers(0, 900))
 @hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_coverage_agrees_with_asking_day_by_day_and_account_by_account(database, histories, days, until_hours):
-    frame_cache.clear()  # as a new data version would
+    clear_frames()  # as a new data version would
     with database.begin_nested() as savepoint:
         end, until = UNTIL, UNTIL - timedelta(hours=until_hours)
         captured: dict[str, tuple[int, set[datetime]]] = {}

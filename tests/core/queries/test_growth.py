@@ -13,7 +13,7 @@ from pandas import DataFrame
 from sqlalchemy import Connection, insert, update
 
 from core.db import schema
-from core.db.frames import frame_cache
+from core.db.frames import clear_frames
 from core.db.partitions import ensure_partitions
 from core.queries import account_repositories, movers, peers, repository_detail, repository_list, scene
 from ingest.refresh import closed_history
@@ -342,7 +342,7 @@ def test_growth_is_the_same_whatever_way_it_is_asked(
     """As of any moment and now, whatever is closed, in the repositories and account tables, one repository, movers,
     the city and the totals of accounts.
     """
-    frame_cache.clear()
+    clear_frames()
     with months.begin_nested() as undo:
         writer = Writer(months, history)
         writer.write()
@@ -359,7 +359,7 @@ def test_growth_is_the_same_whatever_way_it_is_asked(
             found = movers.movers(as_of, days)
             assert_movers(found, history, writer, step, days)
         undo.rollback()
-    frame_cache.clear()
+    clear_frames()
 
 
 def expected_rows(history: History, writer: Writer, step: int) -> dict[int, tuple[Any, ...]]:

@@ -228,7 +228,8 @@ def test_an_account_adopts_the_history_of_its_login(database: Connection, import
     imported(("2009-01-01", "octo/old", 5, 0, 0), *ROWS)
     database.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
     real = add_account(database, "OCTO", datetime(2015, 1, 1, tzinfo=UTC))
-    assert adopt_accounts(database, [real]) == [real]
+    assert adopt_accounts(database, [real]) == 1
+    assert adopt_accounts(database, [real]) == 0
     assert rows_of(
         database,
         "SELECT full_name, login FROM repository JOIN account ON account.id = account_id ORDER BY full_name",
@@ -241,7 +242,7 @@ def test_an_empty_placeholder_account_is_deleted(database: Connection, imported:
     real = add_account(database, "octo", datetime(2015, 1, 1, tzinfo=UTC))
     adopt_accounts(database, [real])
     assert rows_of(database, "SELECT id FROM account") == [(real,)]
-    assert adopt_accounts(database, [real]) == []
+    assert adopt_accounts(database, [real]) == 0
 
 
 def test_tracking_of_a_login_moves_even_during_an_import(

@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 from sqlalchemy import Connection, insert, select, text, update
 
 from core.db import partitions, schema
-from core.db.frames import frame_cache
+from core.db.frames import clear_frames
 from core.queries import coverage, repository_detail
 from core.queries.captures import (
     AFTER_UNTIL,
@@ -34,7 +34,7 @@ def close(database: Connection, until: str) -> int:
 
 
 def refreshed(days: int = 12) -> dict[str, int]:
-    frame_cache.clear()
+    clear_frames()
     frame = coverage.daily_coverage(UNTIL, days)
     return {day[5:]: int(count) for day, count in zip(frame["day"], frame["refreshed"], strict=True) if count}
 
@@ -74,7 +74,7 @@ def test_a_late_capture_reopens_what_is_closed(database):
     writer.write_capture(database, octo, at, 1, timedelta(hours=6))
     assert database.scalar(CLOSED_UNTIL) == at
     for _ in range(2):
-        frame_cache.clear()
+        clear_frames()
         assert refreshed()["03-05"] == 1
         seen = [repository_detail.by_id(id_, utc(f"2026-03-{day}"))["stars"].tolist() for day in ("04", "06", "10")]
         assert seen == [[12], [15], [15]]
@@ -104,7 +104,7 @@ def test_open_snapshots_begin_where_history_is_closed(database):
     """From 1 March on nothing is closed; then all before 10 March is; then a late refresh of 5 March is open."""
     octo = add_tracked_account(database, "octo", "03-01", "03-09")
     for expected in ("2026-03-01", "2026-03-10", "2026-03-05"):
-        frame_cache.clear()
+        clear_frames()
         assert first_open_capture_at() == utc(expected)
         close(database, "2026-03-10")
         if expected == "2026-03-10":
@@ -151,7 +151,7 @@ def test_adopted_history_is_read_from_its_repository_in_closed_months(database):
     real = add_repository(database, "octo/cat", {"2026-03-01": 9}, github_id=7, created_at=utc("2025-12-01"))
     assert adopt.adopt_imported_history(database, [real]) == [real]
     for at, stars in (("2026-01-04", []), ("2026-01-31", [3]), ("2026-02-20", [5]), ("2026-03-02", [9])):
-        frame_cache.clear()
+        clear_frames()
         assert repository_detail.by_id(real, utc(at))["stars"].tolist() == stars
     months = schema.repository_month
     assert set(database.scalars(select(months.c.repository_id))) == {real}

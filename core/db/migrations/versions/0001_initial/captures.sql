@@ -224,8 +224,9 @@ COMMENT ON TABLE language_day IS 'Daily totals: repositories, their stars and fo
 CREATE TABLE data_version (
     singleton BOOLEAN DEFAULT true NOT NULL CONSTRAINT data_version_one_row_check CHECK (singleton),
     version BIGINT NOT NULL,
+    past_version BIGINT DEFAULT 1 NOT NULL,
     published_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     run_id BIGINT,
     CONSTRAINT data_version_pkey PRIMARY KEY (singleton)
 );
-COMMENT ON TABLE data_version IS 'A single row whose version increases after each run that changed data; cached frames depend on it';
+COMMENT ON TABLE data_version IS 'A single row whose version increases after each run that changed data; cached frames depend on it. past_version: since that version nothing has changed that is read as of a time more than a day ago';

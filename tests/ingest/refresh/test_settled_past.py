@@ -1,0 +1,175 @@
+"""What is read as of a settled time alone does not change by later refreshes; what changes it announces that."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+from sqlalchemy import text
+
+from core.db.frames import clear_frames
+from core.db.override import use_engine
+from core.queries import (
+    compared_counts,
+    globe,
+    language_use,
+    milestones,
+    movers,
+    peers,
+    repository_detail,
+    repository_list,
+    scene,
+)
+from ingest.history_import.importer import import_history
+from ingest.scheduler import ScheduledJobs
+
+FIRST = datetime.now(UTC).replace(microsecond=0) - timedelta(days=40)
+REFRESHED_ON = (0, 1, 29, 30, 31)
+THEN = FIRST + timedelta(days=31)
+
+
+@pytest.fixture
+def still(ingestor):
+    ingestor.world.freeze(FIRST)
+    return ingestor
+
+
+def past_version(still):
+    """How many versions ago the past changed last."""
+    ((behind,),) = still.rows("SELECT version - past_version FROM data_version")
+    return behind
+
+
+def answers(repository_ids, account_ids, login):
+    """Every read of the past that stays cached, asked of Postgres now."""
+    clear_frames()
+    filters = repository_list.Filters(min_stars=3, as_of=THEN)
+    then = {"filters": filters, "order": "stars"}
+    return {
+        "all": repository_list.matching_repositories(repository_list.Filters(as_of=THEN)),
+        "page": repository_list.matching_page(**then, offset=2, limit=20),
+        "compared": repository_list.compared_repositories(filters, "stars", THEN - timedelta(days=2)),
+        "distribution": repository_list.star_distribution(filters),
+        "growing": repository_list.fastest_growing(filters),
+        "counts": pd.DataFrame(
+            {
+                "matching": [repository_list.count_matching(filters)],
+                "unknown": [repository_list.count_unknown(filters)],
+                "all": [repository_list.count_repositories(THEN)],
+                **{name: [count] for name, count in repository_list.counts_without_each_filter(filters).items()},
+            }
+        ),
+        "users": language_use.users("Python", THEN),
+        "of a language": language_use.repositories("Python", THEN),
+        "leading": language_use.leading_users(THEN),
+        "together": language_use.together(THEN),
+        "places": globe.account_locations(THEN),
+        "milestones": milestones.ahead(THEN),
+        "movers": movers.movers(THEN, 30).rows,
+        "city": scene.city_repositories(scene.CityFilters(as_of=THEN)),
+        "ranks": peers.repository_ranks(repository_ids, THEN).sort_values("id", ignore_index=True),
+        "account ranks": peers.account_ranks(account_ids, THEN).sort_values("id", ignore_index=True),
+        "peers": peers.nearest_accounts(account_ids[0], THEN),
+        "totals": peers.totals_of([login], THEN),
+        "by account": repository_detail.by_account(account_ids[0], THEN).sort_values("id", ignore_index=True),
+        "counts beside": compared_counts.beside_counts_at(
+            pd.DataFrame({"repository_id": repository_ids, "stars": 0, "forks": 0}).astype("Int64"),
+            repository_ids,
+            THEN,
+            changed_first=False,
+        ),
+    }
+
+
+def edit_everything(still, login, other):
+    """Rename, transfer, delete, archive, star, push, describe and create, and rename an account."""
+    names = [one["full_name"] for one in still.sandbox.ground_truth(login)["repositories"]]
+    edit = still.world.edit
+    edit.transfer(names[0], other)
+    edit.rename(names[1], "another-name")
+    edit.delete(names[2])
+    edit.archive(names[3])
+    edit.star(names[4], 5_000)
+    edit.push(names[5], {"Rust": 9_000})
+    edit.relicense(names[6], "mit")
+    edit.create(login, "young")
+    edit.rename(login, "renamed-owner")
+
+
+@pytest.mark.slow
+def test_answers_as_of_a_settled_time_are_the_same_after_later_refreshes(still):
+    login, other = still.login_with_most_repositories("user"), still.login_with_most_repositories("organization")
+    logins = [login, other, *[one for one in still.world.logins() if one not in (login, other)][:3]]
+    for day in REFRESHED_ON:
+        still.world.freeze(FIRST + timedelta(days=day))
+        if day == REFRESHED_ON[-1]:  # half as many again: some milestone is near
+            most_starred = max(still.sandbox.ground_truth(login)["repositories"], key=lambda one: one["stars"])
+            still.world.edit.star(most_starred["full_name"], 200 + most_starred["stars"] // 2)
+        still.refresh(*logins)
+    repository_ids = [row[0] for row in still.rows("SELECT id FROM repository ORDER BY id")]
+    account_ids = [row[0] for row in still.rows("SELECT id FROM account ORDER BY login = :one DESC, id", one=login)]
+    with use_engine(still.engine):
+        before = answers(repository_ids, account_ids, login)
+        still.world.freeze(datetime.now(UTC))
+        edit_everything(still, login, other)
+        newcomer = next(one for one in still.world.logins() if one not in (*logins, "renamed-owner"))
+        still.refresh("renamed-owner", *logins[1:], newcomer)
+        assert past_version(still) > 0, "a refresh of now leaves the past alone"
+        ScheduledJobs(still.engine).close_history()
+        after = answers(repository_ids, account_ids, login)
+    for name, rows in before.items():
+        assert not rows.empty, name
+        pd.testing.assert_frame_equal(rows, after[name], obj=name)
+
+
+def test_a_response_that_is_stored_late_changes_the_past(still):
+    login = still.world.logins()[0]
+    still.world.freeze(datetime.now(UTC) - timedelta(hours=2))
+    still.refresh(login)
+    still.refresh(login)
+    assert past_version(still) == 1
+    other = still.world.logins()[1]
+    still.world.freeze(FIRST)
+    still.refresh(other)
+    assert past_version(still) == 0
+
+
+def import_two_days(still, tmp_path, full_name):
+    file = tmp_path / "kept.csv"
+    rows = [f"{(FIRST + timedelta(days=day)).date()},{full_name},7,1,0" for day in (0, 2)]
+    file.write_text("\n".join(["captured_on,full_name,stars,forks,open_issues", *rows]))
+    import_history(file, "somebody", engine=still.engine)
+
+
+def test_an_import_changes_the_past(still, tmp_path):
+    login = still.world.logins()[0]
+    still.world.freeze(datetime.now(UTC))
+    still.refresh(login)
+    import_two_days(still, tmp_path, still.sandbox.ground_truth(login)["repositories"][0]["full_name"])
+    assert past_version(still) == 0
+
+
+def test_history_that_a_refresh_assigns_changes_the_past(still, tmp_path):
+    login = still.login_with_most_repositories("user")
+    import_two_days(still, tmp_path, still.active_repository(login))
+    still.world.freeze(datetime.now(UTC))
+    still.refresh(login)
+    assert still.rows("SELECT count(*) FROM repository WHERE id < 0") == [(0,)]
+    assert past_version(still) == 0
+    still.refresh(login)
+    assert past_version(still) == 1
+
+
+def test_history_that_the_night_assigns_changes_the_past(still, tmp_path):
+    login = still.login_with_most_repositories("user")
+    import_two_days(still, tmp_path, still.active_repository(login))
+    still.world.freeze(datetime.now(UTC))
+    with still.engine.begin() as blocked:
+        blocked.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": 0x494D504F5254})
+        still.refresh(login)
+    still.refresh(login)
+    assert past_version(still) == 0, "the repository belongs to the account now"
+    still.refresh(login)
+    assert past_version(still) == 1, "its history is assigned to new repositories only"
+    ScheduledJobs(still.engine).run_daily_maintenance()
+    still.refresh(login)
+    assert past_version(still) == 0
