@@ -12,19 +12,20 @@ log = structlog.get_logger()
 
 def lost_message(error: Exception) -> str:
     """Say that the database, or which part of it, became unavailable while the page was loading, as Markdown."""
-    what = _unavailable_part(error) or "The database became unavailable while this page was loading"
+    what = part_unavailable(error) or "The database became unavailable while this page was loading"
     return f"{what}. No data is lost; try again in a moment."
 
 
 def waiting_message(error: Exception) -> str:
     """Say that the page waits until the database, or which part of it, is back, as Markdown."""
-    what = _unavailable_part(error) or "The database is unavailable"
+    what = part_unavailable(error) or "The database is unavailable"
     return f"{what}. No data is lost: this page reloads automatically once the database is back."
 
 
-def _unavailable_part(error: Exception) -> str | None:
+def part_unavailable(error: Exception) -> str | None:
+    """Say which part of the database does not respond, as Markdown; None where it is not a part."""
     part = unavailable_part(error)
-    return part and f"{escape_markdown(part)}. Pages that do not need it work"
+    return f"{escape_markdown(part)}. Pages that do not need it work" if part else None
 
 
 def show_error(error: Exception) -> bool:
