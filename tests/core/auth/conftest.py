@@ -72,7 +72,8 @@ def fail_updates(connection: Connection, table: str, sqlstate: str) -> None:
     connection.execute(
         text(f"""
             CREATE FUNCTION refuse_update() RETURNS trigger LANGUAGE plpgsql AS
-                $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '{sqlstate}'; END $$;
-            CREATE TRIGGER refuse_update BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_update();
+                $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '{sqlstate}'; END $$
         """)
     )
+    trigger = f"CREATE TRIGGER refuse_update BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_update()"
+    connection.execute(text(trigger))
