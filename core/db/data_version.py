@@ -13,7 +13,9 @@ from core.db.engine import read_rows
 from core.db.statement import text
 
 SETTLED_AFTER = timedelta(days=1)
-"""What was captured longer ago belongs to the past: who stores it later calls `announce_past_change`."""
+"""What was captured longer ago belongs to the past: nothing is stored of it without `announce_past_change`."""
+LATE_AFTER = SETTLED_AFTER - timedelta(hours=1)
+"""Who stores a capture that is older announces it: by the commit it may be settled, or is by another host's clock."""
 
 
 class NewestPast:
@@ -52,8 +54,13 @@ def data_version() -> int:
 
 
 def is_settled(at: datetime) -> bool:
-    """Return whether *at* is so long ago that refreshes no longer store anything of that time."""
+    """Return whether *at* is so long ago that nothing of that time is stored without an announcement."""
     return at < datetime.now(UTC) - SETTLED_AFTER
+
+
+def is_late(captured_at: datetime) -> bool:
+    """Return whether storing a capture of this time is to be announced."""
+    return captured_at < datetime.now(UTC) - LATE_AFTER
 
 
 def publish_data_version(connection: Connection, run_id: int | None = None, *, keeps_past: bool = False) -> int:

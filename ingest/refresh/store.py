@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from core.db.data_version import announce_past_change, is_settled
+from core.db.data_version import announce_past_change, is_late
 from core.wording import quantity
 from ingest.github import Account, AccountSnapshot, Repository
 from ingest.history_import import adopt
@@ -73,7 +73,7 @@ def store_account(
         connection, account_ids=[account_id], repository_ids=ids.values(), locked_account_ids=[account_id]
     )
     # Last, as other transactions that publish or announce wait from here on.
-    if has_adopted or adopted_repositories or is_settled(at):
+    if has_adopted or adopted_repositories or is_late(at):
         announce_past_change(connection)
     if snapshot.languages_failed:
         log.info("languages postponed", login=account.login, repositories=len(snapshot.languages_failed))
