@@ -6,7 +6,7 @@ so `RedisWindow` runs the library's own Lua scripts in one pipeline.
 
 import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -81,9 +81,12 @@ class RedisWindow(RedisStorage):
 
     def acquire(self, item: RateLimitItem, key: str, cost: int) -> WindowState:
         replies = self._acquire_and_read(item, key, cost)
-        if isinstance(replies[0], NoScriptError):
+        if any(isinstance(reply, NoScriptError) for reply in replies):
             for script in (self.lua_acquire_sliding_window, self.lua_sliding_window):
                 self.storage.script_load(script.script)
+            if not isinstance(replies[0], Exception):
+                # Counted: another process was just loading the scripts again, and had loaded the first one.
+                return replace(self.peek(item, key), is_accepted=bool(replies[0]))
             replies = self._acquire_and_read(item, key, cost)
         for reply in replies:
             if isinstance(reply, Exception):
