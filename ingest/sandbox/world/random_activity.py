@@ -4,10 +4,11 @@ Kept in a file, it is repeated by the next start at the times at which it happen
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from threading import Event
+from typing import Any
 
 from core.errors import BadInput
 from ingest.sandbox.world.population import World
@@ -20,6 +21,9 @@ PUSH_CHANCE = 0.25
 EVENT_CHANCE = 0.05
 LICENSES = ("mit", "apache-2.0", "gpl-3.0", "bsd-3-clause")
 BRANCHES = ("main", "trunk", "develop")
+DETAILED_SECONDS = 86_400
+LoggedEdit = tuple[int, int, str, list[Any]]
+"""Number of the line, time, edit and its arguments."""
 
 
 class RandomActivity:
@@ -64,7 +68,7 @@ class RandomActivity:
     def _edit(self, name: str, *arguments: str | int) -> None:
         at = self._world.now()
         getattr(self._world.edit, name)(*arguments)
-        self._edits.append(json.dumps([at, name, *arguments]) + "\n")
+        self._edits.append(_to_line(at, name, arguments))
 
     def _sample_repositories(self, count: int) -> list[Repository]:
         """Pick repositories that can be pushed to."""
@@ -86,21 +90,53 @@ class RandomActivity:
 def _repeat_edits(world: World, log: Path) -> int:
     """Make the edits of *log* again, each at its time; return how many.
 
-    A last line that was not written to its end is removed. Raises BadInput where the edits do not fit the world.
+    A last line that was not written to its end is removed, and older stars are merged, so that the file of a sandbox
+    that runs for months is still read in seconds. Raises BadInput where the edits do not fit the world.
     """
     if not log.exists():
         return 0
-    complete, _, partial = log.read_bytes().rpartition(b"\n")
-    if partial:
-        log.write_bytes(complete + b"\n" if complete else b"")
-    lines = complete.splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
+    written = log.read_bytes()
+    lines = written.rpartition(b"\n")[0].splitlines()
+    number = 0
+    try:
+        edits = []
+        for number, line in enumerate(lines, start=1):
             at, name, *arguments = json.loads(line)
+            edits.append((number, int(at), str(name), arguments))
+        edits = _merge_stars(edits, before=world.now() - DETAILED_SECONDS)
+        for number, at, name, arguments in edits:  # noqa: B007 - an error names the line
             with world.clock.frozen_at(at):
                 getattr(world.edit, name)(*arguments)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BadInput(
-                f"Line {number} of {log} is no edit of this sandbox; delete the file to start afresh"
-            ) from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadInput(f"Line {number} of {log} is no edit of this sandbox; delete the file to start afresh") from error
+    kept = "".join(_to_line(at, name, arguments) for _, at, name, arguments in edits).encode()
+    if kept != written:
+        partial = log.with_name(f"{log.name}.partial")
+        partial.write_bytes(kept)
+        partial.replace(log)
     return len(lines)
+
+
+def _merge_stars(edits: Sequence[LoggedEdit], *, before: int) -> list[LoggedEdit]:
+    """Add up the stars that one repository was given within an hour, where that is long ago."""
+    merged: list[LoggedEdit] = []
+    latest: dict[str, tuple[int, list[Any]]] = {}
+    for edit in edits:
+        _, at, name, arguments = edit
+        if name == "star" and at < before:
+            hour, counted = latest.get(arguments[0], (None, arguments))
+            if hour == at // 3600:
+                counted[1] += arguments[1]
+                continue
+            latest[arguments[0]] = at // 3600, arguments
+        elif name == "rename":  # the names may be another repository's from here on
+            latest.pop(arguments[0], None)
+            latest.pop(f"{arguments[0].partition('/')[0]}/{arguments[1]}", None)
+        elif name == "create":
+            latest.pop("/".join(arguments), None)
+        merged.append(edit)
+    return merged
+
+
+def _to_line(at: int, name: str, arguments: Sequence[Any]) -> str:
+    return json.dumps([at, name, *arguments]) + "\n"

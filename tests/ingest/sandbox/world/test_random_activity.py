@@ -79,6 +79,21 @@ def test_what_happens_after_a_second_start_is_no_repetition(tmp_path):
     ]
 
 
+def test_the_file_of_a_sandbox_that_ran_for_long_is_merged_by_hour(tmp_path):
+    """It shows the same then, and a day of activity is as long as before."""
+    log = tmp_path / "activity.jsonl"
+    first = busy_world(log, 2_000)
+    written = log.read_text()
+    busy_world(log, 0, hours_later=23)
+    assert log.read_text() == written
+    second = busy_world(log, 0, hours_later=30)
+    assert len(log.read_text()) < len(written) / 4
+    first.advance(hours=30, seconds=-2_000)
+    assert contents(second) == contents(first)
+    third = busy_world(log, 0, hours_later=30)
+    assert contents(third) == contents(first)
+
+
 @pytest.mark.parametrize("kept", ["", '[1789387200, "star", "'])
 def test_a_line_that_was_not_written_to_its_end_is_removed(tmp_path, kept):
     log = tmp_path / "activity.jsonl"
