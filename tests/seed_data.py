@@ -15,6 +15,19 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+def delete_stored(connection: Connection) -> None:
+    """Delete accounts, repositories and all that was captured of them, for the next example of a property test."""
+    tables = (
+        "repository_snapshot_open",
+        "repository_month",
+        "repository_extra_snapshot",
+        "capture_open",
+        "capture_month",
+    )
+    for table in ("account", *tables):
+        connection.execute(text(f"DELETE FROM {table}"))
+
+
 def insert_row(connection: Connection, table: Table, **values: object) -> int:
     return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
 

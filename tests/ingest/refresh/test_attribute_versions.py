@@ -18,6 +18,7 @@ from ingest.github import Account, AccountSnapshot, Repository
 from ingest.refresh import writer
 from ingest.refresh.missing_repositories import MissingRepositories
 from ingest.refresh.store import store_account
+from tests import seed_data
 
 RUN = 1
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -142,14 +143,7 @@ def comparable(state: dict[str, Any]) -> dict[str, Any]:
 def test_attributes_as_of_any_time_are_those_last_reported(database: Connection, seed: int) -> None:
     rng = random.Random(seed)
     reported, world = Reported(), World(rng)
-    for table in (
-        "account",
-        "repository_snapshot_open",
-        "repository_month",
-        "repository_extra_snapshot",
-        "capture_open",
-    ):
-        database.execute(text(f"DELETE FROM {table}"))
+    seed_data.delete_stored(database)
     ensure_partitions(database, START.date(), (START + timedelta(days=90)).date())
     times, at = [], START
     for _ in range(9):

@@ -48,14 +48,7 @@ def store_extras(connection: Connection, rng: random.Random, number: int) -> Non
 def test_summaries_equal_what_they_are_computed_from(database: Connection, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     reported, world, at = Reported(), World(rng), START
-    for table in (
-        "account",
-        "repository_snapshot_open",
-        "repository_month",
-        "repository_extra_snapshot",
-        "capture_open",
-    ):
-        database.execute(text(f"DELETE FROM {table}"))
+    seed_data.delete_stored(database)
     ensure_partitions(database, START.date(), (START + timedelta(days=120)).date())
     for number in range(14):
         account, kind = rng.choice([1, 1, 2]), rng.random()
