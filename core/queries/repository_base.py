@@ -22,9 +22,9 @@ from core.queries.past_counts import NEWEST_CTE, NEWEST_OF_IDS_CTE
 
 CURRENT_CTES = """
         stored AS (
-            SELECT repository_id, account_id, owner, full_name, description, license,
-                   topics, language, is_fork, is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb,
-                   watchers, open_issues, stars_7d, stars_30d, checked_at, source_id
+            SELECT repository_id, account_id, owner, full_name, description, license, topics, language, is_fork,
+                   is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb, watchers, open_issues,
+                   stars_7d, stars_30d, checked_at, source_id
               FROM repository_latest
         )"""
 
