@@ -90,14 +90,13 @@ def add_repository(
         .where(schema.account.c.id == owner)
         .values(checked_at=func.greatest(schema.account.c.checked_at, utc(refreshed_at or last)))
     )
-    for seen in {*stars, *captures, refreshed_at or last}:
-        _add_capture(connection, account_id=owner, captured_at=utc(seen))
-    summarize(connection)
+    _add_captures(connection, {*stars, *captures, refreshed_at or last}, account_id=owner)
+    _summarize_repositories(connection)
     summary = schema.repository_summary
     known = {f"stars_{days}d": won for days, won in (growth or {}).items()}
     if known:
         connection.execute(update(summary).where(summary.c.repository_id == created).values(**known))
-        summarize(connection)
+    _summarize_accounts(connection)
     return created
 
 
@@ -126,14 +125,18 @@ def add_imported_repository(
             **{f"stars_{days}d": won for days, won in (growth or {}).items()},
         )
     )
-    for seen in stars:
-        _add_capture(connection, repository_id=created, captured_at=utc(seen), source_id=kept_by)
+    _add_captures(connection, stars, repository_id=created, source_id=kept_by)
     summarize(connection)
     return created
 
 
 def summarize(connection: Connection) -> None:
     """Bring the summaries up to date with all rows that a test has written; growth of our own counts stays."""
+    _summarize_repositories(connection)
+    _summarize_accounts(connection)
+
+
+def _summarize_repositories(connection: Connection) -> None:
     own_growth = [f"stars_{days}d" for days in schema.GROWTH_DAYS]
     columns = ", ".join(
         f"CASE computed.source_id WHEN 1 THEN summary.{name} ELSE computed.{name} END" if name in own_growth
@@ -146,10 +149,13 @@ def summarize(connection: Connection) -> None:
         "DELETE FROM repository_summary",
         "INSERT INTO repository_summary SELECT * FROM summarized",
         "DROP TABLE summarized",
-        "DELETE FROM account_summary",
-        "INSERT INTO account_summary SELECT * FROM account_summary_computed",
     ):
         connection.execute(text(statement))
+
+
+def _summarize_accounts(connection: Connection) -> None:
+    connection.execute(text("DELETE FROM account_summary"))
+    connection.execute(text("INSERT INTO account_summary SELECT * FROM account_summary_computed"))
 
 
 def add_change(
@@ -205,7 +211,8 @@ def _add_snapshots(
     connection.execute(insert(schema.repository_snapshot_open), rows)
 
 
-def _add_capture(connection: Connection, **values: object) -> None:
+def _add_captures(connection: Connection, seen: Iterable[str], **values: object) -> None:
     from sqlalchemy.dialects.postgresql import insert as upsert
 
-    connection.execute(upsert(schema.capture_open).values(**values).on_conflict_do_nothing())
+    rows = [{"captured_at": utc(moment), **values} for moment in seen]
+    connection.execute(upsert(schema.capture_open).on_conflict_do_nothing(), rows)

@@ -65,19 +65,20 @@ def _insert_account(connection: Connection, login: str, followers: int) -> None:
         .where(schema.account.c.id == account)
         .values(github_id=account + 500, kind="user", name=login.title(), created_at=seed_data.utc("2012-05-01"))
     )
-    for week in range(10):
-        connection.execute(
-            insert(schema.account_snapshot).values(
-                account_id=account,
-                captured_at=TODAY - timedelta(days=7 * week),
-                followers=followers - week,
-                following=3,
-                public_repositories=8,
-                stars=1000 - week,
-                forks=100,
-                repositories=8,
-            )
-        )
+    snapshots = [
+        {
+            "account_id": account,
+            "captured_at": TODAY - timedelta(days=7 * week),
+            "followers": followers - week,
+            "following": 3,
+            "public_repositories": 8,
+            "stars": 1000 - week,
+            "forks": 100,
+            "repositories": 8,
+        }
+        for week in range(10)
+    ]
+    connection.execute(insert(schema.account_snapshot), snapshots)
     connection.execute(insert(schema.tracked_account).values(account_id=account, added_by="tests"))
 
 
