@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import Connection
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.local_script_runner import LocalScriptRunner
 
 from core.auth.identity import Origin
 from core.auth.people import Person
@@ -23,13 +24,30 @@ OpenPage = Callable[..., AppTest]
 
 
 @pytest.fixture(scope="package", autouse=True)
-def components_found_once() -> Iterator[None]:
-    """Read the metadata of all installed packages once, not for every page: Streamlit looks for components there."""
+def shared_by_page_runs() -> Iterator[None]:
+    """Do once what `AppTest` does for every page, and wait for a page's thread without polling it each millisecond.
+
+    A web process too finds its components and compiles its pages once.
+    """
     from streamlit.components.v2 import manifest_scanner
+    from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+    from streamlit.testing.v1 import local_script_runner
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        patch.setattr(local_script_runner, "ScriptCache", cache(ScriptCache))
+        patch.setattr(local_script_runner, "require_widgets_deltas", wait_for_page)
         yield
+
+
+def wait_for_page(runner: LocalScriptRunner, timeout: float) -> None:
+    """Wait until the page has run. Raises RuntimeError after *timeout* seconds."""
+    thread = runner._script_thread
+    assert thread
+    thread.join(timeout)
+    if thread.is_alive():
+        runner.request_stop()
+        raise RuntimeError(f"the page has not run in {timeout} seconds")
 
 
 @dataclass
