@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import hypothesis
@@ -180,6 +180,24 @@ def clones(databases: Databases) -> Callable[[], AbstractContextManager[str]]:
 
 
 @pytest.fixture(scope="session")
+def filled(
+    clones: Callable[[], AbstractContextManager[str]],
+) -> Callable[[Callable[[Connection], object]], AbstractContextManager[Engine]]:
+    """Makes databases whose rows the tests of a module share, for a fixture `filled_engine` of the module."""
+
+    @contextmanager
+    def with_rows(insert_rows: Callable[[Connection], object]) -> Iterator[Engine]:
+        with clones() as url:
+            engine = create_engine(url, connect_args={"options": "-c timezone=UTC"})
+            with engine.begin() as connection:
+                insert_rows(connection)
+            yield engine
+            engine.dispose()
+
+    return with_rows
+
+
+@pytest.fixture(scope="session")
 def test_engine(database_url: str) -> Iterator[Engine]:
     engine = create_engine(database_url, connect_args={"options": "-c timezone=UTC"})
     yield engine
@@ -187,13 +205,18 @@ def test_engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def database(test_engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    """All of `core.db.engine` works on this connection, in any thread; at the end of the test nothing happened."""
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    """All of `core.db.engine` works on this connection, in any thread; at the end of the test nothing happened.
+
+    It has no rows, or those of `filled_engine` if the test asks for that too.
+    """
     from core.db.override import use_engine
 
-    monkeypatch.setenv("DATABASE_URL", database_url)
+    has_rows = "filled_engine" in request.fixturenames
+    engine: Engine = request.getfixturevalue("filled_engine" if has_rows else "test_engine")
+    monkeypatch.setenv("DATABASE_URL", engine.url.render_as_string(hide_password=False))
     settings.cache_clear()
-    with test_engine.connect() as connection:
+    with engine.connect() as connection:
         outer = connection.begin()
         with use_engine(connection, everywhere=True):
             yield connection

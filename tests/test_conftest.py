@@ -1,5 +1,8 @@
 """The shared fixtures keep their promises."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
 import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, text
@@ -21,6 +24,27 @@ def test_a_test_can_read_its_own_writes(database: Connection) -> None:
 def test_writes_of_another_test_are_rolled_back(database: Connection) -> None:
     """Even a table does not outlive the test that made it, whichever ran first."""
     assert database.scalar(text("SELECT to_regclass('left_behind')")) is None
+
+
+@pytest.fixture(scope="module")
+def filled_engine(
+    filled: Callable[[Callable[[Connection], object]], AbstractContextManager[Engine]],
+) -> Iterator[Engine]:
+    with filled(lambda connection: connection.execute(text("INSERT INTO account (login) VALUES ('octo')"))) as engine:
+        yield engine
+
+
+@pytest.mark.parametrize("run", ["first", "second"])
+def test_rows_of_a_module_are_those_that_it_inserted_in_each_test(
+    filled_engine: Engine, database: Connection, run: str
+) -> None:
+    with transaction() as connection:
+        assert connection.execute(text("SELECT login FROM account")).all() == [("octo",)]
+        connection.execute(text("UPDATE account SET login = 'another'"))
+
+
+def test_a_test_that_does_not_ask_for_the_rows_of_its_module_has_none(database: Connection) -> None:
+    assert database.scalar(text("SELECT count(*) FROM account")) == 0
 
 
 def test_a_committing_test_sees_its_commits_from_another_connection(committing_database: Engine) -> None:

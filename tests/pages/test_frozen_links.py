@@ -13,6 +13,7 @@ from tests import seed_data
 from tests.pages.reader_pages import READER_PAGES
 from tests.seed_data import utc
 
+CAT_ID = 1
 TIMES = {"as_of": "2025-06-30", "vs": "2025-03-31"}
 
 
@@ -24,17 +25,24 @@ def add_rollup(database, day, **stars):
     database.execute(insert(schema.language_day), rows)
 
 
+@pytest.fixture(scope="module")
+def filled_engine(filled):
+    with filled(add_rows) as engine:
+        yield engine
+
+
 @pytest.fixture
-def stored(database):
-    return add_rows(database)
+def stored(filled_engine):
+    """Return the id of octo/cat."""
+    return CAT_ID
 
 
 def add_rows(database):
     captures = [f"2025-{month:02}-{day:02}" for month in range(1, 7) for day in range(1, 29)]
     ensure_partitions(database, date(2025, 1, 1), date(2026, 12, 1))
     cat = seed_data.add_repository(
-        database, "octo/cat", {"2025-01-01": 100, "2025-03-30": 120, "2025-06-28": 150}, captures=captures, github_id=1,
-        primary_language="C", forks=3,
+        database, "octo/cat", {"2025-01-01": 100, "2025-03-30": 120, "2025-06-28": 150}, captures=captures,
+        github_id=CAT_ID, primary_language="C", forks=3,
     )  # fmt: skip
     seed_data.add_repository(
         database,
@@ -50,7 +58,6 @@ def add_rows(database):
     for day in captures:
         add_rollup(database, date.fromisoformat(day), C=120 if day < "2025-06" else 150, Go=70)
     seed_data.add_change(database, cat, "relicensed", "2025-05-01", before="MIT", after="GPL-3.0")
-    return cat
 
 
 def add_account_snapshot(database, account, at, stars):

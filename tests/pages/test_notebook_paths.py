@@ -12,7 +12,7 @@ from tests.core.web.api.conftest import api_client
 from tests.pages import test_frozen_links
 from tests.pages.test_frozen_links import TIMES
 
-stored = test_frozen_links.stored
+filled_engine, stored = test_frozen_links.filled_engine, test_frozen_links.stored
 ONLY_IN_THE_FILE = {"freshness", "late"}
 """Cells of what is tracked now, which no time of the past can be asked for."""
 

@@ -2,16 +2,26 @@
 
 import pandas as pd
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from core.queries import repository_list
 from core.queries.repository_list import CONDITIONS, ORDER_BY, Filters
 from tests import seed_data
 
 
+@pytest.fixture(scope="module")
+def filled_engine(filled):
+    with filled(add_rows) as engine:
+        yield engine
+
+
 @pytest.fixture
-def stored(database: Connection) -> Connection:
-    """Five repositories of three owners, one of them imported only."""
+def stored(filled_engine: Engine, database: Connection) -> Connection:
+    return database
+
+
+def add_rows(database: Connection) -> None:
+    """Add five repositories of three owners, one of them imported only."""
     seed_data.add_repository(
         database,
         "octo/cat",
@@ -34,7 +44,6 @@ def stored(database: Connection) -> Connection:
     seed_data.add_imported_repository(
         database, "old/times", {"2025-01-06": 70, "2025-01-13": 80}, by="weekly list", growth={7: 10}, license="MIT"
     )
-    return database
 
 
 def repository_names(filters: Filters, order: str = "stars") -> list[str]:

@@ -1,12 +1,13 @@
 """A page that sends again what an earlier run sent is the page that would have been drawn, and nobody else's."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Engine, text
 from streamlit.dataframe import lazy_df_source
 from streamlit.elements import arrow
 from streamlit.runtime.dataframe_source_manager import DataframeSourceManager
@@ -28,10 +29,15 @@ SESSION_ID = "test session id"  # of every AppTest
 OPENED = datetime(2026, 3, 1, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def filled_engine(filled: Callable[..., AbstractContextManager[Engine]]) -> Iterator[Engine]:
+    with filled(insert_rows) as engine:
+        yield engine
+
+
 @pytest.fixture
-def replayed(monkeypatch: pytest.MonkeyPatch, database: Connection, visit: OpenPage) -> Iterator[list[str]]:
+def replayed(filled_engine: Engine, monkeypatch: pytest.MonkeyPatch, visit: OpenPage) -> Iterator[list[str]]:
     """Let pages be replayed, over the rows of the browser tests; returns the paths of those that were."""
-    insert_rows(database)
     paths: list[str] = []
     replay = page_replay.replay
 

@@ -11,8 +11,18 @@ from tests import seed_data
 V1 = "/api/v1"
 
 
+@pytest.fixture(scope="module")
+def filled_engine(filled):
+    with filled(add_rows) as engine:
+        yield engine
+
+
 @pytest.fixture
-def stored_rows(database):
+def stored_rows(filled_engine, database):
+    return database
+
+
+def add_rows(database):
     seed_data.add_account(database, "octo", github_id=1, kind="organization", location="Berlin, Germany")
     for n, name in enumerate(["cat", "Dog", "site.csv", "ant"]):
         seed_data.add_repository(
@@ -25,7 +35,6 @@ def stored_rows(database):
             topics=["a", "b"],
         )
     publish_data_version(database)
-    return database
 
 
 ROW_PATHS = [

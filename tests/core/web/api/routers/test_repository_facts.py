@@ -18,9 +18,19 @@ URL = "/api/v1/repositories/octo/cat"
 FACTS = ("bursts", "contributors", "releases", "commits", "star-days", "ledger", "extras", "languages", "traffic")
 
 
+@pytest.fixture(scope="module")
+def filled_engine(filled):
+    with filled(add_rows) as engine:
+        yield engine
+
+
 @pytest.fixture
-def web(database: Connection, analyst: TestClient) -> TestClient:
-    """A burst on 5 February, read on the 15th; a release three days before it; two contributors; commits in January."""
+def web(filled_engine, analyst: TestClient) -> TestClient:
+    return analyst
+
+
+def add_rows(database: Connection) -> None:
+    """Add a burst on 5 February, read on the 15th, a release three days before, two contributors and commits."""
     cat = seed_data.add_repository(database, "octo/cat", {"2026-01-01": 50}, github_id=7)
 
     def add(table: Table, **values: object) -> None:
@@ -51,7 +61,6 @@ def web(database: Connection, analyst: TestClient) -> TestClient:
     for kind in ("star_history", "releases", "contributors", "commit_activity"):
         add(schema.enrichment, kind=kind, captured_at=read, due_at=utc("2100-01-01"), state="stored")
     publish_data_version(database)
-    return analyst
 
 
 def test_a_burst_has_its_days_its_stars_and_what_was_near(web):

@@ -16,13 +16,22 @@ from tests import seed_data
 CITY_URL = "/api/v1/scene/city.csv"
 
 
+@pytest.fixture(scope="module")
+def filled_engine(filled):
+    with filled(add_rows) as engine:
+        yield engine
+
+
 @pytest.fixture
-def web(database: Connection, analyst: TestClient) -> TestClient:
+def web(filled_engine, analyst: TestClient) -> TestClient:
+    return analyst
+
+
+def add_rows(database: Connection) -> None:
     seed_data.add_repository(database, "octo/cat", {"2026-01-01": 50, "2026-03-01": 1000}, primary_language="Python")
     seed_data.add_repository(database, "octo/dog, the 2nd", {"2026-03-01": 10}, primary_language="C++")
     seed_data.add_repository(database, 'hubot/"quoted"', {"2026-03-01": 500})
     publish_data_version(database)
-    return analyst
 
 
 def csv_frame(response) -> pd.DataFrame:

@@ -9,7 +9,6 @@ from sqlalchemy import insert
 
 from core.db import schema
 from core.db.partitions import ensure_partitions
-from core.queries import accounts
 from tests import seed_data
 from tests.seed_data import utc
 
@@ -17,9 +16,19 @@ TIMES = {"as_of": "2025-06-30", "vs": "2025-03-31"}
 READS_WITHOUT_TIMES = {"get_me", "list_ingestions", "get_ingestion", "list_tracked", "get_github_stats_status"}
 
 
+@pytest.fixture(scope="module")
+def filled_engine(filled):
+    with filled(add_rows) as engine:
+        yield engine
+
+
 @pytest.fixture
-def stored(database):
-    """octo/cat went from 120 to 150 stars, octo/dog from 70 to 60; octo/new came later."""
+def stored(filled_engine, database):
+    return database
+
+
+def add_rows(database):
+    """Store that octo/cat went from 120 to 150 stars, octo/dog from 70 to 60; octo/new came later."""
     captures = [f"2025-{month:02}-{day:02}" for month in range(1, 7) for day in range(1, 29)]
     ensure_partitions(database, date(2025, 1, 1), date(2025, 12, 1))
     cat = seed_data.add_repository(
@@ -31,7 +40,7 @@ def stored(database):
     seed_data.add_repository(
         database, "octo/new", {"2025-05-01": 5}, captures=captures, github_id=3, created_at=utc("2025-05-01")
     )
-    octo = accounts.find("octo", None).account_id
+    octo = seed_data.add_account(database, "octo")
     for at, stars in (("2025-03-30", 190), ("2025-06-28", 215)):
         values = {"account_id": octo, "captured_at": utc(at), "followers": 5, "stars": stars, "forks": 3}
         database.execute(insert(schema.account_snapshot).values(**values, repositories=2))
