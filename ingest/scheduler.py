@@ -178,6 +178,7 @@ class ScheduledJobs:
                 for source_id in open_sources:
                     aggregates.update_repository_imports(connection, source_id)
                     closed_history.close_imported_history(connection, source_id)
+                announce_past_change(connection)
         # On the first of a month, responses of the day before may still be stored.
         partitions.drop_emptied_partitions(self.engine, partitions.first_of_month(today.date() - timedelta(days=1)))
 

@@ -1,7 +1,8 @@
 """Import of one history file, from reading it to publishing a new data version.
 
 The whole file is read and validated before any table changes, then written in batches, each in its own transaction.
-Aggregates are updated at the end, so an interrupted import shows nothing half-merged and the next one completes it.
+Aggregates are updated at the end, so that an interrupted import leaves what is shown of now as it is; as of a day of
+the past its rows are read as they are stored. The next import completes it.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 
 from core.clock import now_utc
-from core.db.data_version import publish_data_version
+from core.db.data_version import announce_past_change, publish_data_version
 from core.db.partitions import IMPORTED_TABLES, create_partitions
 from core.errors import BadInput
 from ingest.history_import import adopt, aggregates, matching, run_log, staging, writer
@@ -145,6 +146,8 @@ def _write_staged(
         _, duplicates = staging.deduplicate_rows(connection)
         if duplicates:
             staged.rejects.add(staging.conflicting_rows(connection))
+        # What is committed is read, whether the import gets to its end or not.
+        announce_past_change(connection)
     if staged.first and staged.last:
         create_partitions(steps.step, staged.first, staged.last, tables=IMPORTED_TABLES)
     run.rejected, run.rejects_file = staged.rejects.count, staged.rejects.keep()
@@ -183,6 +186,8 @@ def _write_batches(
                 closed_history.reopen_imported(connection, run.source_id, datetime.combine(first_day, time.min, UTC))
             run.written += written
             run_log.write_progress(connection, run)
+            if written:
+                announce_past_change(connection)
         done += rows
         progress(READ_SHARE + WRITE_SHARE * done / total)
 

@@ -134,11 +134,11 @@ def test_a_response_that_is_stored_late_changes_the_past(still):
         assert past_version(still) == 0
 
 
-def import_two_days(still, tmp_path, full_name):
+def import_two_days(still, tmp_path, full_name, stars=7, **given):
     file = tmp_path / "kept.csv"
-    rows = [f"{(FIRST + timedelta(days=day)).date()},{full_name},7,1,0" for day in (0, 2)]
+    rows = [f"{(FIRST + timedelta(days=day)).date()},{full_name},{stars},1,0" for day in (0, 2)]
     file.write_text("\n".join(["captured_on,full_name,stars,forks,open_issues", *rows]))
-    import_history(file, "somebody", engine=still.engine)
+    import_history(file, "somebody", engine=still.engine, **given)
 
 
 def test_an_import_changes_the_past(still, tmp_path):
@@ -147,6 +147,28 @@ def test_an_import_changes_the_past(still, tmp_path):
     still.refresh(login)
     import_two_days(still, tmp_path, still.sandbox.ground_truth(login)["repositories"][0]["full_name"])
     assert past_version(still) == 0
+
+
+def test_an_import_that_ends_early_changes_the_past_and_so_does_closing_it(still, tmp_path):
+    """Its rows are stored; the first and last day of its repositories are known when the night has closed it."""
+    login = still.world.logins()[0]
+    still.world.freeze(datetime.now(UTC))
+    import_two_days(still, tmp_path, "somebody/kept")
+    still.refresh(login)
+    assert past_version(still) == 1
+
+    def end_early(done, total):
+        if total and done >= total / 2:  # the rows are written, their totals are not
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_two_days(still, tmp_path, "somebody/kept", stars=9, progress=end_early)
+    for change_past in (lambda: None, ScheduledJobs(still.engine).close_history):
+        change_past()
+        still.refresh(login)
+        assert past_version(still) == 0
+        still.refresh(login)
+        assert past_version(still) == 1
 
 
 def test_history_that_a_refresh_assigns_changes_the_past(still, tmp_path):
