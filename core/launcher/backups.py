@@ -31,6 +31,9 @@ DO $$
 DECLARE
     statement text;
 BEGIN
+    IF to_regclass('public.data_version') IS NOT NULL THEN
+        PERFORM set_config('almanac.version_before', (SELECT version::text FROM public.data_version), true);
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         DROP SCHEMA public CASCADE;
         CREATE SCHEMA public;
@@ -54,12 +57,14 @@ BEGIN
     DROP EXTENSION IF EXISTS pg_trgm CASCADE;
 END $$;
 """
-# Sessions that were revoked since the backup must not become valid again, and cached frames expire.
+# Sessions that were revoked since the backup must not become valid again. No data version may come a second time, also
+# if the same backup is restored again: browsers and clients of the API keep rows by it.
 AFTER_RESTORE_SQL = """
 UPDATE public.session SET revoked_at = now(), revoked_reason = 'backup_restored' WHERE revoked_at IS NULL;
 DELETE FROM public.ticket;
 UPDATE public.data_version
-   SET version = version + 1000000, past_version = version + 1000000, published_at = now();
+   SET version = greatest(version, nullif(current_setting('almanac.version_before', true), '')::bigint) + 1000000;
+UPDATE public.data_version SET past_version = version, published_at = now();
 INSERT INTO public.audit_event (actor, action, request_id) VALUES ('command line', 'backup_restored', '{restore_id}');
 COMMIT;
 """

@@ -62,6 +62,17 @@ def test_a_backup_can_be_restored_elsewhere(filled, empty, tmp_path):
     assert rows(empty, "SELECT version > 5 FROM data_version") == [(True,)]
 
 
+def test_no_data_version_comes_again_where_a_backup_is_restored_twice(filled, tmp_path):
+    """Clients of the API would keep what they read at that version after the first time."""
+    backups.write_backup(filled, tmp_path / "b")
+    backups.restore_backup(filled, tmp_path / "b", replace=True)
+    published = "UPDATE data_version SET version = version + 1 RETURNING version"
+    ((last_version,),) = rows(filled, published)
+    backups.restore_backup(filled, tmp_path / "b", replace=True)
+    ((version, past_version),) = rows(filled, "SELECT version, past_version FROM data_version")
+    assert version == past_version > last_version
+
+
 def test_a_restore_revokes_all_sessions(filled, empty, tmp_path):
     backups.write_backup(filled, tmp_path / "b")
     backups.restore_backup(empty, tmp_path / "b")
