@@ -217,7 +217,7 @@ def close_own_history(begin: Callable[[], AbstractContextManager[Connection]], u
     """Close what we captured before *until*, each month in a transaction of its own; returns how many were written.
 
     Writers go on meanwhile: those who write older rows after the first transaction reopen the months they touch.
-    While a transaction that writes captures hangs, nothing is closed.
+    While a transaction that writes captures hangs, or another one that closes a month, nothing is closed.
     """
     try:
         with begin() as connection:
@@ -225,7 +225,7 @@ def close_own_history(begin: Callable[[], AbstractContextManager[Connection]], u
     except OperationalError as error:
         if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
             raise
-        log.info("history not closed, a transaction that writes captures goes on")
+        log.info("history not closed, a transaction that writes or closes it goes on")
         return 0
     months = 0
     while True:
@@ -237,8 +237,10 @@ def close_own_history(begin: Callable[[], AbstractContextManager[Connection]], u
 
 def _announce(connection: Connection, until: datetime) -> None:
     """Wait for the transactions that write captures: later ones see that months up to *until* are being closed."""
-    # Other writers queue behind this lock: one that is frozen must not keep them.
+    # Other writers queue behind the second lock: one that is frozen must not keep them.
     connection.execute(text("SELECT set_config('lock_timeout', :timeout, true)"), {"timeout": LOCK_TIMEOUT})
+    # Who closes a month learns from `closing_until` what was written meanwhile: it must not be raised until then.
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CLOSER_LOCK})
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": WRITERS_LOCK})
     connection.execute(
         text("UPDATE source SET closing_until = greatest(closing_until, :until) WHERE id = 1"), {"until": until}

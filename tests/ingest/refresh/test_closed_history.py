@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as some
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, event, insert, select, text, update
 
 from core.db import partitions, schema
 from core.db.frames import clear_frames
@@ -98,6 +98,34 @@ def test_closing_less_than_before_carries_counts_on(database):
             "until": utc(until), "began": STEPS[0]
         })  # fmt: skip
         assert dict(tuple(row) for row in rows) == {old: 15, 77: 3}
+
+
+def test_what_is_written_while_two_close_stays_open(committing_database, monkeypatch):
+    """Before the one notes up to when it has closed March, a late refresh is stored and another one begins to close."""
+    monkeypatch.setattr(closed_history, "LOCK_TIMEOUT", "100ms")
+    closing = "UPDATE source SET closed_until = least"
+
+    def refresh(day: str) -> None:
+        with committing_database.begin() as connection:
+            writer.write_snapshots(connection, [(1, utc(day), 5, 0, 10)])
+            writer.write_capture(connection, octo, utc(day), 1, timedelta(hours=6))
+
+    def interfere(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if " ".join(statement.split()).startswith(closing) and not interfered:
+            interfered.append(statement)
+            refresh("2026-03-05")
+            closed_history.close_own_history(committing_database.begin, utc("2026-03-12"))
+
+    with committing_database.begin() as connection:
+        octo = add_account(connection, "octo")
+    refresh("2026-03-01")
+    interfered: list[str] = []
+    event.listen(committing_database, "before_cursor_execute", interfere)
+    closed_history.close_own_history(committing_database.begin, utc("2026-03-10"))
+    assert interfered
+    with committing_database.connect() as connection:
+        assert connection.scalar(CLOSED_UNTIL) == utc("2026-03-05")
+        assert connection.scalar(text("SELECT min(captured_at) FROM repository_snapshot_open")) == utc("2026-03-05")
 
 
 def test_open_snapshots_begin_where_history_is_closed(database):
