@@ -6,13 +6,11 @@ A city of the stored repositories: every owner is a district, every repository a
 import streamlit as st
 
 from core.as_of import as_of_text
-from core.charts.scene import city
 from core.charts.scene.city import HeightMeasure
-from core.db.frames import version_of_run
 from core.queries import accounts, repository_list
 from core.queries import scene as queries
-from core.shared_cache import kept
-from core.web.scene_urls import SceneQuery, scene_version
+from core.web import scene_layouts
+from core.web.scene_urls import SceneQuery
 from core.wording import quantity
 from pages.components import as_of, definitions, query_params, unknown_account
 from pages.components.cell import cell
@@ -49,9 +47,9 @@ filters = queries.CityFilters(
     int(owners), tuple(languages), min_stars, as_of.selected_as_of(), account, as_of.selected_vs()
 )
 repositories = queries.city_repositories(filters)
-layout = kept(city.build_city, city.city_bytes, repositories, height)
+version, layout = scene_layouts.lay_out(repositories, filters, height)
 matching_repositories, matching_owners = queries.count_eligible(filters)
-# The data version is part of the URLs: browsers cache their rows.
+# The URLs name the layout: labels and rows are of the same one, and browsers cache the rows.
 query = SceneQuery(
     owners=int(owners),
     language=tuple(languages),
@@ -60,7 +58,7 @@ query = SceneQuery(
     height=height,
     as_of=as_of_text(filters.as_of) if filters.as_of else None,
     vs=as_of_text(filters.vs) if filters.vs else None,
-    v=scene_version(version_of_run()),
+    v=version,
 )
 data_urls = {part: query.model_copy(update={"part": part}).address() for part in ("towers", "districts")}
 gained = f"since {as_of.moment(filters.vs)}" if filters.vs else "in 30 days"

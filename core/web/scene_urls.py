@@ -8,8 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.whole_numbers import MAX_INT32, WholeNumber
 
 PREFIX = "/api/v1/scene"
-LAYOUT_VERSION = 3
-"""Increase it when the same rows get another layout or other columns, so that browsers do not use their cached copy."""
 MAX_OWNERS = 400
 Language = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]+$")]
 Account = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
@@ -33,6 +31,7 @@ class SceneQuery(BaseModel):
     as_of: str | None = None
     vs: str | None = None
     v: str = ""
+    """Version of the layout: responses of a URL that has it can be cached for long."""
 
     def address(self) -> str:
         """Return the URL path of the rows: parameters in a fixed order, without defaults."""
@@ -41,8 +40,3 @@ class SceneQuery(BaseModel):
             (name, one) for name, value in values.items() for one in (value if isinstance(value, list) else [value])
         ]
         return f"{PREFIX}/city.csv?{urlencode(pairs)}"
-
-
-def scene_version(version: int) -> str:
-    """Return the version of the data and its layout, part of the URL so that responses can be cached for long."""
-    return f"{version}.{LAYOUT_VERSION}"

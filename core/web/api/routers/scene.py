@@ -1,6 +1,6 @@
 """API routes with the rows that the scene page draws: `/scene/city` and `/scene/globe`.
 
-Every visit of the scene page fetches them, so they do not count as exports; browsers cache them by version.
+Every visit of the scene page fetches them, so they do not count as exports; browsers cache them by their content.
 """
 
 from datetime import date
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from core.shared_cache import kept
 from core.web import scene_urls
 from core.web.api.compared import object_model
 from core.web.api.conditional import (
@@ -112,22 +111,25 @@ def city(
     v: Annotated[
         str,
         Query(
-            description="Data version and layout version; if they are current, the response is cacheable for a year."
+            description="Version of a layout, as the scene page has it in its URLs: while that is kept, or is current,"
+            " its rows are returned, cacheable for a year."
         ),
     ] = "",
 ) -> Response:
     # Imported on the first request: these load Plotly and pandas.
-    from core.charts.scene import city as city_layout  # noqa: PLC0415
     from core.charts.scene import deck  # noqa: PLC0415
     from core.queries import languages  # noqa: PLC0415
     from core.queries import scene as queries  # noqa: PLC0415
+    from core.web import scene_layouts  # noqa: PLC0415
 
     names = tuple(map(languages.find, language or ()))
     filters = queries.CityFilters(owners, names, min_stars, read_request.as_of, account, read_request.vs)
-    layout = kept(city_layout.build_city, city_layout.city_bytes, queries.city_repositories(filters), height)
+    version, layout = v, scene_layouts.find(v, filters, height)
+    if layout is None:
+        version, layout = scene_layouts.lay_out(queries.city_repositories(filters), filters, height)
     rows = deck.tower_rows(layout) if part == "towers" else deck.district_rows(layout)
     response = scene_response(read_request, rows)
-    if v == scene_urls.scene_version(read_request.version):
+    if v == version:
         response.headers["cache-control"] = f"private, max-age={A_YEAR_SECONDS}, immutable"
     return response
 

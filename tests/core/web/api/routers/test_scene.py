@@ -10,7 +10,9 @@ from starlette.testclient import TestClient
 from core.charts.scene import city, deck
 from core.db.data_version import publish_data_version
 from core.queries import scene as queries
-from core.web.scene_urls import SceneQuery, scene_version
+from core.shared_cache import shared_cache
+from core.web import scene_layouts
+from core.web.scene_urls import SceneQuery
 from tests import seed_data
 
 CITY_URL = "/api/v1/scene/city.csv"
@@ -102,11 +104,36 @@ def test_the_etag_changes_with_the_data_version_and_the_query(web, database):
     assert len(tags | {after.headers["etag"]}) == 5
 
 
-def test_only_a_url_with_its_data_version_is_immutable(web, database):
-    version = publish_data_version(database)
-    assert "immutable" in web.get(CITY_URL, params={"v": scene_version(version)}).headers["cache-control"]
-    for params in ({}, {"v": scene_version(version - 1)}, {"v": "anything"}):
+def page_layout(**filters):
+    """Lay the city out as the page does; returns the version that it puts into its URLs."""
+    chosen = queries.CityFilters(**filters)
+    return scene_layouts.lay_out(queries.city_repositories(chosen), chosen, "stars")[0]
+
+
+def test_the_rows_are_those_of_the_page_though_other_data_are_published_before_the_browser_asks(web, database):
+    before, version = csv_frame(web.get(CITY_URL)), page_layout()
+    seed_data.add_repository(database, "new/largest", {"2026-03-01": 9_000})
+    publish_data_version(database)
+    response = web.get(CITY_URL, params={"v": version})
+    pd.testing.assert_frame_equal(csv_frame(response), before)
+    assert "immutable" in response.headers["cache-control"]
+    assert "new/largest" in csv_frame(web.get(CITY_URL))["name"].tolist()
+
+
+def test_the_same_city_has_the_same_url_in_the_next_data_version(web, database):
+    version = page_layout()
+    publish_data_version(database)
+    assert page_layout() == version
+
+
+def test_only_a_url_with_the_version_of_its_rows_is_immutable(web):
+    version = page_layout()
+    shared_cache.discard(lambda _: True)  # as in another process, which computes the same
+    assert "immutable" in web.get(CITY_URL, params={"v": version}).headers["cache-control"]
+    of_fewer = {"v": version, "owners": 1}
+    for params in ({}, {"v": page_layout(owners=1)}, of_fewer, {"v": "anything"}):
         assert web.get(CITY_URL, params=params).headers["cache-control"] == "private, no-cache"
+    assert len(csv_frame(web.get(CITY_URL, params=of_fewer))) == 2
 
 
 @pytest.mark.parametrize(
