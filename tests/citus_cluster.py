@@ -1,14 +1,13 @@
 """A Citus cluster for tests: one that `CITUS_URL` names, or a coordinator and two worker nodes of our own."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +22,12 @@ from core.launcher.embedded.server_folders import find_server_folders
 START_SECONDS = 60
 WORKERS = 2
 ROLE = "almanac"
+# Deletes again while a node that is being stopped still makes files.
+STOP_NODES_AT_END_OF_INPUT = """
+    cat > /dev/null
+    for pid in $(head -qn 1 "$1"/*/cluster/postmaster.pid 2> /dev/null); do kill -QUIT "$pid" 2> /dev/null; done
+    for second in $(seq 60); do rm -rf "$1" 2> /dev/null && break; sleep 1; done
+"""
 
 
 @dataclass
@@ -136,19 +141,23 @@ def citus_cluster() -> Iterator[CitusCluster]:
     binaries = find_postgres_with_citus()
     if binaries is None:
         pytest.skip("Citus is not installed beside any Postgres here, and CITUS_URL names no coordinator")
-    folder = Path(tempfile.mkdtemp(prefix="almanac-citus-", dir="/tmp"))
-    # As root the servers run as another user, who has to pass.
-    folder.chmod(0o711)
-    nodes: list[Node] = []
-    try:
-        nodes.extend(start_node(binaries, folder / str(number)) for number in range(1 + WORKERS))
+    with folder_of_nodes() as folder, ExitStack() as stack:
+        nodes = [stack.enter_context(running_node(binaries, folder / str(number))) for number in range(1 + WORKERS)]
         cluster = CitusCluster(nodes[0].url(), nodes)
         _add_workers(cluster, nodes[0].name, [node.name for node in nodes[1:]])
         yield cluster
-    finally:
-        for node in nodes:
-            node.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def folder_of_nodes() -> Iterator[Path]:
+    """Yield a new folder for `running_node`; the end, even a kill, stops them and deletes it."""
+    folder = Path(tempfile.mkdtemp(prefix="almanac-citus-", dir="/tmp"))
+    # As root the servers run as another user, who has to pass.
+    folder.chmod(0o711)
+    # Its input ends with this process, however that ends.
+    command = ["/bin/sh", "-c", STOP_NODES_AT_END_OF_INPUT, "sh", str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, cwd="/"):
+        yield folder
 
 
 @contextmanager
@@ -160,8 +169,9 @@ def migrated_cluster() -> Iterator[CitusCluster]:
         yield cluster
 
 
-def start_node(binaries: Path, folder: Path) -> Node:
-    """Make a node in *folder* and start it, with an empty database that has the extension."""
+@contextmanager
+def running_node(binaries: Path, folder: Path) -> Iterator[Node]:
+    """Make a node in *folder* and yield it with an empty database that has the extension; it is stopped in the end."""
     folder.mkdir()
     folder.chmod(0o711)
     user = find_server_folders(folder / "data").user
@@ -196,12 +206,15 @@ def start_node(binaries: Path, folder: Path) -> Node:
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     node = Node(port, command, options)
-    node.start()
-    with psycopg.connect(node.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {ROLE}".encode())
-    with psycopg.connect(node.url(), autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION citus")
-    return node
+    try:
+        node.start()
+        with psycopg.connect(node.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {ROLE}".encode())
+        with psycopg.connect(node.url(), autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION citus")
+        yield node
+    finally:
+        node.stop()
 
 
 def _has_ended(pid: str) -> bool:

@@ -3,8 +3,6 @@
 import csv
 import gzip
 import re
-import shutil
-import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -65,8 +63,9 @@ from tests.citus_cluster import (
     Node,
     delete_all_rows,
     find_postgres_with_citus,
+    folder_of_nodes,
     migrated_cluster,
-    start_node,
+    running_node,
 )
 from tests.ingest.alerts.test_deliver import receiver  # noqa: F401 - a fixture
 from tests.ingest.conftest import TOKEN, Ingestor, github_client
@@ -579,16 +578,8 @@ def another_node(cluster: CitusCluster) -> Iterator[Node]:
     binaries = find_postgres_with_citus()
     if not cluster.nodes or binaries is None:
         pytest.skip("only a cluster of our own can get another node")
-    folder = Path(tempfile.mkdtemp(prefix="almanac-citus-", dir="/tmp"))
-    folder.chmod(0o711)
-    try:
-        node = start_node(binaries, folder / "node")
-        try:
-            yield node
-        finally:
-            node.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with folder_of_nodes() as folder, running_node(binaries, folder / "node") as node:
+        yield node
 
 
 def documented(cluster: CitusCluster, first: str, node: Node) -> Iterator[str]:
