@@ -42,6 +42,8 @@ LOST_BY_LIBPQ = (
     *("could not receive data from server", "could not send data to server", "no connection to the server"),
     "connection not open",
 )
+# A transaction that read Citus' metadata while a node was taken out: again, it finds the rows elsewhere.
+NODE_TAKEN_OUT = "but there are no nodes in that group"
 
 
 def is_connection_error(error: BaseException | None) -> bool:
@@ -63,8 +65,11 @@ def is_unavailable_sqlstate(sqlstate: str | None) -> bool:
 
 
 def is_conflict(error: BaseException | None) -> bool:
-    """Return True for a deadlock or a serialization failure: the same transaction, run again, may succeed."""
-    return any(_sqlstate(cause) in CONFLICT_REASONS for cause in causes(error))
+    """Return True for a deadlock or a serialization failure: the same transaction, run again, may succeed.
+
+    So may one during which a node of Citus was taken out.
+    """
+    return any(_is_conflict(cause) for cause in causes(error))
 
 
 def unavailable_node(error: BaseException | None) -> str | None:
@@ -82,6 +87,8 @@ def unavailable_reason(error: BaseException | None) -> str:
     """Return why the server cannot serve, such as "disk full"; the error's type where it reported nothing."""
     if node := unavailable_node(error):
         return f"node {node} does not respond"
+    if any(NODE_TAKEN_OUT in str(cause) for cause in causes(error)):
+        return "node taken out"
     return reported_reason(error) or type(error).__name__
 
 
@@ -111,8 +118,13 @@ def _is_outage(error: BaseException) -> bool:
         isinstance(error, unavailable)
         or _is_connection_error(error)
         or is_unavailable_sqlstate(_sqlstate(error))
+        or _is_conflict(error)
         or _lost_node(error) is not None
     )
+
+
+def _is_conflict(error: BaseException) -> bool:
+    return _sqlstate(error) in CONFLICT_REASONS or NODE_TAKEN_OUT in str(error)
 
 
 def _lost_node(error: BaseException) -> str | None:

@@ -16,6 +16,7 @@ from core.command_line import describe
 from core.db.arrow import read_arrow
 from core.db.engine import optional_write
 from core.db.errors import (
+    is_conflict,
     is_connection_error,
     is_server_unavailable,
     is_statement_cancelled,
@@ -47,13 +48,17 @@ def test_a_failed_statement_is_no_connection_error(database):
 FAILED = (DBAPIError, DatabaseError, ADBCError, ServerUnavailable)
 
 
-def raising(database, sqlstate, *, times):
+# What Citus says to a transaction during which a node was taken out.
+NODE_TAKEN_OUT = "there is a shard placement in node group 3 but there are no nodes in that group"
+
+
+def raising(database, sqlstate, *, times, message="no"):
     """Return SQL that fails with *sqlstate* as often as *times*, then returns 7. A sequence outlives rollbacks."""
     database.execute(text("CREATE SEQUENCE tries"))
     database.execute(
         text(f"""
             CREATE FUNCTION fail_first() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
-                IF nextval('tries') <= {times} THEN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END IF;
+                IF nextval('tries') <= {times} THEN RAISE EXCEPTION '{message}' USING ERRCODE = '{sqlstate}'; END IF;
                 RETURN 7;
             END $$
         """)
@@ -111,6 +116,14 @@ def test_a_node_that_goes_away_during_a_statement_is_unavailable(error):
     assert unavailable_node(error) == "db3:5432"
 
 
+def test_a_node_that_is_taken_out_is_a_conflict_with_a_name():
+    error = psycopg.errors.InternalError_(NODE_TAKEN_OUT)
+    assert is_conflict(error)
+    assert is_server_unavailable(error)
+    assert unavailable_node(error) is None
+    assert unavailable_reason(error) == "node taken out"
+
+
 def test_a_statement_that_fails_on_a_node_is_at_fault():
     error = psycopg.errors.InternalError_("cache lookup failed\nCONTEXT:  while executing command on db3:5432")
     assert not is_server_unavailable(error)
@@ -159,15 +172,15 @@ def test_a_statement_at_fault_does_not_make_the_server_unavailable(committing_da
         assert tries(connection) == 2  # neither was repeated
 
 
-@pytest.mark.parametrize("sqlstate", ["40P01", "40001"])
+@pytest.mark.parametrize(("sqlstate", "message"), [("40P01", "no"), ("40001", "no"), ("XX000", NODE_TAKEN_OUT)])
 @pytest.mark.parametrize("read", [read_frame, read_arrow])
-def test_a_query_is_repeated_once_after_a_conflict(committing_database, sqlstate, read):
+def test_a_query_is_repeated_once_after_a_conflict(committing_database, sqlstate, message, read):
     with committing_database.begin() as connection:
-        sql = raising(connection, sqlstate, times=1)
+        sql = raising(connection, sqlstate, times=1, message=message)
     assert read(sql)["n"].tolist() == [7]
     with committing_database.begin() as connection:
         connection.execute(text("DROP SEQUENCE tries; DROP FUNCTION fail_first"))
-        raising(connection, sqlstate, times=2)
+        raising(connection, sqlstate, times=2, message=message)
     with pytest.raises(FAILED):
         read(f"/* another, so not cached */ {sql}")
     with committing_database.connect() as connection:
