@@ -34,6 +34,9 @@ BY_REPOSITORY = (
 # Inside one transaction Citus would otherwise ask shards over several connections, and then refuse a write to a table
 # that is on every node.
 MODIFY_MODE = "citus.multi_shard_modify_mode"
+# What our sessions set holds on the coordinator alone. Set for the role, Citus takes it to all nodes, later ones too.
+# Compiling a query (`jit`) takes each node up to seconds.
+NODE_SETTINGS = {"TimeZone": "UTC", "jit": "off"}
 DONE_SQL = "SELECT logicalrelid::regclass::text FROM pg_dist_partition WHERE partmethod = 'h' OR repmodel = 't'"
 REFERENCES_SQL = """
     SELECT conrelid::regclass::text, conname FROM pg_constraint
@@ -80,6 +83,12 @@ def distribute(url: str, progress: Callable[[str], None] = lambda _line: None) -
         database = sql.Identifier(str(connection.info.dbname))
         connection.execute(sql.SQL("ALTER DATABASE {} SET {} = 'sequential'").format(database, sql.SQL(MODIFY_MODE)))
         connection.execute(sql.SQL("SET {} = 'sequential'").format(sql.SQL(MODIFY_MODE)))
+        for name, value in NODE_SETTINGS.items():
+            connection.execute(
+                sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET {} = {}").format(
+                    database, sql.Identifier(name), sql.Literal(value)
+                )
+            )
         if missing:
             _drop_references(connection)
         for number, table in enumerate(missing, start=1):

@@ -115,6 +115,14 @@ def test_every_table_lies_where_it_belongs_and_migrating_again_changes_nothing(c
     assert not distribute_if_needed(cluster.url)
     with engine.connect() as connection:
         assert find_missing_objects(connection) == []
+    assert_settings_of_nodes(cluster)
+
+
+def assert_settings_of_nodes(cluster: CitusCluster) -> None:
+    """Every node computes in UTC, and compiles no query."""
+    for name, value in citus.NODE_SETTINGS.items():
+        answers = cluster.execute(f"SELECT result FROM run_command_on_all_nodes('SHOW {name}')")
+        assert {answer for (answer,) in answers} == {value}, name
 
 
 def test_an_interrupted_distribution_is_completed(cluster, engine):
@@ -546,6 +554,7 @@ def test_a_node_is_added_and_taken_out_while_accounts_are_refreshed_and_read(clu
         try:
             planned = [answer_status(spread.engine).moves_planned for _ in documented(cluster, ADD_NODE, node)]
             filled = answer_status(spread.engine)
+            assert_settings_of_nodes(cluster)
             copies = cluster.execute(
                 "SELECT DISTINCT count(*) FROM citus_shards WHERE citus_table_type = 'reference' GROUP BY shardid"
             )
