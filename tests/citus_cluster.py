@@ -16,12 +16,14 @@ import pytest
 
 from core.db.migrations import distribute_if_needed, upgrade
 from core.db.schema import metadata
-from core.launcher.embedded.postgres import NOT_DURABLE_SETTINGS
+from core.launcher.embedded.postgres import NOT_DURABLE_SETTINGS, SETTINGS
 from core.launcher.embedded.server_folders import find_server_folders
 
 START_SECONDS = 60
 WORKERS = 2
 ROLE = "almanac"
+# As the embedded Postgres has them; time zone and `jit` are those of a new installation, which the product sets.
+PLANNER_SETTINGS = ("work_mem", "effective_cache_size", "random_page_cost", "maintenance_work_mem", "max_wal_size")
 # Deletes again while a node that is being stopped still makes files.
 STOP_NODES_AT_END_OF_INPUT = """
     cat > /dev/null
@@ -190,6 +192,7 @@ def running_node(binaries: Path, folder: Path) -> Iterator[Node]:
     subprocess.run([str(binaries / "initdb"), *arguments], check=True, **options)  # type: ignore[call-overload]
     port = _free_port()
     settings = {
+        **{name: SETTINGS[name] for name in PLANNER_SETTINGS},
         **NOT_DURABLE_SETTINGS,
         "port": str(port),
         "listen_addresses": "127.0.0.1",
