@@ -1,14 +1,17 @@
 """Questions of readers to a cluster of Citus, beside the same ones to one Postgres of the same version.
 
 Both databases get the same rows; each question is asked of the two in turn. SCALE (default 0.05: 10,000 repositories)
-sizes them, ONLY is a part of a question's name. Needs a Postgres with Citus on this machine.
+sizes them, ONLY is a part of a question's name. Beside the clock stands the processor time of this process and of all
+nodes, which says more on a machine that others use too. Needs a Postgres with Citus on this machine.
 """
 
 import os
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine
@@ -19,7 +22,7 @@ from core.db.override import use_engine
 from tests.bench.big_database import fill
 from tests.bench.measurement import Measurement, console
 from tests.bench.questions import described, questions
-from tests.citus_cluster import citus_cluster, find_postgres_with_citus
+from tests.citus_cluster import CitusCluster, citus_cluster, find_postgres_with_citus
 
 RUNS = 7
 TARGET = "at most 2 times plain, or 20 ms more"
@@ -40,11 +43,14 @@ def run() -> list[Measurement]:
             upgrade(url)
             distribute_if_needed(url)
             fill(url, scale, end)
-        return compare(*urls, end)
+        return compare(urls[0], urls[1], end, node_processes(cluster))
 
 
-def compare(plain_url: str, cluster_url: str, end: datetime) -> list[Measurement]:
-    """Return the milliseconds of each question to the cluster, the floor being those of the one Postgres."""
+def compare(plain_url: str, cluster_url: str, end: datetime, nodes: list[int]) -> list[Measurement]:
+    """Return the milliseconds of each question to the cluster, the floor being those of the one Postgres.
+
+    nodes  the process ids of all servers
+    """
     pin_version(1)
     engines = [_engine(url) for url in (plain_url, cluster_url)]
     with use_engine(engines[0], everywhere=True):
@@ -53,14 +59,18 @@ def compare(plain_url: str, cluster_url: str, end: datetime) -> list[Measurement
     for name, ask in asked.items():
         if os.environ.get("ONLY", "") not in name:
             continue
-        answers, times = [], []
+        answers, times, processors = [], [], []
         for _ in range(1 + RUNS):
-            found = [_timed(engine, ask) for engine in engines]
-            answers.append({answer for answer, _ in found})
-            times.append([milliseconds for _, milliseconds in found])
+            found = [_timed(engine, ask, nodes) for engine in engines]
+            answers.append({answer for answer, _, _ in found})
+            times.append([milliseconds for _, milliseconds, _ in found])
+            processors.append([milliseconds for _, _, milliseconds in found])
         plain, spread = (statistics.median(one) for one in zip(*times[1:], strict=True))
         differ = "" if all(len(both) == 1 for both in answers) else "; ROWS DIFFER"
         figures.append(Measurement(name, spread, "ms", plain, TARGET + differ))
+        # Means: the clock of processor time ticks every 10 ms.
+        plain, spread = (statistics.fmean(one) for one in zip(*processors[1:], strict=True))
+        figures.append(Measurement(f"  processors: {name}", spread, "ms", plain))
     return figures
 
 
@@ -68,10 +78,30 @@ def _engine(url: str) -> Engine:
     return create_engine(url, connect_args={"options": "-c timezone=UTC -c jit=off"})
 
 
-def _timed(engine: Engine, ask: Callable[[], Any]) -> tuple[str, float]:
-    """Return the answer as text, its lines sorted: not all questions promise an order."""
+def _timed(engine: Engine, ask: Callable[[], Any], nodes: list[int]) -> tuple[str, float, float]:
+    """Return the answer as text, in sorted lines as not all promise an order, and two times in milliseconds."""
     with use_engine(engine, everywhere=True):
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time() + processor_seconds(nodes)
         answer = ask()
         seconds = time.perf_counter() - started
-    return "\n".join(sorted(described(answer).splitlines())), seconds * 1000
+        used = time.process_time() + processor_seconds(nodes) - used
+    return "\n".join(sorted(described(answer).splitlines())), seconds * 1000, used * 1000
+
+
+def node_processes(cluster: CitusCluster) -> list[int]:
+    return [node.process.pid for node in cluster.nodes if node.process]
+
+
+def processor_seconds(nodes: list[int]) -> float:
+    """Return the processor time of the servers with these process ids and of their children, those that ended too."""
+    ticks = 0
+    for node in nodes:
+        ticks += sum(_stat(node)[11:15])
+        for child in Path(f"/proc/{node}/task/{node}/children").read_text().split():
+            with suppress(OSError):  # it has ended
+                ticks += sum(_stat(child)[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int | str) -> list[int]:
+    return [0, *map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1:])]

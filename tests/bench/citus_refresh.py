@@ -1,0 +1,75 @@
+"""The refresh of 200 accounts stored in a cluster of Citus, beside the same one in one Postgres of the same version.
+
+Beside the clock stands the processor time of all nodes, as `citus_questions`. Needs a Postgres with Citus here.
+"""
+
+import os
+
+import psycopg
+from redis import Redis
+
+from core.db.migrations import distribute_if_needed, upgrade
+from ingest.sandbox import World, serve
+from tests.bench.citus_questions import node_processes, processor_seconds
+from tests.bench.measurement import Measurement, console, temporary_servers
+from tests.bench.snapshot import ACCOUNTS, LATENCY_MS, REPOSITORIES, change_repositories, run_refresh
+from tests.citus_cluster import citus_cluster, find_postgres_with_citus
+
+# Whether repositories change before it.
+REFRESHES = {
+    "first snapshot": False,
+    "after 3 % changed": True,
+    "after 3 % more changed": True,
+    "nothing changed": False,
+}
+TARGET = "at most 1.3 times plain"
+
+
+def run() -> list[Measurement]:
+    if not find_postgres_with_citus():
+        console.print("skipped: no Postgres here has Citus")
+        return []
+    with citus_cluster() as cluster, temporary_servers() as servers:
+        cluster.execute("CREATE DATABASE plain")
+        costs = {}
+        for database in ("plain", "almanac"):
+            url = cluster.nodes[0].url(database).replace("postgresql:", "postgresql+psycopg:")
+            upgrade(url)
+            distribute_if_needed(url)
+            Redis.from_url(servers.redis_url).flushdb()
+            costs[database] = _refreshes(url, servers.redis_url, node_processes(cluster))
+            _vacuum(url)
+    figures = []
+    for name, plain, spread in zip(REFRESHES, costs["plain"], costs["almanac"], strict=True):
+        figures.append(Measurement(name, spread["seconds"], "s", plain["seconds"], TARGET))
+        figures.append(Measurement(f"  processors of the servers: {name}", spread["used"], "s", plain["used"]))
+        figures.append(Measurement(f"  accounts stored: {name}", spread["stored"], "", ACCOUNTS, "all"))
+    return figures
+
+
+def _refreshes(url: str, redis_url: str, nodes: list[int]) -> list[dict[str, float]]:
+    """Refresh the same world several times; return what each cost."""
+    world = World(accounts=ACCOUNTS, repositories=REPOSITORIES, seed=11)
+    world.freeze()
+    costs = []
+    with serve(world, latency_ms=LATENCY_MS) as github:
+        environment = os.environ | {
+            "DATABASE_URL": url,
+            "REDIS_URL": redis_url,
+            "GITHUB_API_URL": github.url,
+            "GITHUB_TOKENS": "sandbox-token-1",
+        }
+        for is_changed in REFRESHES.values():
+            if is_changed:
+                change_repositories(world)
+            world.advance(seconds=1)
+            used = processor_seconds(nodes)
+            cost = run_refresh(world.logins(), environment)
+            costs.append(cost | {"used": processor_seconds(nodes) - used})
+    return costs
+
+
+def _vacuum(url: str) -> None:
+    """Let no later work on this database be counted for the other one."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
