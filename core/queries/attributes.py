@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from core.db.frames import read_frame
+from core.queries.past_counts import OF_ID
 
 OWNED = ("account_id", "full_name")
 DETAILS = (
@@ -37,12 +38,14 @@ def _then(names: tuple[str, ...], table: str) -> str:
     )
 
 
-def _oldest(names: tuple[str, ...], table: str) -> str:
+def _oldest(names: tuple[str, ...], table: str, of_id: str = "") -> str:
     """Return each column like `_then`, but the oldest known value where nothing was captured yet."""
+    chosen = of_id and f"AND first.{table}_id {of_id} "
     return ",\n                   ".join(
         f"""CASE WHEN past.since IS NOT NULL THEN past.{name} WHEN {table}.was_captured THEN {table}.{name}
                         ELSE coalesce((SELECT {name} FROM {table}_version AS first
-                                        WHERE first.{table}_id = {table}.id ORDER BY until LIMIT 1), {table}.{name})
+                                        WHERE first.{table}_id = {table}.id {chosen}ORDER BY until LIMIT 1),
+                                      {table}.{name})
                     END AS {name}"""  # noqa: S608
         for name in names
     )
@@ -50,21 +53,28 @@ def _oldest(names: tuple[str, ...], table: str) -> str:
 
 # Versions follow each other without a gap, so that at most one covers a moment. Of what was never captured but only
 # imported, there is one state alone.
-_REPOSITORIES_AS_OF = f"""(
-            SELECT repository.id AS repository_id, github_id, {_oldest(OWNED, "repository")},
+def _repositories_as_of(of_id: str = "") -> str:
+    past, push = (of_id and f"AND {table}.repository_id {of_id} " for table in ("past", "push"))
+    return f"""(
+            SELECT repository.id AS repository_id, github_id, {_oldest(OWNED, "repository", of_id)},
                    {_then(DETAILS, "repository")},
                    CASE WHEN past.since IS NOT NULL THEN past.is_gone
                         ELSE coalesce(repository.gone_at <= :as_of, false) END AS is_gone,
                    repository.created_at,
                    CASE WHEN push.since IS NOT NULL THEN push.pushed_at
                         WHEN repository.was_captured THEN repository.pushed_at END AS pushed_at
-              FROM (SELECT *, coalesce(first_captured_at <= :as_of, true) AS was_captured FROM repository) AS repository
+              FROM (SELECT *, coalesce(first_captured_at <= :as_of, true) AS was_captured FROM repository
+                     {of_id and f"WHERE id {of_id}"}) AS repository
               LEFT JOIN repository_version AS past
-                ON past.repository_id = repository.id AND past.since <= :as_of AND past.until > :as_of
+                ON past.repository_id = repository.id {past}AND past.since <= :as_of AND past.until > :as_of
               LEFT JOIN repository_push AS push
-                ON push.repository_id = repository.id AND push.since <= :as_of AND push.until > :as_of
+                ON push.repository_id = repository.id {push}AND push.since <= :as_of AND push.until > :as_of
         )"""  # noqa: S608
-REPOSITORIES_AS_OF = f"attributes AS {_REPOSITORIES_AS_OF}"
+
+
+REPOSITORIES_AS_OF = f"attributes AS {_repositories_as_of()}"
+REPOSITORY_AS_OF = f"attributes AS {_repositories_as_of(OF_ID)}"
+"""The same of the repository `:id`."""
 
 CURRENT_ACCOUNTS = f"""account_attributes AS (
             SELECT id AS account_id, github_id, login, {", ".join(PROFILE)}, gone_at, created_at FROM account
@@ -89,7 +99,7 @@ EVER_OWNED = """(SELECT id FROM repository WHERE account_id = :account_id
 
 def repository_attributes(as_of: datetime | None, name: str = "attributes") -> str:
     """Return the expression `attributes`, or another *name* for it; with a moment it needs the value `as_of`."""
-    return f"{name} AS {_CURRENT_REPOSITORIES if as_of is None else _REPOSITORIES_AS_OF}"
+    return f"{name} AS {_CURRENT_REPOSITORIES if as_of is None else _repositories_as_of()}"
 
 
 def account_attributes(as_of: datetime | None) -> str:

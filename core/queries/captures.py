@@ -53,9 +53,33 @@ PRESENCE_EXISTS = """(repository.gone_at IS NOT NULL OR EXISTS (
                       AND change.kind IN ('gone', 'back', 'transferred')))"""
 """SQL: whether captures of a `repository` may differ from its account's: it was unavailable or transferred once."""
 
-IMPORT_EXISTS = """EXISTS (
-                   SELECT 1 FROM repository_import WHERE repository_import.repository_id = repository.id)"""
-"""SQL: whether any source imported history of a `repository`."""
+
+def import_exists(of_id: str = "") -> str:
+    """Return SQL for whether any source imported history of a `repository`."""
+    chosen = of_id and f" AND repository_import.repository_id {of_id}"
+    return f"""EXISTS (
+                   SELECT 1 FROM repository_import WHERE repository_import.repository_id = repository.id{chosen})"""  # noqa: S608
+
+
+IMPORT_EXISTS = import_exists()
+
+
+def presence(of_id: str = "") -> str:
+    """Return a table expression of the times in which captures of an account are captures of a repository."""
+    if not of_id:
+        return "repository_presence"
+    # The view itself would ask all nodes for the last version.
+    return f"""(
+                   SELECT repository_id, from_at, until AS to_at, account_id
+                     FROM (SELECT *, coalesce(lag(until) OVER (PARTITION BY repository_id ORDER BY until),
+                                              '-infinity') AS from_at
+                             FROM repository_version WHERE repository_id {of_id}) AS version
+                    WHERE NOT is_gone
+                    UNION ALL
+                   SELECT id, coalesce((SELECT max(until) FROM repository_version
+                                         WHERE repository_id = repository.id AND repository_id {of_id}), '-infinity'),
+                          coalesce(gone_at, 'infinity'), account_id
+                     FROM repository WHERE id {of_id})"""  # noqa: S608
 
 
 FIRST_CAPTURE_AT = """least((
@@ -138,15 +162,21 @@ LAST_PRESENT_CAPTURE = _last_present_capture("at")
 """SQL: the last of our captures up to the column `at` within a row of `presence`, and the `max_gap` after it."""
 LAST_PRESENT_CAPTURE_AT_START = _last_present_capture("start_at")
 """SQL: the same up to the column `start_at`."""
-LAST_OWN_CAPTURE = f"""CASE WHEN {PRESENCE_EXISTS} THEN (
+
+
+def last_own_capture(of_id: str = "") -> str:
+    """Return SQL for our last capture of a `repository` by `:until`; needs `account_last` with that of its account.
+
+    Whether it was stored by then, its first snapshot says.
+    """
+    return f"""CASE WHEN {PRESENCE_EXISTS} THEN (
                    SELECT max(last.captured_at)
-                     FROM repository_presence AS presence
+                     FROM {presence(of_id)} AS presence
                     CROSS JOIN LATERAL ({_last_present_capture(":until")}) AS last
                     WHERE presence.repository_id = repository.id)
                ELSE account_last.own_at END"""  # noqa: S608
-"""SQL: our last capture of a `repository` by `:until`; needs `account_last` with that of its account.
 
-Whether it was stored by then, its first snapshot says."""
+
 BEFORE_GITHUB = datetime(2000, 1, 1, tzinfo=UTC)
 
 

@@ -12,14 +12,20 @@ A repository's growth ends at its last capture (`until_at`) and starts that many
 from collections.abc import Sequence
 from typing import Any
 
-from core.queries.captures import IMPORT_MAX_GAP, LAST_CAPTURE_AT_START, LAST_PRESENT_CAPTURE_AT_START
+from core.queries.captures import (
+    IMPORT_MAX_GAP,
+    LAST_CAPTURE_AT_START,
+    LAST_PRESENT_CAPTURE_AT_START,
+    presence,
+)
 from core.queries.past_counts import (
+    OF_ID,
     OWN_CLOSED_UNTIL,
     OWN_STARS,
-    OWN_STARS_AT_START_CTES,
     closed_month,
     month_of,
     month_value,
+    own_stars_at_start_ctes,
 )
 
 DEFINITION = (
@@ -50,7 +56,7 @@ _GROWTH_CTES = f"""
               LEFT JOIN LATERAL ({LAST_CAPTURE_AT_START}) AS own ON true
         ), {{start}}, presence AS MATERIALIZED (
             SELECT repository_id, account_id, from_at, to_at
-              FROM repository_presence
+              FROM {{presence}} AS presence
              WHERE repository_id = ANY(ARRAY(SELECT repository_id FROM subject WHERE is_special))
         ), special AS MATERIALIZED (
             SELECT DISTINCT ON (repository_id, days) repository_id, days,
@@ -60,7 +66,7 @@ _GROWTH_CTES = f"""
              CROSS JOIN LATERAL ({LAST_PRESENT_CAPTURE_AT_START}) AS last
              WHERE is_special
              ORDER BY repository_id, days, captured_at DESC
-        ), {OWN_STARS_AT_START_CTES}, imported_start AS MATERIALIZED (
+        ), {{own_stars_at_start_ctes}}, imported_start AS MATERIALIZED (
             SELECT DISTINCT ON (repository_id, days) repository_id, days, captured_at AS imported_at,
                    stars AS imported_stars
               FROM (SELECT repository_id, days, start_at, length, {IMPORT_MAX_GAP} AS max_gap, source_id,
@@ -70,21 +76,22 @@ _GROWTH_CTES = f"""
                      CROSS JOIN source
                       JOIN repository_month AS month USING (repository_id)
                      WHERE is_imported AND source.id <> 1 AND source_id = source.id
-                       AND month.month = {closed_month("start_at")}
+                       AND month.month = {closed_month("start_at")} {{month_of_id}}
                      UNION ALL
                     SELECT repository_id, days, start_at, length, {IMPORT_MAX_GAP}, source_id, last_at,
                            repository_import.stars
                       FROM start
                       JOIN repository_import USING (repository_id)
                       JOIN source ON source.id = source_id
-                     WHERE is_imported AND {month_of("last_at")} < {closed_month("start_at")}
+                     WHERE is_imported AND {month_of("last_at")} < {closed_month("start_at")} {{import_of_id}}
                      UNION ALL
                     SELECT repository_id, days, start_at, length, {IMPORT_MAX_GAP}, source_id, captured_at,
                            snapshot.stars
                       FROM start
                       JOIN repository_snapshot_open AS snapshot USING (repository_id)
                       JOIN source ON source.id = source_id
-                     WHERE is_imported AND source_id <> 1 AND captured_at <= start_at) AS imported
+                     WHERE is_imported AND source_id <> 1 AND captured_at <= start_at
+                       {{snapshot_of_id}}) AS imported
              WHERE captured_at >= start_at - length AND captured_at >= start_at - max_gap
              ORDER BY repository_id, days, captured_at DESC, source_id DESC
         ), growth AS (
@@ -129,9 +136,25 @@ _PLAIN_GROWTH = f"""
              WHERE is_plain AND may_differ AND own_at IS NOT NULL
                AND source_id = 1 AND month.month = start_month"""  # noqa: S608
 
-GROWTH_CTES = _GROWTH_CTES.format(start=f"start AS MATERIALIZED ({_START}\n        )", more_growth="")
+
+def _growth_ctes(start: str, more_growth: str = "", of_id: str = "") -> str:
+    return _GROWTH_CTES.format(
+        start=start,
+        more_growth=more_growth,
+        presence=presence(of_id),
+        own_stars_at_start_ctes=own_stars_at_start_ctes(of_id),
+        month_of_id=of_id and f"AND month.repository_id {of_id}",
+        import_of_id=of_id and f"AND repository_import.repository_id {of_id}",
+        snapshot_of_id=of_id and f"AND snapshot.repository_id {of_id}",
+    )
+
+
+_STARTS_OF_FEW = f"start AS MATERIALIZED ({_START}\n        )"
+GROWTH_CTES = _growth_ctes(_STARTS_OF_FEW)
 """For few repositories."""
-GROWTH_OF_ALL_CTES = _GROWTH_CTES.format(start=_STARTS_OF_MANY, more_growth=_PLAIN_GROWTH)
+GROWTH_OF_ONE_CTES = _growth_ctes(_STARTS_OF_FEW, of_id=OF_ID)
+"""For the repository `:id`."""
+GROWTH_OF_ALL_CTES = _growth_ctes(_STARTS_OF_MANY, _PLAIN_GROWTH)
 """For many: what few of them need is not joined to all. Has no row where growth is unknown, or one that is null."""
 
 

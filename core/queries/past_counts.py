@@ -34,6 +34,11 @@ def month_columns(place: str) -> str:
     return ", ".join(f"{month_value(column, place)} AS {column}" for column in SNAPSHOT_COLUMNS)
 
 
+OF_IDS = "= ANY(CAST(:ids AS bigint[]))"
+"""SQL: a condition to be put behind the id of a repository where `:ids` names a few."""
+OF_ID = "= CAST(:id AS bigint)"
+"""SQL: the same where `:id` names one. Put behind that of each table, in subqueries too, it lets Citus ask one node
+alone, once, instead of all nodes for each expression; in functions below `of_id`, or nothing."""
 OWN_CLOSED_UNTIL = "(SELECT closed_until FROM source WHERE id = 1)"
 
 # The newest counts of each repository by `:until`: repository_id, source_id, captured_at, stars, forks, size_kb, and of
@@ -122,7 +127,8 @@ def _newest_cte(condition: str = "") -> str:
 
 
 NEWEST_CTE = _newest_cte()
-NEWEST_OF_IDS_CTE = _newest_cte("= ANY(CAST(:ids AS bigint[]))")
+NEWEST_OF_IDS_CTE = _newest_cte(OF_IDS)
+NEWEST_OF_ONE_CTE = _newest_cte(OF_ID)
 
 
 # Our stars of many repositories at once, at `{moment}` of the chosen rows of `{rows}`, one for each `{key}`:
@@ -135,7 +141,7 @@ _OWN_STARS_CTES = """{name}_open AS MATERIALIZED (
                            array_agg(snapshot.stars ORDER BY snapshot.captured_at) AS stars
                       FROM (SELECT DISTINCT repository_id FROM {rows} WHERE {chosen}) AS one
                       JOIN repository_snapshot_open AS snapshot USING (repository_id)
-                     WHERE source_id = 1
+                     WHERE source_id = 1 {open_of_id}
                        AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until})
                        AND captured_at <= (SELECT max({moment}) FROM {rows} WHERE {chosen})
                      GROUP BY repository_id) AS open USING (repository_id)
@@ -145,13 +151,15 @@ _OWN_STARS_CTES = """{name}_open AS MATERIALIZED (
             SELECT repository_id, {key}, {closed_captured_at} AS closed_at, {closed_stars} AS closed_stars
               FROM {rows}
               JOIN repository_month AS month USING (repository_id)
-             WHERE {chosen} AND source_id = 1 AND month.month = {month}
+             WHERE {chosen} AND source_id = 1 AND month.month = {month} {closed_of_id}
         )"""
 OWN_STARS = "CASE WHEN open_at IS NULL OR closed_at > open_at THEN closed_stars ELSE open_stars END"
 """SQL: our stars, of the rows of two such expressions joined."""
 
 
-def _own_stars_ctes(name: str, rows: str, *, key: str, moment: str, month: str, chosen: str = "true") -> str:
+def _own_stars_ctes(
+    name: str, rows: str, *, key: str, moment: str, month: str, chosen: str = "true", of_id: str = ""
+) -> str:
     """Return the expressions `{name}_open` and `{name}_closed`: our stars of each repository in *rows* at a moment.
 
     key      column that tells the rows of one repository apart
@@ -161,14 +169,19 @@ def _own_stars_ctes(name: str, rows: str, *, key: str, moment: str, month: str, 
     place = f"width_bucket({moment}, month.captured_at)"
     return _OWN_STARS_CTES.format(
         name=name, rows=rows, key=key, moment=moment, month=month, chosen=chosen, own_closed_until=OWN_CLOSED_UNTIL,
+        open_of_id=of_id and f"AND snapshot.repository_id {of_id}",
+        closed_of_id=of_id and f"AND month.repository_id {of_id}",
         closed_captured_at=month_value("captured_at", place), closed_stars=month_value("stars", place),
     )  # fmt: skip
 
 
-OWN_STARS_AT_START_CTES = _own_stars_ctes(
-    "own", "start", key="days", moment="start_at", month="start_month", chosen="may_differ"
-)
-"""SQL: our stars of the rows of `start`, where they `may_differ` from those at the end."""
+def own_stars_at_start_ctes(of_id: str) -> str:
+    """Return SQL for our stars of the rows of `start`, where they `may_differ` from those at the end."""
+    return _own_stars_ctes(
+        "own", "start", key="days", moment="start_at", month="start_month", chosen="may_differ", of_id=of_id
+    )
+
+
 OWN_STARS_OF_TREND_CTES = _own_stars_ctes("trend", "trend_point", key="steps_ago", moment="at", month="at_month")
 """SQL: our stars of the rows of `trend_point`."""
 OWN_STARS_BEFORE_CTES = _own_stars_ctes(

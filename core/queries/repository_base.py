@@ -16,9 +16,9 @@ from datetime import datetime
 from typing import Any
 
 from core.queries.attributes import REPOSITORIES_AS_OF
-from core.queries.captures import IMPORT_EXISTS, LAST_CAPTURE, LAST_OWN_CAPTURE, PRESENCE_EXISTS, first_open_capture_at
-from core.queries.growth import GROWTH_CTES, GROWTH_OF_ALL_CTES, growth_values
-from core.queries.past_counts import NEWEST_CTE, NEWEST_OF_IDS_CTE
+from core.queries.captures import LAST_CAPTURE, PRESENCE_EXISTS, first_open_capture_at, import_exists, last_own_capture
+from core.queries.growth import GROWTH_CTES, GROWTH_OF_ALL_CTES, GROWTH_OF_ONE_CTES, growth_values
+from core.queries.past_counts import NEWEST_CTE, NEWEST_OF_IDS_CTE, NEWEST_OF_ONE_CTE, OF_ID, OF_IDS
 
 CURRENT_CTES = """
         stored AS (
@@ -35,20 +35,23 @@ GROWN_CTE = """grown AS (
               FROM growth GROUP BY repository_id
         )"""
 
-# When each account of `{chosen}` was last captured by us. Needs `newest`: the counts by `:until`.
-_COUNTED_CTES = f"""account_last AS MATERIALIZED (
+
+def _counted_ctes(accounts: str, of_id: str = "") -> str:
+    """Return when each of the accounts was last captured, and `counts`. Needs `newest`, the counts by `:until`."""
+    return f"""account_last AS MATERIALIZED (
             SELECT account.id AS account_id, own.captured_at AS own_at
               FROM account
               LEFT JOIN LATERAL ({LAST_CAPTURE}) AS own ON true
-             WHERE {{chosen}}
+             WHERE {accounts}
         ), counts AS (
             SELECT repository.id AS repository_id, account_id, created_at, source_id, captured_at, stars, forks,
                    size_kb, CASE source_id WHEN 1 THEN captured_at END AS changed_at, {PRESENCE_EXISTS} AS is_special,
-                   {IMPORT_EXISTS} AS is_imported,
-                   greatest(captured_at, CASE source_id WHEN 1 THEN {LAST_OWN_CAPTURE} END) AS checked_at
+                   {import_exists(of_id)} AS is_imported,
+                   greatest(captured_at, CASE source_id WHEN 1 THEN {last_own_capture(of_id)} END) AS checked_at
               FROM (SELECT repository_id AS id, newest.* FROM newest) AS repository
               JOIN account_last USING (account_id)
         )"""  # noqa: S608
+
 
 # The CTE `subject` of GROWTH_CTES, of a table with columns of `counts`.
 _SUBJECT = """
@@ -56,23 +59,30 @@ _SUBJECT = """
                    is_special, is_imported
               FROM {table}"""
 
-_OWNERS_OF_IDS = "account.id IN (SELECT account_id FROM repository WHERE id = ANY(CAST(:ids AS bigint[])))"
+_OWNERS = "account.id IN (SELECT account_id FROM repository WHERE id {condition})"
 
-# For few repositories: their counts by `:until` and their growth. Our own counts come before imported ones.
-SELECTED_AS_OF_CTES = f"""{NEWEST_OF_IDS_CTE}, {_COUNTED_CTES.format(chosen=_OWNERS_OF_IDS)},
+_SELECTED_AS_OF_CTES = f"""{{newest}}, {{counted}},
         subject AS MATERIALIZED ({_SUBJECT.format(table="counts", account_id="account_id")}
-        ), {GROWTH_CTES}, {GROWN_CTE}, grown_counts AS MATERIALIZED (
+        ), {{growth}}, {GROWN_CTE}, grown_counts AS MATERIALIZED (
             SELECT counts.*, stars_7d, stars_30d
               FROM counts
               FULL JOIN grown ON grown.repository_id = counts.repository_id
         )"""  # noqa: S608
+SELECTED_AS_OF_CTES = _SELECTED_AS_OF_CTES.format(
+    newest=NEWEST_OF_IDS_CTE, counted=_counted_ctes(_OWNERS.format(condition=OF_IDS)), growth=GROWTH_CTES
+)
+"""For the repositories `:ids`: their counts by `:until` and their growth. Our own counts come before imported ones."""
+ONE_AS_OF_CTES = _SELECTED_AS_OF_CTES.format(
+    newest=NEWEST_OF_ONE_CTE, counted=_counted_ctes(_OWNERS.format(condition=OF_ID), OF_ID), growth=GROWTH_OF_ONE_CTES
+)
+"""The same for the repository `:id`."""
 
 _KNOWN_COLUMNS = """counts.repository_id, split_part(full_name, '/', 1) AS owner, full_name, description, license,
                    topics, present_language(primary_language) AS language, is_fork, is_archived, is_gone,
                    counts.created_at, pushed_at, stars, forks, size_kb, checked_at, source_id, changed_at,
                    attributes.account_id, counts.account_id AS present_account_id, is_special,
                    is_imported"""
-_KNOWN_AS_OF_CTES = f"""{NEWEST_CTE}, {_COUNTED_CTES.format(chosen="true")}, {REPOSITORIES_AS_OF},
+_KNOWN_AS_OF_CTES = f"""{NEWEST_CTE}, {_counted_ctes("true")}, {REPOSITORIES_AS_OF},
         {{name}} AS (
             SELECT {_KNOWN_COLUMNS}
               FROM counts

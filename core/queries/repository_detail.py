@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from pandas import DataFrame
 
@@ -12,11 +13,13 @@ from core.queries import accounts
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import (
     REPOSITORIES_AS_OF,
+    REPOSITORY_AS_OF,
     as_of_values,
     owned_repository_ids,
     repository_attributes,
 )
-from core.queries.repository_base import SELECTED_AS_OF_CTES, selected_as_of_values
+from core.queries.past_counts import OF_ID, OF_IDS
+from core.queries.repository_base import ONE_AS_OF_CTES, SELECTED_AS_OF_CTES, selected_as_of_values
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,13 @@ class RepositoryDetail:
     source: str
 
 
-CURRENT_SQL = """
+def _current_sql(condition: str, of_id: str = "") -> str:
+    chosen = of_id and f"AND repository_id {of_id} "
+    return f"""
         SELECT latest.github_id AS id, latest.owner, repository.name, latest.full_name, latest.description,
                homepage, latest.license, latest.topics, latest.language AS primary_language,
                CASE WHEN languages_checked_at IS NOT NULL OR (latest.github_id IS NOT NULL AND latest.pushed_at IS NULL)
-                    THEN coalesce(languages, '{}') END::text AS languages,
+                    THEN coalesce(languages, '{{}}') END::text AS languages,
                default_branch, latest.is_fork, latest.is_archived, is_template, latest.is_gone, latest.created_at,
                latest.pushed_at, latest.stars, latest.forks, latest.watchers, latest.open_issues,
                latest.open_change_requests, latest.open_issues_and_change_requests, latest.size_kb, latest.stars_7d,
@@ -90,15 +95,19 @@ CURRENT_SQL = """
                SELECT jsonb_object_agg(language, bytes) FILTER (WHERE language <> '') AS languages
                  FROM (SELECT present_language(language) AS language, sum(bytes) AS bytes
                          FROM repository_language
-                        WHERE repository_id = repository.id AND captured_at = (
-                              SELECT max(captured_at) FROM repository_language WHERE repository_id = repository.id)
+                        WHERE repository_id = repository.id {chosen}AND captured_at = (
+                              SELECT max(captured_at) FROM repository_language
+                               WHERE repository_id = repository.id {of_id and f"AND repository_id {of_id}"})
                         GROUP BY 1) AS named
           ) AS mix ON true
-         WHERE repository.id = ANY(CAST(:ids AS bigint[]))
-    """
+         WHERE repository.id {condition} {of_id and f"AND latest.repository_id {of_id}"}
+    """  # noqa: S608
 
-AS_OF_SQL = f"""
-        WITH {REPOSITORIES_AS_OF}, {SELECTED_AS_OF_CTES}
+
+def _as_of_sql(ctes: str, of_id: str = "") -> str:
+    chosen = of_id and f"AND repository_id {of_id} "
+    return f"""
+        WITH {ctes}
         SELECT github_id AS id, split_part(full_name, '/', 1) AS owner, split_part(full_name, '/', 2) AS name,
                full_name, description, homepage, license, topics,
                present_language(primary_language) AS primary_language,
@@ -114,16 +123,21 @@ AS_OF_SQL = f"""
                SELECT coalesce(jsonb_object_agg(language, bytes) FILTER (WHERE language <> ''), '{{}}') AS languages
                  FROM (SELECT present_language(language) AS language, sum(bytes) AS bytes
                          FROM repository_language
-                        WHERE repository_id = attributes.repository_id AND captured_at = (
+                        WHERE repository_id = attributes.repository_id {chosen}AND captured_at = (
                               SELECT max(captured_at) FROM repository_language
-                               WHERE repository_id = attributes.repository_id AND captured_at <= :as_of)
+                               WHERE repository_id = attributes.repository_id {chosen}AND captured_at <= :as_of)
                         GROUP BY 1) AS named
                HAVING count(*) > 0) AS mix ON true
           LEFT JOIN LATERAL (
                SELECT * FROM repository_extra_snapshot
-                WHERE repository_id = attributes.repository_id AND captured_at <= :as_of
+                WHERE repository_id = attributes.repository_id {chosen}AND captured_at <= :as_of
                 ORDER BY source_id = 1 DESC, captured_at DESC LIMIT 1) AS extra ON true
     """  # noqa: S608
+
+
+CURRENT_SQL, CURRENT_OF_ONE_SQL = _current_sql(OF_IDS), _current_sql(OF_ID, OF_ID)
+AS_OF_SQL = _as_of_sql(f"{REPOSITORIES_AS_OF}, {SELECTED_AS_OF_CTES}")
+AS_OF_OF_ONE_SQL = _as_of_sql(f"{REPOSITORY_AS_OF}, {ONE_AS_OF_CTES}", OF_ID)
 
 
 def by_account(account_id: int, as_of: datetime | None) -> DataFrame:
@@ -174,11 +188,12 @@ def by_name(owner: str, name: str, as_of: datetime | None) -> DataFrame:
 
 
 def _read_by_ids(ids: list[int], as_of: datetime | None) -> DataFrame:
-    return (
-        read_arrow(CURRENT_SQL, ids=ids)
-        if as_of is None
-        else read_arrow(AS_OF_SQL, only_until=as_of, ids=ids, **selected_as_of_values(as_of))
-    )
+    is_one = len(ids) == 1
+    chosen: dict[str, Any] = {"id": ids[0]} if is_one else {"ids": ids}
+    if as_of is None:
+        return read_arrow(CURRENT_OF_ONE_SQL if is_one else CURRENT_SQL, **chosen)
+    sql = AS_OF_OF_ONE_SQL if is_one else AS_OF_SQL
+    return read_arrow(sql, only_until=as_of, **chosen, **selected_as_of_values(as_of))
 
 
 def find(owner: str, name: str, as_of: datetime | None) -> FoundRepository | None:

@@ -118,6 +118,17 @@ def test_every_table_lies_where_it_belongs_and_migrating_again_changes_nothing(c
     assert_settings_of_nodes(cluster)
 
 
+@pytest.mark.parametrize("sql", [repository_detail.CURRENT_OF_ONE_SQL, repository_detail.AS_OF_OF_ONE_SQL])
+def test_one_repository_is_asked_of_one_node_at_once(engine, sql):
+    """Each further step would be a round trip to the nodes, and a plan on each of them."""
+    now = datetime.now(UTC)
+    values = {"id": 1, "as_of": now, "until": now, "began": BEFORE_GITHUB, "days": [7, 30]}
+    with engine.connect() as connection:
+        plan = connection.scalars(text(f"EXPLAIN (COSTS OFF) {sql}"), values).all()
+    assert [line.strip() for line in plan if "Task Count" in line] == ["Task Count: 1"]
+    assert not any("Subplan" in line for line in plan)
+
+
 def assert_settings_of_nodes(cluster: CitusCluster) -> None:
     """Every node computes in UTC, and compiles no query."""
     for name, value in citus.NODE_SETTINGS.items():
