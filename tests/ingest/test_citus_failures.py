@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -18,8 +19,11 @@ from sqlalchemy.pool import NullPool
 from core.auth import sessions
 from core.auth.identity import Origin
 from core.clock import now_utc
+from core.db.errors import is_server_unavailable
 from core.db.override import use_engine
+from core.export import table_files
 from core.launcher.embedded import Servers
+from core.queries import repository_list
 from core.queue import jobs
 from core.settings import settings
 from core.tracking import accounts as accounts_tracked
@@ -211,7 +215,7 @@ def test_a_lost_node_is_named_and_the_rest_answers(cluster, ingestor, database, 
         assert identity is not None
         assert identity.role == "admin"
         api = api_client(identity)
-        for path in (f"accounts/{login}/repositories", "movers", "changes", "search?q=a", "scene/city", "changes.csv"):
+        for path in (f"accounts/{login}/repositories", "movers", "changes", "search?q=a", "scene/city"):
             refused = api.get(f"/api/v1/{path}")
             assert refused.status_code == 503, path
             assert refused.json()["message"] == f"{part}; nothing is lost, try again in a moment.", path
@@ -229,11 +233,35 @@ def test_a_lost_node_is_named_and_the_rest_answers(cluster, ingestor, database, 
             assert f"its node {node.name} does not respond" in ended.stdout + ended.stderr, command
             assert "Traceback" not in ended.stderr, command
         assert run_command("ingest", "runs").returncode == 0
+        assert_no_file_is_written_by_half(api, login, part)
     finally:
         node.start()
     assert api.get(f"/api/v1/accounts/{login}/repositories").status_code == 200
     assert part not in plain_text(visit("movers").warning)
     assert ingestor.refresh(login).stored == 1
+
+
+FILES = ("changes.csv", "changes.parquet", "changes.atom", "movers.csv", "movers.parquet", "milestones.parquet")
+FILES_OF_ACCOUNT = ("repositories.csv", "repositories.parquet", "repositories.csv?as_of={now}")
+
+
+def assert_no_file_is_written_by_half(api: Any, login: str, part: str) -> None:
+    """Each format says what is missing, instead of the rows of the other nodes; so does a backup."""
+    now = now_utc().isoformat().replace("+00:00", "Z")
+    for path in (*FILES, *(f"accounts/{login}/{name}".format(now=now) for name in FILES_OF_ACCOUNT)):
+        refused = api.get(f"/api/v1/{path}")
+        assert refused.status_code == 503, path
+        assert refused.json()["message"] == f"{part}; nothing is lost, try again in a moment.", path
+    for write in (table_files.spreadsheet_csv, table_files.parquet):
+        with pytest.raises(Exception, match=part.rpartition(": ")[2]) as raised:
+            write(repository_list.matching_repositories(repository_list.Filters()))
+        assert is_server_unavailable(raised.value)
+    with TemporaryDirectory() as folder:
+        ended = run_command("core", "backup", f"{folder}/almanac.backup")
+        assert ended.returncode == 1
+        assert part.rpartition("node ")[2].split()[0] in ended.stderr + ended.stdout
+        assert "Traceback" not in ended.stderr
+        assert list(Path(folder).iterdir()) == []
 
 
 def plain_text(elements: Any) -> str:
