@@ -1,8 +1,11 @@
 """The web process: one ASGI app of Streamlit pages, HTTP routes and middleware. Start it with `python app.py`."""
 
+import gc
+
+gc.disable()  # as in `uncollected`, until all is imported
+
 import asyncio
 import ctypes
-import gc
 import hmac
 import logging
 import os
@@ -30,6 +33,7 @@ from core.auth.signing_key import secret_key
 from core.errors import AlmanacError, BadInput
 from core.launcher.embedded.urls import use_embedded_servers
 from core.settings import Settings, invalid_settings, settings
+from core.uncollected import uncollected
 from core.web.bounded_protocols import use_bounded_protocols
 from core.web.middleware.csrf import DEFAULT_PORTS
 from core.web.middleware.error_responses import http_exception_response
@@ -40,6 +44,9 @@ from core.web.stopping import delay_stop
 from core.web.websocket_owner import OWNER_HEADER
 from pages.components import error_display
 from pages.session import media_files, websocket_messages
+
+gc.freeze()
+gc.enable()
 
 log = structlog.get_logger()
 GC_INTERVAL_SECONDS = 15
@@ -90,12 +97,11 @@ def warm_up() -> None:
     time.sleep(WARM_UP_DELAY_SECONDS)
     # streamlit_authenticator uses the session state on import; Streamlit warns that there is no session.
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
-    for name in PRELOADED_MODULES:
-        # Parent packages first: two threads that import one in opposite order can see a half-initialised module.
-        for package in accumulate(name.split("."), "{}.{}".format):
-            import_module(package)
-    gc.collect()
-    gc.freeze()
+    with uncollected():
+        for name in PRELOADED_MODULES:
+            # Parent packages first: two threads that import one in opposite order can see a half-initialised module.
+            for package in accumulate(name.split("."), "{}.{}".format):
+                import_module(package)
     ensure_first_admin()
 
 

@@ -1,5 +1,9 @@
 """Run, migrate, check and back up Almanac, and manage people: `python -m core`."""
 
+import gc
+
+gc.disable()  # as in `uncollected`, until all is imported
+
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +17,8 @@ from core.command_line import EXIT_FAILED, print_line
 from core.errors import NotFound
 from core.settings import settings
 
+gc.freeze()
+gc.enable()
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 CLI_ACTOR = "command line"
 

@@ -1,5 +1,9 @@
 """The command line of the ingestor: `python -m ingest`."""
 
+import gc
+
+gc.disable()  # as in `uncollected`, until all is imported
+
 import typer
 
 from core import command_line, log
@@ -7,6 +11,9 @@ from core.db.engine import dispose_engines
 from core.launcher.embedded.urls import use_embedded_servers
 from core.settings import settings
 from ingest.cli import history, processes, refresh, show, track
+
+gc.freeze()
+gc.enable()
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 for module in (track, refresh, show, history, processes):

@@ -30,3 +30,10 @@ def test_a_process_starts_without_the_libraries_that_it_needs_later_or_never(
     code = f"import sys, {modules}; print([name for name in {absent} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["app", "core.__main__", "ingest.__main__"])
+def test_imports_are_exempt_from_garbage_collection_and_what_follows_is_collected(module: str) -> None:
+    code = f"import gc, {module}; print(gc.get_freeze_count() > len(gc.get_objects()), gc.isenabled())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "True True"

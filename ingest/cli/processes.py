@@ -10,6 +10,7 @@ from core import redis_client, server_urls
 from core.clock import now_utc
 from core.db import libpq
 from core.settings import settings
+from core.uncollected import uncollected
 from ingest.cli.shared import direct_engine, github_client, migrate_if_needed
 
 app = typer.Typer()
@@ -18,8 +19,9 @@ app = typer.Typer()
 @app.command()
 def scheduler() -> None:
     """Queue due accounts and other periodic work. Of several schedulers one is the leader."""
-    from ingest import scheduler as process  # noqa: PLC0415 - libraries that no other command needs
-    from ingest.planning.rate_budget import RateBudget  # noqa: PLC0415
+    with uncollected():
+        from ingest import scheduler as process  # noqa: PLC0415 - libraries that no other command needs
+        from ingest.planning.rate_budget import RateBudget  # noqa: PLC0415
 
     migrate_if_needed()
     stop = threading.Event()
@@ -31,9 +33,10 @@ def scheduler() -> None:
 @app.command()
 def worker(concurrency: Annotated[int, typer.Option(min=1, max=32)] = 2) -> None:
     """Run queued jobs."""
-    from ingest import worker as process  # noqa: PLC0415 - as above
-    from ingest.alerts.deliver import WebhookSender  # noqa: PLC0415
-    from ingest.refresh.batch import Refresher  # noqa: PLC0415
+    with uncollected():
+        from ingest import worker as process  # noqa: PLC0415 - as above
+        from ingest.alerts.deliver import WebhookSender  # noqa: PLC0415
+        from ingest.refresh.batch import Refresher  # noqa: PLC0415
 
     migrate_if_needed()
     with github_client() as client:
