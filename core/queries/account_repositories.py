@@ -13,7 +13,7 @@ from core.queries.captures import IMPORT_MAX_GAP, LAST_CAPTURE_OF_ONE_AT, LAST_P
 from core.queries.compared_counts import beside_counts_at
 from core.queries.growth import growth_values
 from core.queries.past_counts import OWN_STARS, OWN_STARS_OF_TREND_CTES, closed_month, month_of
-from core.queries.repository_base import SELECTED_AS_OF_CTES, until_values
+from core.queries.repository_base import SELECTED_AS_OF_CTES
 
 IDS = "CAST(:ids AS bigint[])"
 CURRENT_COUNTS_CTE = f"""latest AS MATERIALIZED (
@@ -132,7 +132,7 @@ def _read(account_id: int, as_of: datetime | None, id_column: str = "") -> DataF
         ids=owned_repository_ids(account_id, as_of),
         as_of=as_of,
         step=FOUR_WEEKS,
-        **until_values(as_of_or_end_of_today(as_of)),
+        until=as_of_or_end_of_today(as_of),
         **growth_values((7, 30)),
     )
     return frame.assign(star_trend=frame["star_trend"].astype(object).map(json.loads, na_action="ignore"))

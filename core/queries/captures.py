@@ -14,7 +14,7 @@ sources, in `capture_open`. The view `capture` has all, row for row: queries of 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.db.frames import first_value, read_frame
@@ -175,19 +175,6 @@ def last_own_capture(of_id: str = "") -> str:
                     CROSS JOIN LATERAL ({_last_present_capture(":until")}) AS last
                     WHERE presence.repository_id = repository.id)
                ELSE account_last.own_at END"""  # noqa: S608
-
-
-BEFORE_GITHUB = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-def first_open_capture_at() -> datetime:
-    """Return a time before all our snapshots that are not closed: a lower bound that lets Postgres skip partitions."""
-    sql = f"""
-        SELECT coalesce(closed_until, (SELECT min({FIRST_CAPTURE_AT}) FROM account)) AS at
-          FROM source WHERE id = 1
-    """  # noqa: S608
-    at: datetime | None = first_value(read_frame(sql))
-    return at or BEFORE_GITHUB
 
 
 def newest_capture_at(until: datetime) -> datetime | None:

@@ -159,9 +159,5 @@ GROWTH_OF_ALL_CTES = _growth_ctes(_STARTS_OF_MANY, _PLAIN_GROWTH)
 
 
 def growth_values(days: Sequence[int]) -> dict[str, Any]:
-    """Return the bound values that GROWTH_CTES needs, besides `began`: a time before all our captures of the subjects
-    that are not closed.
-
-    One row per repository and entry of *days*.
-    """
+    """Return the bound values that GROWTH_CTES needs: one row per repository and entry of *days*."""
     return {"days": list(days)}

@@ -13,7 +13,7 @@ from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import repository_attributes
 from core.queries.captures import IMPORT_EXISTS, PRESENCE_EXISTS, newest_capture_at
 from core.queries.growth import growth_values
-from core.queries.repository_base import GROWTH_COLUMNS, counts_ctes, growth_of_ctes, until_values
+from core.queries.repository_base import GROWTH_COLUMNS, counts_ctes, growth_of_ctes
 
 MAX_LAG = timedelta(days=7)
 """Growth that ended longer than this before the newest capture of all is not compared with the newest."""
@@ -125,7 +125,7 @@ def movers(
     values |= {"login": login, "collection": collection}
     values |= {"created_after": until - max_age if max_age else None}
     if not is_stored:
-        values |= until_values(until) | growth_values([days]) | {"as_of": as_of}
+        values |= {"as_of": as_of, "until": until, **growth_values([days])}
     # Who is in a collection is known of now alone.
     only_until = None if collection else as_of
     found = read_frame(sql, only_until=only_until, **values)

@@ -40,12 +40,13 @@ OF_ID = "= CAST(:id AS bigint)"
 """SQL: the same where `:id` names one. Put behind that of each table, in subqueries too, it lets Citus ask one node
 alone, once, instead of all nodes for each expression; in functions below `of_id`, or nothing."""
 OWN_CLOSED_UNTIL = "(SELECT closed_until FROM source WHERE id = 1)"
+_IS_OPEN = f"captured_at >= coalesce({OWN_CLOSED_UNTIL}, '-infinity')"
+"""SQL: true of all our rows of `repository_snapshot_open`: lets Postgres skip the partitions of closed months."""
 
 # The newest counts of each repository by `:until`: repository_id, source_id, captured_at, stars, forks, size_kb, and of
-# now account_id, created_at and gone_at. Ours come before imported ones. `:began` is a time before all our snapshots
-# that are not closed. LEFT JOIN rather than UNION ALL: Postgres then expects as many repositories as there are, and
-# joins them by hash. Rather than FULL JOIN, too: an id that is one of several is no key to Citus, which would join on
-# one node.
+# now account_id, created_at and gone_at. Ours come before imported ones. LEFT JOIN rather than UNION ALL: Postgres then
+# expects as many repositories as there are, and joins them by hash. Rather than FULL JOIN, too: an id that is one of
+# several is no key to Citus, which would join on one node.
 _NEWEST_CTE = """newest AS (
             SELECT repository.id AS repository_id, repository.account_id, repository.created_at, repository.gone_at,
                    coalesce(closed_source, open_source, imported_source) AS source_id, {newest_columns}
@@ -61,8 +62,7 @@ _NEWEST_CTE = """newest AS (
               LEFT JOIN (
                     SELECT DISTINCT ON (repository_id) repository_id, 1 AS open_source, {open_columns}
                       FROM repository_snapshot_open
-                     WHERE source_id = 1 AND captured_at <= :until
-                       AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until}) {chosen}
+                     WHERE source_id = 1 AND captured_at <= :until AND {is_open} {chosen}
                      ORDER BY repository_id, captured_at DESC) AS open
                 ON open.repository_id = repository.id
               LEFT JOIN (
@@ -120,7 +120,7 @@ def _newest_cte(condition: str = "") -> str:
         imported_columns=", ".join(f"{name} AS imported_{name}" for name in SNAPSHOT_COLUMNS),
         imported=imported,
         closed_month=until_month,
-        own_closed_until=OWN_CLOSED_UNTIL,
+        is_open=_IS_OPEN,
         chosen=chosen,
         chosen_repository=condition and f"AND repository.id {condition}",
     )
@@ -132,7 +132,7 @@ NEWEST_OF_ONE_CTE = _newest_cte(OF_ID)
 
 
 # Our stars of many repositories at once, at `{moment}` of the chosen rows of `{rows}`, one for each `{key}`:
-# `open_stars` of a snapshot that is not closed, `closed_stars` of one that is; the newer one counts. Needs `:began`.
+# `open_stars` of a snapshot that is not closed, `closed_stars` of one that is; the newer one counts.
 _OWN_STARS_CTES = """{name}_open AS MATERIALIZED (
             -- One sorted list a repository: paired with each of its moments, rows that are open for long would be many.
             SELECT repository_id, {key}, open.captured_at[place] AS open_at, open.stars[place] AS open_stars
@@ -141,8 +141,7 @@ _OWN_STARS_CTES = """{name}_open AS MATERIALIZED (
                            array_agg(snapshot.stars ORDER BY snapshot.captured_at) AS stars
                       FROM (SELECT DISTINCT repository_id FROM {rows} WHERE {chosen}) AS one
                       JOIN repository_snapshot_open AS snapshot USING (repository_id)
-                     WHERE source_id = 1 {open_of_id}
-                       AND captured_at >= greatest(CAST(:began AS timestamptz), {own_closed_until})
+                     WHERE source_id = 1 AND {is_open} {open_of_id}
                        AND captured_at <= (SELECT max({moment}) FROM {rows} WHERE {chosen})
                      GROUP BY repository_id) AS open USING (repository_id)
              CROSS JOIN LATERAL (SELECT width_bucket({moment}, open.captured_at) AS place) AS found
@@ -168,7 +167,7 @@ def _own_stars_ctes(
     """
     place = f"width_bucket({moment}, month.captured_at)"
     return _OWN_STARS_CTES.format(
-        name=name, rows=rows, key=key, moment=moment, month=month, chosen=chosen, own_closed_until=OWN_CLOSED_UNTIL,
+        name=name, rows=rows, key=key, moment=moment, month=month, chosen=chosen, is_open=_IS_OPEN,
         open_of_id=of_id and f"AND snapshot.repository_id {of_id}",
         closed_of_id=of_id and f"AND month.repository_id {of_id}",
         closed_captured_at=month_value("captured_at", place), closed_stars=month_value("stars", place),

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from core.queries.attributes import REPOSITORIES_AS_OF
-from core.queries.captures import LAST_CAPTURE, PRESENCE_EXISTS, first_open_capture_at, import_exists, last_own_capture
+from core.queries.captures import LAST_CAPTURE, PRESENCE_EXISTS, import_exists, last_own_capture
 from core.queries.growth import GROWTH_CTES, GROWTH_OF_ALL_CTES, GROWTH_OF_ONE_CTES, growth_values
 from core.queries.past_counts import NEWEST_CTE, NEWEST_OF_IDS_CTE, NEWEST_OF_ONE_CTE, OF_ID, OF_IDS
 
@@ -153,9 +153,4 @@ def as_of_values(as_of: datetime | None, days: Sequence[int] = GROWTH_SHOWN) -> 
 
 def selected_as_of_values(as_of: datetime) -> dict[str, Any]:
     """Return the bound values that SELECTED_AS_OF_CTES and attributes of then need, besides `ids`."""
-    return {"as_of": as_of, **until_values(as_of), **growth_values(GROWTH_SHOWN)}
-
-
-def until_values(until: datetime) -> dict[str, Any]:
-    """Return the times that bound captures by *until*."""
-    return {"until": until, "began": first_open_capture_at()}
+    return {"as_of": as_of, "until": as_of, **growth_values(GROWTH_SHOWN)}

@@ -16,7 +16,7 @@ from core.alerts.rules import RULE_KINDS
 from core.budget.token_expiry import TokenExpiry
 from core.db.statement import text
 from core.disk_space import DiskSpace
-from core.queries.captures import BEFORE_GITHUB, CAPTURES_OF_RUN
+from core.queries.captures import CAPTURES_OF_RUN
 from core.queries.freshness import FreshnessCounts, freshness_counts
 from core.queries.past_counts import OWN_STARS, OWN_STARS_BEFORE_CTES, closed_month
 from core.queue import abandoned, jobs
@@ -133,7 +133,7 @@ def raise_event_alerts(connection: Connection, run_id: int, now: datetime) -> in
     rows = [
         *connection.execute(text(SELECT_CHANGE_EVENTS), values),
         *connection.execute(text(SELECT_STAR_JUMPS), values | {"kind": "stars_jumped"}),
-        *connection.execute(text(SELECT_STAR_DROPS), values | {"kind": "stars_dropped", "began": BEFORE_GITHUB}),
+        *connection.execute(text(SELECT_STAR_DROPS), values | {"kind": "stars_dropped"}),
     ]
     fired = [
         FiredRule(

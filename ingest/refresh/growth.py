@@ -4,13 +4,12 @@ Growth is defined in `core.queries.growth`.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import Connection
 
 from core.db.schema import GROWTH_DAYS
 from core.db.statement import text
-from core.queries.captures import BEFORE_GITHUB, FIRST_CAPTURE_AT, PRESENCE_EXISTS
+from core.queries.captures import PRESENCE_EXISTS
 from core.queries.growth import GROWTH_CTES, growth_values
 
 GROWN_CTE = """
@@ -40,32 +39,16 @@ UPDATE_IMPORT_GROWTH = f"""
                IS DISTINCT FROM
                ROW(grown.stars_1d, grown.stars_7d, grown.stars_30d, grown.stars_90d, grown.stars_365d)
 """  # noqa: S608
-# None of our changes of these repositories is older, unless one belonged to another account.
-SELECT_FIRST_CAPTURE = f"""
-        SELECT CASE WHEN NOT EXISTS (
-                         SELECT 1 FROM change JOIN repository ON repository.id = change.repository_id
-                          WHERE change.kind = 'transferred' AND {{chosen}})
-               THEN (SELECT min({FIRST_CAPTURE_AT})
-                       FROM (SELECT DISTINCT account_id AS id FROM repository WHERE {{chosen}}) AS account) END
-"""  # noqa: S608
 ALL = "true"
 BY_ID = "repository.id = ANY(CAST(:ids AS bigint[]))"
-
-
-def first_capture_at(connection: Connection, repository_ids: Sequence[int] | None) -> datetime | None:
-    """Return a time before all our captures of these repositories, or of all (None); None if that is unknown."""
-    chosen, values = _chosen(repository_ids)
-    found: datetime | None = connection.scalar(text(SELECT_FIRST_CAPTURE.format(chosen=chosen)), values)
-    return found
 
 
 def update_import_growth(connection: Connection, source_id: int, repository_ids: Sequence[int] | None = None) -> None:
     """Update the growth of an imported source's latest counts, up to their days."""
     chosen, values = _chosen(repository_ids)
-    began = first_capture_at(connection, repository_ids) or BEFORE_GITHUB
     connection.execute(
         text(UPDATE_IMPORT_GROWTH.format(chosen=chosen)),
-        growth_values(GROWTH_DAYS) | values | {"source": source_id, "began": began},
+        growth_values(GROWTH_DAYS) | values | {"source": source_id},
     )
 
 

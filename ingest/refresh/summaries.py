@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Table
 
 from core.db.schema import GROWTH_DAYS, account_summary, repository_summary
 from core.db.statement import text
-from core.queries.captures import BEFORE_GITHUB, IMPORT_EXISTS, PRESENCE_EXISTS
+from core.queries.captures import IMPORT_EXISTS, PRESENCE_EXISTS
 from core.queries.growth import GROWTH_CTES, growth_values
-from ingest.refresh.growth import GROWN_CTE, first_capture_at
+from ingest.refresh.growth import GROWN_CTE
 
 CHUNK_REPOSITORIES = 5_000
 SELECT_SUBJECTS = """
@@ -95,8 +95,7 @@ def update_summaries(
     if unlocked := accounts.difference(locked_account_ids):
         connection.execute(text(LOCK_ACCOUNTS), {"accounts": sorted(unlocked)})
     if ids := [row.id for row in subjects]:
-        began = first_capture_at(connection, ids) or BEFORE_GITHUB
-        connection.execute(text(UPSERT_REPOSITORIES), {"ids": ids, "began": began, **growth_values(GROWTH_DAYS)})
+        connection.execute(text(UPSERT_REPOSITORIES), {"ids": ids, **growth_values(GROWTH_DAYS)})
     values = {"accounts": sorted(accounts)}
     connection.execute(text(UPSERT_ACCOUNTS), values)
     # A summary of a repository is deleted with the repository alone.

@@ -43,7 +43,6 @@ from core.queries import (
     scene,
     star_history,
 )
-from core.queries.captures import BEFORE_GITHUB
 from core.queries.cluster import cluster_status
 from core.queries.past_counts import NEWEST_CTE
 from core.settings import settings
@@ -122,7 +121,7 @@ def test_every_table_lies_where_it_belongs_and_migrating_again_changes_nothing(c
 def test_one_repository_is_asked_of_one_node_at_once(engine, sql):
     """Each further step would be a round trip to the nodes, and a plan on each of them."""
     now = datetime.now(UTC)
-    values = {"id": 1, "as_of": now, "until": now, "began": BEFORE_GITHUB, "days": [7, 30]}
+    values = {"id": 1, "as_of": now, "until": now, "days": [7, 30]}
     with engine.connect() as connection:
         plan = connection.scalars(text(f"EXPLAIN (COSTS OFF) {sql}"), values).all()
     assert [line.strip() for line in plan if "Task Count" in line] == ["Task Count: 1"]
@@ -415,7 +414,7 @@ def questions(login: str, then: datetime) -> dict[str, Callable[[], Any]]:
 def test_each_node_joins_the_newest_counts_of_its_repositories(engine):
     """One query to the shards reads all about repositories: nothing is collected, joined elsewhere and sent back."""
     sql = f"WITH {NEWEST_CTE} SELECT * FROM newest JOIN repository ON repository.id = newest.repository_id"
-    values = {"until": datetime.now(UTC), "began": BEFORE_GITHUB}
+    values = {"until": datetime.now(UTC)}
     with engine.connect() as connection:
         plan = connection.scalars(text(f"EXPLAIN (VERBOSE) {sql}"), values).all()
     queries = [line for line in plan if "Query: " in line]

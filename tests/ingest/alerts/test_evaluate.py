@@ -10,7 +10,6 @@ from sqlalchemy import text
 from core.alerts import rules
 from core.budget.token_expiry import TokenExpiry
 from core.errors import BadInput
-from core.queries.captures import BEFORE_GITHUB
 from core.queue import jobs
 from ingest.alerts import evaluate
 from ingest.alerts.evaluate import RemainingBudget
@@ -167,7 +166,7 @@ def test_what_a_run_found_is_read_without_the_rows_of_all_other_runs(database, n
             {"account": account},
         )  # fmt: skip
         database.execute(text(f"ANALYZE {table}"))
-    values = {"run_id": 7, "kind": "star_jump", "now": datetime(2026, 3, 1, tzinfo=UTC), "began": BEFORE_GITHUB}
+    values = {"run_id": 7, "kind": "star_jump", "now": datetime(2026, 3, 1, tzinfo=UTC)}
     plan = database.scalars(text(f"EXPLAIN {getattr(evaluate, name)}"), values).all()
     table = "change" if name == "SELECT_CHANGE_EVENTS" else "capture_open"
     assert any(f"{table}_run_id_idx" in line for line in plan)

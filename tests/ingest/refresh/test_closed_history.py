@@ -16,7 +16,6 @@ from core.queries.captures import (
     CAPTURES_OF_SPAN,
     FIRST_CAPTURE_AT,
     LAST_CAPTURE_OF_ONE,
-    first_open_capture_at,
 )
 from core.queries.past_counts import NEWEST_CTE, OWN_STARS, OWN_STARS_OF_TREND_CTES, closed_month
 from core.tracking import accounts
@@ -94,9 +93,9 @@ def test_closing_less_than_before_carries_counts_on(database):
     writer.write_capture(database, octo, at, 1, timedelta(hours=6))
     close(database, "2026-03-10")
     for until in ("2026-03-20", "2026-04-20"):
-        rows = database.execute(text(f"WITH {NEWEST_CTE} SELECT repository_id, stars FROM newest"), {
-            "until": utc(until), "began": STEPS[0]
-        })  # fmt: skip
+        rows = database.execute(
+            text(f"WITH {NEWEST_CTE} SELECT repository_id, stars FROM newest"), {"until": utc(until)}
+        )
         assert dict(tuple(row) for row in rows) == {old: 15, 77: 3}
 
 
@@ -126,17 +125,6 @@ def test_what_is_written_while_two_close_stays_open(committing_database, monkeyp
     with committing_database.connect() as connection:
         assert connection.scalar(CLOSED_UNTIL) == utc("2026-03-05")
         assert connection.scalar(text("SELECT min(captured_at) FROM repository_snapshot_open")) == utc("2026-03-05")
-
-
-def test_open_snapshots_begin_where_history_is_closed(database):
-    """From 1 March on nothing is closed; then all before 10 March is; then a late refresh of 5 March is open."""
-    octo = add_tracked_account(database, "octo", "03-01", "03-09")
-    for expected in ("2026-03-01", "2026-03-10", "2026-03-05"):
-        clear_frames()
-        assert first_open_capture_at() == utc(expected)
-        close(database, "2026-03-10")
-        if expected == "2026-03-10":
-            writer.write_capture(database, octo, utc("2026-03-05"), 1, timedelta(hours=6))
 
 
 def test_a_refresh_before_anything_was_closed_closes_nothing(database):
@@ -306,9 +294,7 @@ class Stored:
         return [(row.captured_at, row.run_id) for row in rows]
 
     def newest(self, until: datetime) -> dict[int, tuple[int, int | None]]:
-        rows = self.connection.execute(text(f"WITH {NEWEST_CTE} SELECT * FROM newest"), {
-            "until": until, "began": STEPS[0]
-        })  # fmt: skip
+        rows = self.connection.execute(text(f"WITH {NEWEST_CTE} SELECT * FROM newest"), {"until": until})
         return {row.repository_id: (row.source_id, row.stars) for row in rows}
 
     def expected_newest(self, until: datetime) -> dict[int, tuple[int, int | None]]:
@@ -327,7 +313,7 @@ class Stored:
             ), {OWN_STARS_OF_TREND_CTES}
             SELECT {OWN_STARS} FROM trend_open FULL JOIN trend_closed USING (repository_id, steps_ago)
         """
-        found: int | None = self.connection.scalar(text(sql), {"repository": repository, "at": at, "began": STEPS[0]})
+        found: int | None = self.connection.scalar(text(sql), {"repository": repository, "at": at})
         return found
 
 

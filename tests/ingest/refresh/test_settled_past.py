@@ -19,6 +19,7 @@ from core.queries import (
     repository_list,
     scene,
 )
+from core.shared_cache import shared_cache
 from ingest.history_import.importer import import_history
 from ingest.scheduler import ScheduledJobs
 
@@ -120,6 +121,21 @@ def test_answers_as_of_a_settled_time_are_the_same_after_later_refreshes(still):
     for name, rows in before.items():
         assert not rows.empty, name
         pd.testing.assert_frame_equal(rows, after[name], obj=name)
+
+
+def test_answers_as_of_a_settled_time_stay_cached_when_history_is_closed(still):
+    login = still.world.logins()[0]
+    for at in (THEN, datetime.now(UTC)):
+        still.world.freeze(at)
+        still.refresh(login)
+    with use_engine(still.engine):
+        before = repository_list.matching_repositories(repository_list.Filters(as_of=THEN))
+        computed = shared_cache.misses
+        ScheduledJobs(still.engine).close_history()
+        still.refresh(login)
+        after = repository_list.matching_repositories(repository_list.Filters(as_of=THEN))
+    pd.testing.assert_frame_equal(after, before)
+    assert shared_cache.misses == computed
 
 
 def test_a_response_that_is_stored_late_changes_the_past(still):
