@@ -20,7 +20,6 @@ from core.queries.captures import (
 )
 from core.queries.past_counts import (
     OF_ID,
-    OWN_CLOSED_UNTIL,
     OWN_STARS,
     closed_month,
     month_of,
@@ -43,21 +42,28 @@ DEFINITION = (
 #   is_imported  whether any source imported history of it
 # What lies in tables of repositories is joined, never read by a LATERAL with LIMIT: Citus refuses that.
 # FULL JOIN makes Postgres join by hash, however few rows it expects.
+# Citus sends an expression to the nodes where it is joined with what lies there, also on every node, as `source` does:
+# of many rows only what is needed, in an expression of its own.
 _GROWTH_CTES = f"""
         span AS (
             SELECT days, make_interval(days => days) AS length FROM unnest(CAST(:days AS int[])) AS days
+        ), ended AS MATERIALIZED (
+            SELECT DISTINCT account_id, until_at FROM subject
         ), account_start AS MATERIALIZED (
             SELECT ended.account_id, until_at, days, length, until_at - length AS start_at,
                    {closed_month("until_at - length")} AS start_month,
+                   coalesce(until_at - length < closed_until, false) AS is_closed,
                    CASE WHEN captured_at >= until_at - length - least(max_gap, length) THEN captured_at END AS own_at
-              FROM (SELECT DISTINCT account_id, until_at FROM subject) AS ended
+              FROM ended
              CROSS JOIN span
-             CROSS JOIN (SELECT last_month FROM source WHERE id = 1) AS source
+             CROSS JOIN (SELECT last_month, closed_until FROM source WHERE id = 1) AS source
               LEFT JOIN LATERAL ({LAST_CAPTURE_AT_START}) AS own ON true
-        ), {{start}}, presence AS MATERIALIZED (
+        ), {{start}}, special_id AS MATERIALIZED (
+            SELECT repository_id FROM subject WHERE is_special
+        ), presence AS MATERIALIZED (
             SELECT repository_id, account_id, from_at, to_at
               FROM {{presence}} AS presence
-             WHERE repository_id = ANY(ARRAY(SELECT repository_id FROM subject WHERE is_special))
+             WHERE repository_id = ANY(ARRAY(SELECT repository_id FROM special_id))
         ), special AS MATERIALIZED (
             SELECT DISTINCT ON (repository_id, days) repository_id, days,
                    CASE WHEN captured_at >= start_at - least(max_gap, length) THEN captured_at END AS special_at
@@ -112,12 +118,12 @@ _GROWTH_CTES = f"""
 # Each has its counterpart.
 _START = """
             SELECT repository_id, days, length, start_at, start_month, own_at, created_at, stars, changed_at,
-                   is_special, is_imported,
+                   is_special, is_imported, is_closed,
                    coalesce(created_at <= start_at, true) AND coalesce(changed_at > start_at, true) AS may_differ
               FROM subject
               FULL JOIN account_start USING (account_id, until_at)"""
 # A start is plain where closed months of our own captures alone decide.
-_IS_PLAIN = f"NOT is_special AND NOT is_imported AND coalesce(start_at < {OWN_CLOSED_UNTIL}, false)"
+_IS_PLAIN = "NOT is_special AND NOT is_imported AND is_closed"
 _STARTS_OF_MANY = f"""any_start AS MATERIALIZED (
             SELECT *, {_IS_PLAIN} AS is_plain FROM ({_START}) AS any_start
         ), start AS MATERIALIZED (

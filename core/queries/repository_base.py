@@ -99,10 +99,13 @@ _GROWN_OF_TABLE_CTES = f"""{_GROWTH_OF_TABLE_CTES}, {GROWN_CTE}, {{name}} AS MAT
               FROM {{table}}
               FULL JOIN grown ON grown.repository_id = {{table}}.repository_id
         )"""  # noqa: S608
-_EXTRAS_CTE = """extras AS (
+# Ids alone: Citus sends what is joined with its tables to every node.
+_EXTRAS_CTE = """chosen_id AS MATERIALIZED (
+            SELECT repository_id FROM {table}
+        ), extras AS (
             SELECT DISTINCT ON (repository_id) repository_id, watchers, open_issues
               FROM repository_extra_snapshot
-              JOIN (SELECT repository_id FROM {table}) AS chosen USING (repository_id)
+              JOIN chosen_id USING (repository_id)
              WHERE captured_at <= :as_of
              ORDER BY repository_id, source_id = 1 DESC, captured_at DESC
         )"""

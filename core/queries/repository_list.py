@@ -130,8 +130,10 @@ def matching_page(
 
 def _select_matching(filters: Filters, order: str, id_column: str = "") -> str:
     # *order* is a constant of this module: no reader's text enters the SQL.
+    # Citus would send all rows of the past to the nodes for a join with `source` itself.
+    names = "" if filters.as_of is None else ", source AS MATERIALIZED (SELECT id, name FROM source)"
     return f"""
-        WITH {repository_ctes(filters.as_of, _where(CONDITIONS))}
+        WITH {repository_ctes(filters.as_of, _where(CONDITIONS))}{names}
         SELECT {id_column}{LISTED}
           FROM {"stored" if filters.as_of is None else "stored LEFT JOIN extras USING (repository_id)"}
           JOIN source ON source.id = source_id
