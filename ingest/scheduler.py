@@ -32,7 +32,7 @@ from ingest.alerts import evaluate as alerts
 from ingest.enrichment import backlog
 from ingest.enrichment import enqueue as enqueue_enrichment
 from ingest.enrichment import run_log as enrichment_run_log
-from ingest.history_import import adopt, aggregates
+from ingest.history_import import adopt, interrupted
 from ingest.planning import daily_work, enqueue, refresh_plan
 from ingest.planning.rate_budget import RateBudget
 from ingest.refresh import closed_history, language_rollups, run_log, summaries
@@ -174,11 +174,7 @@ class ScheduledJobs:
         today = self.clock().replace(hour=0, minute=0, second=0, microsecond=0)
         closed_history.close_own_history(self.engine.begin, today)
         with self.engine.begin() as connection:
-            if (open_sources := closed_history.open_imported_sources(connection)) and adopt.try_block_all(connection):
-                for source_id in open_sources:
-                    aggregates.update_repository_imports(connection, source_id)
-                    closed_history.close_imported_history(connection, source_id)
-                announce_past_change(connection)
+            interrupted.close_interrupted_imports(connection)
         # On the first of a month, responses of the day before may still be stored.
         partitions.drop_emptied_partitions(self.engine, partitions.first_of_month(today.date() - timedelta(days=1)))
 

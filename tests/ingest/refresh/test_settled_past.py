@@ -1,11 +1,16 @@
 """What is read as of a settled time alone does not change by later refreshes; what changes it announces that."""
 
+import random
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as some
 from sqlalchemy import text
 
+from core.db.data_version import publish_data_version
 from core.db.frames import clear_frames
 from core.db.override import use_engine
 from core.queries import (
@@ -20,8 +25,16 @@ from core.queries import (
     scene,
 )
 from core.shared_cache import shared_cache
+from core.tracking import accounts
+from ingest.enrichment import extras
+from ingest.github.api.models import Extras
 from ingest.history_import.importer import import_history
+from ingest.history_import.interrupted import close_interrupted_imports
+from ingest.refresh import closed_history
 from ingest.scheduler import ScheduledJobs
+from tests import seed_data
+from tests.ingest.refresh.test_attribute_versions import START, Reported, World, delete, refresh
+from tests.ingest.refresh.test_summaries import import_some
 
 FIRST = datetime.now(UTC).replace(microsecond=0) - timedelta(days=40)
 REFRESHED_ON = (0, 1, 29, 30, 31)
@@ -80,6 +93,67 @@ def answers(repository_ids, account_ids, login):
             changed_first=False,
         ),
     }
+
+
+@pytest.mark.slow
+@settings(max_examples=4, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(some.integers(0, 10**9))
+def test_whatever_changes_an_answer_as_of_a_settled_time_announces_that(database, tmp_path, seed):
+    """Refreshes of now and late ones, deletions, imports, also those that end early, cadences and closing."""
+    rng = random.Random(seed)
+    reported, world, at = Reported(), World(rng), START
+    seed_data.delete_stored(database)
+
+    def change_something():
+        account = rng.choice([1, 1, 2])
+        kind = rng.choice(["refresh", "refresh", "late", "delete", "import", "cut", "extras", "cadence", "close"])
+        if kind == "delete" and account in reported.accounts:
+            delete(database, reported, account, at)
+        elif kind == "import":
+            import_some(database, tmp_path, rng)
+        elif kind == "cut":
+            with suppress(KeyboardInterrupt):
+                import_some(database, tmp_path, rng, progress=end_early)
+        elif kind == "extras":
+            extras.store(database, rng.choice(range(10, 14)), Extras(watchers=rng.randrange(9)), at)
+        elif kind == "cadence":
+            accounts.track(database, "a", "ada")
+            accounts.update_tracking(database, "a", {"every": timedelta(days=rng.choice((1, 20)))}, at)
+        elif kind == "close":
+            closed_history.close_own_history(lambda: nullcontext(database), rng.choice((START, *moments, at)))
+            close_interrupted_imports(database)
+        else:
+            refresh(database, world, reported, account, at if kind == "refresh" else START + timedelta(days=40))
+
+    for days in (0.5, 9, 1, 9, 1):
+        refresh(database, world, reported, rng.choice([1, 1, 2]), at)
+        at += timedelta(days=days)
+        world.change(at)
+    moments = (START + timedelta(days=9.5), at)
+    version = publish_data_version(database)
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=20)
+    before = {moment: some_answers(database, moment) for moment in moments}
+    for _ in range(8):
+        change_something()
+        before_version, version = version, publish_data_version(database, keeps_past=True)
+        is_announced = database.scalar(text("SELECT past_version FROM data_version")) > before_version
+        after = {moment: some_answers(database, moment) for moment in moments}
+        assert is_announced or after == before
+        before, at = after, at + timedelta(hours=2)
+        world.change(at)
+
+
+def some_answers(database, as_of):
+    """Answers that read every table which others of a settled time read, in text."""
+    clear_frames()
+    ids = database.scalars(text("SELECT id FROM account ORDER BY id")).all()
+    frames = [
+        repository_list.matching_repositories(repository_list.Filters(as_of=as_of)),
+        peers.account_ranks(list(ids), as_of).sort_values("id"),
+        globe.account_locations(as_of),
+        language_use.together(as_of),
+    ]
+    return [frame.to_csv(index=False) for frame in frames]
 
 
 def edit_everything(still, login, other):
@@ -150,6 +224,12 @@ def test_a_response_that_is_stored_late_changes_the_past(still):
         assert past_version(still) == 0
 
 
+def end_early(done, total):
+    """Interrupt an import of few rows when these are written, before their totals are."""
+    if total and done >= total / 2:
+        raise KeyboardInterrupt
+
+
 def import_two_days(still, tmp_path, full_name, stars=7, **given):
     file = tmp_path / "kept.csv"
     rows = [f"{(FIRST + timedelta(days=day)).date()},{full_name},{stars},1,0" for day in (0, 2)]
@@ -172,10 +252,6 @@ def test_an_import_that_ends_early_changes_the_past_and_so_does_closing_it(still
     import_two_days(still, tmp_path, "somebody/kept")
     still.refresh(login)
     assert past_version(still) == 1
-
-    def end_early(done, total):
-        if total and done >= total / 2:  # the rows are written, their totals are not
-            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         import_two_days(still, tmp_path, "somebody/kept", stars=9, progress=end_early)

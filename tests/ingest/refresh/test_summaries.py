@@ -5,6 +5,7 @@ import random
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -23,7 +24,7 @@ from tests import seed_data
 from tests.ingest.refresh.test_attribute_versions import LOGINS, START, Reported, World, delete, refresh
 
 
-def import_some(connection: Connection, folder: Path, rng: random.Random) -> None:
+def import_some(connection: Connection, folder: Path, rng: random.Random, **given: Any) -> None:
     """Import days before the first refresh, of names that GitHub reports and of one that it never will."""
     path = folder / "history.csv"
     with path.open("w", newline="") as file:
@@ -33,7 +34,7 @@ def import_some(connection: Connection, folder: Path, rng: random.Random) -> Non
             for week in range(rng.randrange(1, 6)):
                 day = (START - timedelta(days=rng.choice((1, 40)) + 7 * week)).date()
                 rows.writerow([day, name, rng.randrange(9), 1, 0, rng.choice(("", "Coq", "Python"))])
-    import_history(path, rng.choice(("one", "another")), engine=connection)
+    import_history(path, rng.choice(("one", "another")), engine=connection, **given)
 
 
 def store_extras(connection: Connection, rng: random.Random, number: int) -> None:
