@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from core.clock import now_utc
-from core.db.data_version import publish_data_version
+from core.db.data_version import announce_past_change, is_late, publish_data_version
 from core.queue.enrichment import FACT_KINDS, FactKind, has_waiting_urgent_jobs
 from ingest.enrichment import due, run_log, state
 from ingest.enrichment.due import Target
@@ -178,6 +178,8 @@ class Enricher:
             # A backfill with more pages stays due.
             if result.first_day is not None or not result.has_more:
                 state.record_success(connection, kind, target.id, fact.captured_at, self.clock(), result.first_day)
+            if is_late(fact.captured_at):
+                announce_past_change(connection)
             return result
 
     def _fetch_batch(self, run: EnrichmentRun, kind: FactKind, ids: Sequence[int], stop: StopSignal) -> None:
@@ -204,7 +206,10 @@ class Enricher:
             if stored_at is not None and stored_at > at:
                 return 0
             state.record_success(connection, kind, target.id, at, self.clock())
-            return BATCH_HANDLERS[kind.name].store(connection, target.id, reported, at)
+            rows = BATCH_HANDLERS[kind.name].store(connection, target.id, reported, at)
+            if is_late(at):
+                announce_past_change(connection)
+            return rows
 
     def _subject(self, run: EnrichmentRun, kind: FactKind, target: Target) -> FactSubject:
         reserve, name = kind.reserve_for(is_anonymous=self.github.is_anonymous), target.full_name or target.login

@@ -1,7 +1,10 @@
 """Facts that refreshes leave out because hardly anyone reads them: rare counts of users, and languages of forks."""
 
+from datetime import UTC, datetime, timedelta
+
 from sqlalchemy import text
 
+from core.db.data_version import publish_data_version
 from core.linguist import present_name
 from core.queue.enrichment import FACT_KINDS
 from ingest.enrichment import account_counts, due
@@ -32,6 +35,22 @@ def test_rare_counts_of_all_users_cost_a_point(harness):
         id=harness.id_of(users[0]),
     )
     assert len(followers) == 1  # nothing else was reported
+
+
+def test_a_count_that_is_stored_days_after_it_was_fetched_changes_the_past(harness):
+    """As by a worker whose machine was asleep in between."""
+    world = harness.sandbox.world
+    login = next(one for one in world.logins() if world.account(one).kind == "User")
+    changed = "SELECT version - past_version FROM data_version"
+    world.freeze(datetime.now(UTC) - timedelta(hours=40))
+    harness.track(login)
+    with harness.engine.begin() as connection:
+        publish_data_version(connection)
+    for hours, versions_ago in ((30, 0), (20, 1)):
+        world.freeze(datetime.now(UTC) - timedelta(hours=hours))
+        world.account(login).gists += 1
+        assert harness.read("account_counts", login, force=True).rows_written == 1
+        assert harness.rows(changed) == [(versions_ago,)]
 
 
 def test_a_rare_count_that_was_not_reported_stays_as_stored(harness):
