@@ -11,8 +11,10 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
+import httpx
 import hypothesis
 import pytest
 from redis import Redis
@@ -144,6 +146,14 @@ def clean_environment() -> Iterator[None]:
         yield
     settings.cache_clear()
     redis_client.redis.cache_clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_tls_context() -> Iterator[None]:
+    """Read the machine's certificates once, not for each HTTP client: nothing else of it takes as long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
 
 
 @pytest.fixture(scope="session")
