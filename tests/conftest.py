@@ -19,7 +19,6 @@ import hypothesis
 import pytest
 from redis import Redis
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.pool import NullPool
 
 from core.launcher.embedded import Servers, lease
 from core.settings import Settings, settings
@@ -241,7 +240,7 @@ def committing_database(databases: Databases, monkeypatch: pytest.MonkeyPatch) -
     with databases.emptied() as url:
         monkeypatch.setenv("DATABASE_URL", url)
         settings.cache_clear()
-        engine = create_engine(url, poolclass=NullPool, connect_args={"options": "-c timezone=UTC"})
+        engine = create_engine(url, connect_args={"options": "-c timezone=UTC"})
         with use_engine(engine, everywhere=True):
             yield engine
         engine.dispose()

@@ -49,7 +49,7 @@ def test_one_process_at_a_time_holds_the_lock_of_a_job(engine):
             pass
         with lock(engine, 8).held():
             assert len(holders(engine)) == 2
-    assert holders(engine) == []
+    wait_for(lambda: holders(engine) == [])
 
 
 def test_its_connection_can_be_recognized_and_is_confirmed(engine):
@@ -71,7 +71,7 @@ def test_after_a_lost_connection_it_is_acquired_again(engine):
         end_connection(engine, first)
         wait_for(lambda: holders(engine) not in ([], [first]))
         assert not held.is_lost
-    assert holders(engine) == []
+    wait_for(lambda: holders(engine) == [])
 
 
 def test_it_goes_on_trying_while_the_pool_has_no_connection_free(engine, monkeypatch):

@@ -31,6 +31,7 @@ def filled(committing_database):
             {"id": uuid4(), "person": person},
         )
         connection.execute(text("INSERT INTO data_version (version) VALUES (5)"))
+    committing_database.dispose()
     return committing_database.url.render_as_string(hide_password=False)
 
 

@@ -72,6 +72,7 @@ def test_the_leader_is_found_by_the_scheduler_s_lock(committing_database):
         leader.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LEADER_LOCK})
         leader.commit()
         assert system.scheduler_leader().since <= datetime.now(UTC)
+        leader.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LEADER_LOCK})
     assert system.scheduler_leader() is None
 
 

@@ -1,6 +1,7 @@
 """A refresh stores exactly what GitHub reported, only differences, and each account atomically."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -380,6 +381,10 @@ def test_a_finished_run_releases_its_lock_even_when_closing_fails(still, monkeyp
     monkeypatch.setattr(run_log, "_close_run", fail)
     with pytest.raises(ConnectionError):
         still.refresh(still.login_with_most_repositories("user"))
+    # Postgres notices a moment later that the connection with the lock is closed.
+    locks = "SELECT FROM pg_locks JOIN pg_database AS own ON own.oid = database WHERE locktype = 'advisory'"
+    while still.rows(f"{locks} AND datname = current_database()"):
+        time.sleep(0.01)
     with still.engine.begin() as connection:
         assert run_log.close_dead_runs(connection) == 1
 
