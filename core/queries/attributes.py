@@ -53,7 +53,8 @@ def _oldest(names: tuple[str, ...], table: str, of_id: str = "") -> str:
 
 # Versions follow each other without a gap, so that at most one covers a moment. Of what was never captured but only
 # imported, there is one state alone.
-def _repositories_as_of(of_id: str = "") -> str:
+def repositories_as_of(of_id: str = "", table: str = "repository", more_columns: str = "") -> str:
+    """Return SQL for `attributes` as of a moment, with more columns, of a table that has those of `repository`."""
     past, push = (of_id and f"AND {table}.repository_id {of_id} " for table in ("past", "push"))
     return f"""(
             SELECT repository.id AS repository_id, github_id, {_oldest(OWNED, "repository", of_id)},
@@ -62,8 +63,8 @@ def _repositories_as_of(of_id: str = "") -> str:
                         ELSE coalesce(repository.gone_at <= :as_of, false) END AS is_gone,
                    repository.created_at,
                    CASE WHEN push.since IS NOT NULL THEN push.pushed_at
-                        WHEN repository.was_captured THEN repository.pushed_at END AS pushed_at
-              FROM (SELECT *, coalesce(first_captured_at <= :as_of, true) AS was_captured FROM repository
+                        WHEN repository.was_captured THEN repository.pushed_at END AS pushed_at{more_columns}
+              FROM (SELECT *, coalesce(first_captured_at <= :as_of, true) AS was_captured FROM {table}
                      {of_id and f"WHERE id {of_id}"}) AS repository
               LEFT JOIN repository_version AS past
                 ON past.repository_id = repository.id {past}AND past.since <= :as_of AND past.until > :as_of
@@ -72,8 +73,8 @@ def _repositories_as_of(of_id: str = "") -> str:
         )"""  # noqa: S608
 
 
-REPOSITORIES_AS_OF = f"attributes AS {_repositories_as_of()}"
-REPOSITORY_AS_OF = f"attributes AS {_repositories_as_of(OF_ID)}"
+REPOSITORIES_AS_OF = f"attributes AS {repositories_as_of()}"
+REPOSITORY_AS_OF = f"attributes AS {repositories_as_of(OF_ID)}"
 """The same of the repository `:id`."""
 
 CURRENT_ACCOUNTS = f"""account_attributes AS (
@@ -99,7 +100,7 @@ EVER_OWNED = """(SELECT id FROM repository WHERE account_id = :account_id
 
 def repository_attributes(as_of: datetime | None, name: str = "attributes") -> str:
     """Return the expression `attributes`, or another *name* for it; with a moment it needs the value `as_of`."""
-    return f"{name} AS {_CURRENT_REPOSITORIES if as_of is None else _repositories_as_of()}"
+    return f"{name} AS {_CURRENT_REPOSITORIES if as_of is None else repositories_as_of()}"
 
 
 def account_attributes(as_of: datetime | None) -> str:

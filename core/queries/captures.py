@@ -48,9 +48,9 @@ LAST_ROLLUP_DAY = """(SELECT CASE WHEN EXISTS (SELECT 1 FROM account WHERE check
                         THEN ((CAST(:until AS timestamptz) + interval '1 microsecond') AT TIME ZONE 'UTC')::date - 1
                         ELSE (CAST(:until AS timestamptz) AT TIME ZONE 'UTC')::date END)"""
 """SQL: the last day whose totals in `language_day` hold what was captured by `:until`, and nothing later."""
-PRESENCE_EXISTS = """(repository.gone_at IS NOT NULL OR EXISTS (
-                   SELECT 1 FROM change WHERE change.repository_id = repository.id
-                      AND change.kind IN ('gone', 'back', 'transferred')))"""
+_PRESENCE_CHANGES = "change.kind IN ('gone', 'back', 'transferred')"
+PRESENCE_EXISTS = f"""(repository.gone_at IS NOT NULL OR EXISTS (
+                   SELECT 1 FROM change WHERE change.repository_id = repository.id AND {_PRESENCE_CHANGES}))"""  # noqa: S608
 """SQL: whether captures of a `repository` may differ from its account's: it was unavailable or transferred once."""
 
 
@@ -175,6 +175,19 @@ def last_own_capture(of_id: str = "") -> str:
                     CROSS JOIN LATERAL ({_last_present_capture(":until")}) AS last
                     WHERE presence.repository_id = repository.id)
                ELSE account_last.own_at END"""  # noqa: S608
+
+
+LAST_OWN_CAPTURE_OF_ALL = f"CASE WHEN {PRESENCE_EXISTS} THEN special_last.captured_at ELSE account_last.own_at END"
+"""SQL: the same where all are asked for; needs `special_last`, too."""
+SPECIAL_LAST = f"""
+                   SELECT presence.repository_id, max(last.captured_at) AS captured_at
+                     FROM repository_presence AS presence
+                    CROSS JOIN LATERAL ({_last_present_capture(":until")}) AS last
+                    WHERE presence.repository_id = ANY(ARRAY(
+                          SELECT id FROM repository WHERE gone_at IS NOT NULL
+                           UNION SELECT repository_id FROM change WHERE {_PRESENCE_CHANGES}))
+                    GROUP BY presence.repository_id"""  # noqa: S608
+"""SQL: a SELECT of our last capture by `:until` of each repository that has PRESENCE_EXISTS."""
 
 
 def newest_capture_at(until: datetime) -> datetime | None:

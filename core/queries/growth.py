@@ -122,25 +122,39 @@ _START = """
                    coalesce(created_at <= start_at, true) AND coalesce(changed_at > start_at, true) AS may_differ
               FROM subject
               FULL JOIN account_start USING (account_id, until_at)"""
-# A start is plain where closed months of our own captures alone decide.
+# A start is plain where closed months of our own captures alone decide. `month_read` says which months are read as a
+# whole: those in which growth of accounts captured in the last days starts, where more than `:many` starts need one.
 _IS_PLAIN = "NOT is_special AND NOT is_imported AND is_closed"
+_HAS_MONTH = "is_plain AND may_differ AND own_at IS NOT NULL"
 _STARTS_OF_MANY = f"""any_start AS MATERIALIZED (
             SELECT *, {_IS_PLAIN} AS is_plain FROM ({_START}) AS any_start
+        ), month_read AS MATERIALIZED (
+            SELECT CASE WHEN (SELECT count(*) FROM any_start WHERE {_HAS_MONTH}) > CAST(:many AS int)
+                        THEN min(start_month) ELSE 'infinity' END AS first, max(start_month) AS last
+              FROM account_start
+             WHERE until_at > (SELECT max(until_at) FROM account_start) - interval '8 days'
         ), start AS MATERIALIZED (
             SELECT * FROM any_start WHERE NOT is_plain
         )"""  # noqa: S608
+_MONTH_GROWTH = f"""any_start.stars - {month_value("stars", "width_bucket(start_at, month.captured_at)")}"""
 _PLAIN_GROWTH = f"""
              UNION ALL
             SELECT repository_id, days, CASE WHEN created_at > start_at THEN stars WHEN own_at IS NOT NULL THEN 0 END
               FROM any_start
              WHERE is_plain AND NOT may_differ
              UNION ALL
-            SELECT repository_id, days, any_start.stars
-                   - {month_value("stars", "width_bucket(start_at, month.captured_at)")}
+            SELECT any_start.repository_id, days, {_MONTH_GROWTH}
+              FROM any_start
+              -- + 0: joined by hash. Postgres expects few rows and would look up each.
+              JOIN repository_month AS month ON month.repository_id + 0 = any_start.repository_id
+             WHERE {_HAS_MONTH} AND source_id = 1 AND month.month = start_month
+               AND month.month >= (SELECT first FROM month_read) AND month.month <= (SELECT last FROM month_read)
+             UNION ALL
+            SELECT repository_id, days, {_MONTH_GROWTH}
               FROM any_start
               JOIN repository_month AS month USING (repository_id)
-             WHERE is_plain AND may_differ AND own_at IS NOT NULL
-               AND source_id = 1 AND month.month = start_month
+             WHERE {_HAS_MONTH} AND source_id = 1 AND month.month = start_month
+               AND start_month < (SELECT first FROM month_read)
                -- Lets a node of Citus, whose estimates are poor, read these months alone.
                AND month.month = ANY(ARRAY(SELECT DISTINCT start_month FROM account_start))"""  # noqa: S608
 
@@ -166,6 +180,10 @@ GROWTH_OF_ALL_CTES = _growth_ctes(_STARTS_OF_MANY, _PLAIN_GROWTH)
 """For many: what few of them need is not joined to all. Has no row where growth is unknown, or one that is null."""
 
 
+MANY_STARTS = 20_000
+"""From about this number on reading a month as a whole is faster than looking up its rows."""
+
+
 def growth_values(days: Sequence[int]) -> dict[str, Any]:
     """Return the bound values that GROWTH_CTES needs: one row per repository and entry of *days*."""
-    return {"days": list(days)}
+    return {"days": list(days), "many": MANY_STARTS}

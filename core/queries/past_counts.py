@@ -43,12 +43,12 @@ OWN_CLOSED_UNTIL = "(SELECT closed_until FROM source WHERE id = 1)"
 _IS_OPEN = f"captured_at >= coalesce({OWN_CLOSED_UNTIL}, '-infinity')"
 """SQL: true of all our rows of `repository_snapshot_open`: lets Postgres skip the partitions of closed months."""
 
-# The newest counts of each repository by `:until`: repository_id, source_id, captured_at, stars, forks, size_kb, and of
-# now account_id, created_at and gone_at. Ours come before imported ones. LEFT JOIN rather than UNION ALL: Postgres then
+# The newest counts of each repository by `:until`: source_id, captured_at, stars, forks, size_kb, beside repository_id
+# and what `repository` says of now. Ours come before imported ones. LEFT JOIN rather than UNION ALL: Postgres then
 # expects as many repositories as there are, and joins them by hash. Rather than FULL JOIN, too: an id that is one of
 # several is no key to Citus, which would join on one node.
 _NEWEST_CTE = """newest AS (
-            SELECT repository.id AS repository_id, repository.account_id, repository.created_at, repository.gone_at,
+            SELECT repository.id AS repository_id, repository.*,
                    coalesce(closed_source, open_source, imported_source) AS source_id, {newest_columns}
               FROM repository
               LEFT JOIN (
@@ -76,10 +76,10 @@ _IMPORTED_ROWS = """
                         SELECT repository_id, source_id, {month_columns}
                           FROM source
                           JOIN repository_month AS month
-                            ON source_id = source.id AND month = {closed_month}
+                            ON source_id = source.id AND source.id <> 1 AND month = {closed_month}
                          CROSS JOIN LATERAL (
                                SELECT width_bucket(CAST(:until AS timestamptz), month.captured_at) AS place) AS found
-                         WHERE source_id <> 1 AND (place > 0 OR before_at IS NOT NULL) {chosen}
+                         WHERE (place > 0 OR before_at IS NOT NULL) {chosen}
                          UNION ALL
                         SELECT repository_id, source_id, last_at, stars, forks, NULL
                           FROM repository_import

@@ -15,8 +15,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from core.queries.attributes import REPOSITORIES_AS_OF
-from core.queries.captures import LAST_CAPTURE, PRESENCE_EXISTS, import_exists, last_own_capture
+from core.queries.attributes import repositories_as_of
+from core.queries.captures import (
+    IMPORT_EXISTS,
+    LAST_CAPTURE,
+    LAST_OWN_CAPTURE_OF_ALL,
+    PRESENCE_EXISTS,
+    SPECIAL_LAST,
+    import_exists,
+    last_own_capture,
+)
 from core.queries.growth import GROWTH_CTES, GROWTH_OF_ALL_CTES, GROWTH_OF_ONE_CTES, growth_values
 from core.queries.past_counts import NEWEST_CTE, NEWEST_OF_IDS_CTE, NEWEST_OF_ONE_CTE, OF_ID, OF_IDS
 
@@ -36,20 +44,39 @@ GROWN_CTE = """grown AS (
         )"""
 
 
-def _counted_ctes(accounts: str, of_id: str = "") -> str:
-    """Return when each of the accounts was last captured, and `counts`. Needs `newest`, the counts by `:until`."""
-    return f"""account_last AS MATERIALIZED (
+# When each account of `{accounts}` was last captured by us.
+_ACCOUNT_LAST_CTE = f"""account_last AS MATERIALIZED (
             SELECT account.id AS account_id, own.captured_at AS own_at
               FROM account
               LEFT JOIN LATERAL ({LAST_CAPTURE}) AS own ON true
-             WHERE {accounts}
-        ), counts AS (
-            SELECT repository.id AS repository_id, account_id, created_at, source_id, captured_at, stars, forks,
-                   size_kb, CASE source_id WHEN 1 THEN captured_at END AS changed_at, {PRESENCE_EXISTS} AS is_special,
+             WHERE {{accounts}}
+        )"""  # noqa: S608
+
+
+def _counted_ctes(accounts: str, of_id: str = "") -> str:
+    """Return `counts`, of `newest` and when each of the accounts was last captured."""
+    return f"""{_ACCOUNT_LAST_CTE.format(accounts=accounts)}, counts AS (
+            SELECT repository_id, account_id, created_at, source_id, captured_at, stars, forks, size_kb,
+                   CASE source_id WHEN 1 THEN captured_at END AS changed_at, {PRESENCE_EXISTS} AS is_special,
                    {import_exists(of_id)} AS is_imported,
                    greatest(captured_at, CASE source_id WHEN 1 THEN {last_own_capture(of_id)} END) AS checked_at
-              FROM (SELECT repository_id AS id, newest.* FROM newest) AS repository
+              FROM newest AS repository
               JOIN account_last USING (account_id)
+        )"""  # noqa: S608
+
+
+# With all columns of `newest`: one scan of the repositories, for their attributes too. What is grouped Postgres leaves
+# out where nobody asks for captures.
+_COUNTED_OF_ALL_CTES = f"""{_ACCOUNT_LAST_CTE.format(accounts="true")}, counts AS (
+            SELECT repository.*, repository.account_id AS present_account_id,
+                   CASE source_id WHEN 1 THEN repository.captured_at END AS changed_at,
+                   {PRESENCE_EXISTS} AS is_special, {IMPORT_EXISTS} AS is_imported,
+                   greatest(repository.captured_at, CASE source_id WHEN 1 THEN {LAST_OWN_CAPTURE_OF_ALL} END
+                       ) AS checked_at
+              FROM newest AS repository
+              LEFT JOIN (SELECT account_id, max(own_at) AS own_at FROM account_last GROUP BY account_id) AS account_last
+                ON account_last.account_id = repository.account_id
+              LEFT JOIN ({SPECIAL_LAST}) AS special_last ON special_last.repository_id = repository.id
         )"""  # noqa: S608
 
 
@@ -77,16 +104,12 @@ ONE_AS_OF_CTES = _SELECTED_AS_OF_CTES.format(
 )
 """The same for the repository `:id`."""
 
-_KNOWN_COLUMNS = """counts.repository_id, split_part(full_name, '/', 1) AS owner, full_name, description, license,
-                   topics, present_language(primary_language) AS language, is_fork, is_archived, is_gone,
-                   counts.created_at, pushed_at, stars, forks, size_kb, checked_at, source_id, changed_at,
-                   attributes.account_id, counts.account_id AS present_account_id, is_special,
-                   is_imported"""
-_KNOWN_AS_OF_CTES = f"""{NEWEST_CTE}, {_counted_ctes("true")}, {REPOSITORIES_AS_OF},
-        {{name}} AS (
-            SELECT {_KNOWN_COLUMNS}
-              FROM counts
-              JOIN attributes ON attributes.repository_id = counts.repository_id
+_COUNTS = "stars, forks, size_kb, checked_at, source_id, changed_at, present_account_id, is_special, is_imported"
+_KNOWN_AS_OF_CTES = f"""{NEWEST_CTE}, {_COUNTED_OF_ALL_CTES}, {{name}} AS (
+            SELECT repository_id, account_id, split_part(full_name, '/', 1) AS owner, full_name, description, license,
+                   topics, present_language(primary_language) AS language, is_fork, is_archived, is_gone, created_at,
+                   pushed_at, {_COUNTS}
+              FROM {repositories_as_of(table="counts", more_columns=f", {_COUNTS}")} AS known
         )"""  # noqa: S608
 
 GROWTH_COLUMNS = "changed_at, created_at, present_account_id, is_special, is_imported"
@@ -107,12 +130,34 @@ _EXTRAS_CTE = """chosen_id AS MATERIALIZED (
               FROM repository_extra_snapshot
               JOIN chosen_id USING (repository_id)
              WHERE captured_at <= :as_of
-             ORDER BY repository_id, source_id = 1 DESC, captured_at DESC
+             -- Not `source_id DESC`: that names the second key in what Citus 12.1 sends to its nodes.
+             ORDER BY repository_id, source_id = 1 DESC, captured_at DESC, -source_id
         )"""
+# The same of many: to read all rows twice and join by hash is faster than to read them in order.
+_EXTRAS_OF_MANY_CTES = """chosen_id AS MATERIALIZED (
+            SELECT repository_id FROM {table}
+        ), extra_last AS (
+            SELECT repository_id, max(captured_at) FILTER (WHERE source_id = 1) AS own_at, max(captured_at) AS any_at
+              FROM repository_extra_snapshot
+              JOIN chosen_id USING (repository_id)
+             WHERE captured_at <= :as_of
+             GROUP BY repository_id
+        ), extras AS (
+            SELECT DISTINCT ON (repository_id) repository_id, watchers, open_issues
+              FROM extra_last
+              JOIN repository_extra_snapshot AS extra USING (repository_id)
+             WHERE captured_at <= :as_of AND captured_at = coalesce(own_at, any_at)
+               AND (source_id = 1) = (own_at IS NOT NULL)
+             ORDER BY repository_id, source_id DESC
+        )"""
+STORED_WITH_EXTRAS = "stored FULL JOIN extras USING (repository_id)"
+"""SQL: the rows of `repository_ctes` as of a timestamp; each row of `extras` has its counterpart.
+
+FULL JOIN makes Postgres join by hash, however few rows it expects."""
 _GROWN_AS_OF_CTES = f"""{_KNOWN_AS_OF_CTES.format(name="known")}, matching AS MATERIALIZED (
             SELECT * FROM known WHERE {{matching}}
         ), {_GROWN_OF_TABLE_CTES.format(table="matching", name="stored")},
-        {_EXTRAS_CTE.format(table="matching")}"""  # noqa: S608
+        {_EXTRAS_OF_MANY_CTES.format(table="matching")}"""  # noqa: S608
 
 
 def repository_ctes(as_of: datetime | None, matching: str = "true") -> str:

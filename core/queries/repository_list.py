@@ -11,7 +11,14 @@ from core.analysis.difference import with_differences
 from core.db.arrow import read_arrow
 from core.db.frames import derived, read_frame
 from core.queries.past_counts import NEWEST_CTE
-from core.queries.repository_base import as_of_values, counts_ctes, extras_of_cte, grown_ctes, repository_ctes
+from core.queries.repository_base import (
+    STORED_WITH_EXTRAS,
+    as_of_values,
+    counts_ctes,
+    extras_of_cte,
+    grown_ctes,
+    repository_ctes,
+)
 from core.whole_numbers import MAX_INT32
 
 ORDER_BY: Mapping[str, str] = {
@@ -131,13 +138,14 @@ def matching_page(
 def _select_matching(filters: Filters, order: str, id_column: str = "") -> str:
     # *order* is a constant of this module: no reader's text enters the SQL.
     # Citus would send all rows of the past to the nodes for a join with `source` itself.
-    names = "" if filters.as_of is None else ", source AS MATERIALIZED (SELECT id, name FROM source)"
+    is_current = filters.as_of is None
+    names = "" if is_current else ", source AS MATERIALIZED (SELECT id, name FROM source)"
     return f"""
         WITH {repository_ctes(filters.as_of, _where(CONDITIONS))}{names}
         SELECT {id_column}{LISTED}
-          FROM {"stored" if filters.as_of is None else "stored LEFT JOIN extras USING (repository_id)"}
+          FROM {"stored" if is_current else STORED_WITH_EXTRAS}
           JOIN source ON source.id = source_id
-         WHERE {_where(CONDITIONS)}
+         WHERE {_where(CONDITIONS) if is_current else "true"}
          ORDER BY {order}, full_name, repository_id
     """  # noqa: S608
 

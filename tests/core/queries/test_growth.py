@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, update
 from core.db import schema
 from core.db.frames import clear_frames
 from core.db.partitions import ensure_partitions
-from core.queries import account_repositories, movers, peers, repository_detail, repository_list, scene
+from core.queries import account_repositories, growth, movers, peers, repository_detail, repository_list, scene
 from ingest.refresh import closed_history
 from ingest.refresh.attribute_versions import keep_repository_version
 from ingest.refresh.growth import update_import_growth
@@ -334,16 +334,23 @@ closings = some.builds(
 
 
 @pytest.mark.slow
-@given(history=histories, closing=closings, until=steps, days=some.sampled_from([1, 2, 6, 7, 8, 29, 30, 31, 90]))
+@given(
+    history=histories,
+    closing=closings,
+    until=steps,
+    days=some.sampled_from([1, 2, 6, 7, 8, 29, 30, 31, 90]),
+    many=some.sampled_from([growth.MANY_STARTS, -1]),
+)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_growth_is_the_same_whatever_way_it_is_asked(
-    months: Connection, history: History, closing: Closing, until: int, days: int
+    months: Connection, history: History, closing: Closing, until: int, days: int, many: int
 ) -> None:
     """As of any moment and now, whatever is closed, in the repositories and account tables, one repository, movers,
-    the city and the totals of accounts.
+    the city and the totals of accounts; also as if the repositories were many.
     """
     clear_frames()
-    with months.begin_nested() as undo:
+    with months.begin_nested() as undo, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(growth, "MANY_STARTS", many)
         writer = Writer(months, history)
         writer.write()
         closing.apply(months)
@@ -368,8 +375,8 @@ def expected_rows(history: History, writer: Writer, step: int) -> dict[int, tupl
     for number in writer.ids:
         last = last_captured(history, number, step)
         if last is not None:
-            growth = [expected_growth(history, number, step, days) for days in (7, 30)]
-            rows[number] = (last[1], *growth, at(last[0]))
+            gained = [expected_growth(history, number, step, days) for days in (7, 30)]
+            rows[number] = (last[1], *gained, at(last[0]))
     return rows
 
 

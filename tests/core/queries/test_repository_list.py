@@ -2,8 +2,9 @@
 
 import pandas as pd
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, insert, select
 
+from core.db import schema
 from core.queries import repository_list
 from core.queries.repository_list import CONDITIONS, ORDER_BY, Filters
 from tests import seed_data
@@ -53,6 +54,34 @@ def repository_names(filters: Filters, order: str = "stars") -> list[str]:
 def test_without_filters_all_repositories_are_listed_most_stars_first(stored):
     assert repository_names(Filters()) == ["Hubot/100%_cat", "octo/cat", "octo/dog", "old/times", "hubot/lost"]
     assert repository_list.count_repositories(None) == 5
+
+
+def test_watchers_of_then_are_our_last_ones_else_the_newest_import(stored):
+    found = stored.execute(select(schema.repository.c.full_name, schema.repository.c.id))
+    ids = {row.full_name: row.id for row in found}
+    first, second = (seed_data.add_source(stored, name) for name in ("first list", "second list"))
+    rows = [
+        ("octo/cat", "2026-01-10", 1, 5), ("octo/cat", "2026-01-20", 1, 6), ("octo/cat", "2026-02-20", 1, 7),
+        ("octo/cat", "2026-01-25", first, 50), ("old/times", "2026-01-20", first, 8),
+        ("old/times", "2026-01-25", first, 9), ("old/times", "2026-01-25", second, 10),
+        ("octo/dog", "2026-03-01", 1, 1),
+    ]  # fmt: skip
+    stored.execute(insert(schema.repository_extra_snapshot), [
+        {"repository_id": ids[name], "captured_at": seed_data.utc(at), "source_id": source, "watchers": count}
+        for name, at, source, count in rows
+    ])  # fmt: skip
+    for as_of, expected in (
+        ("2026-01-10", {"octo/cat": 5}),
+        ("2026-01-31", {"octo/cat": 6, "old/times": 10}),
+        ("2026-03-02", {"octo/cat": 7, "old/times": 10, "octo/dog": 1}),
+    ):
+        filters = Filters(as_of=seed_data.utc(as_of))
+        for table in (
+            repository_list.matching_repositories(filters),
+            repository_list.matching_page(filters, "stars", 0, 10),
+        ):
+            watchers = table.set_index("full_name")["watchers"].dropna()
+            assert {name: int(count) for name, count in watchers.items()} == expected
 
 
 def test_unknown_values_are_null(stored):
