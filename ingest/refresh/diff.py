@@ -195,14 +195,16 @@ def account_totals(
     )
 
 
-def capture_timestamp(stored: StoredAccount, captured_at: datetime) -> datetime | None:
-    """Return the timestamp to store a response under; None if a newer response is stored.
+def capture_timestamp(stored: StoredAccount, captured_at: datetime, now: datetime) -> datetime | None:
+    """Return the timestamp to store a response under; None if a newer response is stored, or that it was deleted since.
 
     GitHub's `Date` has whole seconds: a second capture within the same second is stored a microsecond later.
     """
-    if stored.checked_at and stored.checked_at.replace(microsecond=0) > captured_at:
+    # A deletion in the future is that of a wrong clock.
+    gone_at = stored.gone_at if stored.gone_at and stored.gone_at <= now else None
+    if any(at and at.replace(microsecond=0) > captured_at for at in (stored.checked_at, gone_at)):
         return None
-    stored_at = [*(one.captured_at for one in stored.repositories.values()), stored.checked_at]
+    stored_at = [*(one.captured_at for one in stored.repositories.values()), stored.checked_at, gone_at]
     same_second = [at for at in stored_at if at and at.replace(microsecond=0) == captured_at]
     return max(same_second) + timedelta(microseconds=1) if same_second else captured_at
 

@@ -47,7 +47,7 @@ def store_account(
     stored, tracked = stored_state.load_account(connection, account_id, _github_ids(listed))
     moved_on = {id_ for id_ in _github_ids(listed) if diff.belongs_to_another(stored, id_, snapshot.captured_at)}
     repositories = [one for one in listed if one.github_id not in moved_on]
-    at = diff.capture_timestamp(stored, snapshot.captured_at)
+    at = diff.capture_timestamp(stored, snapshot.captured_at, now)
     if at is None:
         log.info("older response ignored", login=account.login)
         if has_adopted:

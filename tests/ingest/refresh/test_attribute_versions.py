@@ -95,8 +95,10 @@ class World:
         )  # fmt: skip
 
 
-def refresh(connection: Connection, world: World, reported: Reported, account: int, at: datetime) -> None:
-    """Store what GitHub says of *account*, through the product and in the slow list."""
+def refresh(
+    connection: Connection, world: World, reported: Reported, account: int, at: datetime, now: datetime | None = None
+) -> None:
+    """Store what GitHub says of *account*, through the product and in the slow list; *now*: a late response's time."""
     stored = {id_ for id_, state in reported.owned(account, at).items() if not state["is_gone"]}
     listed = [id_ for id_, state in world.repositories.items() if state["owner"] == account]
     away = stored - set(listed)
@@ -107,7 +109,7 @@ def refresh(connection: Connection, world: World, reported: Reported, account: i
     login = world.profiles[account]["login"]
     store_account(
         connection, RUN, login, snapshot, missing,
-        language_states={}, now=at, default_cadence=timedelta(days=1), rng=random.Random(1),
+        language_states={}, now=now or at, default_cadence=timedelta(days=1), rng=random.Random(1),
     )  # fmt: skip
     reported.report("accounts", account, at, gone=False, **world.profiles[account])
     for id_ in [*listed, *moved]:
@@ -183,6 +185,30 @@ def check_repositories(database: Connection, reported: Reported, moment: datetim
         shown_ids |= {state["full_name"] for state in shown.values()}
     listed = records(repository_list.matching_repositories(repository_list.Filters(as_of=moment)))
     assert shown_ids <= {row["full_name"] for row in listed}
+
+
+def test_an_older_response_does_not_bring_a_deleted_account_back(database: Connection) -> None:
+    """It was sent at 12:01, the account not found at 12:02, and the response is stored at 12:03."""
+    world, reported = World(random.Random(1)), Reported()
+    minutes = [START + timedelta(minutes=n) for n in range(9)]
+    refresh(database, world, reported, 1, minutes[0])
+    delete(database, reported, 1, minutes[2])
+    refresh(database, world, reported, 1, minutes[1], now=minutes[3])
+    gone = "SELECT gone_at FROM account WHERE github_id = 1"
+    assert database.scalars(text(gone)).all() == [minutes[2]]
+    backwards = "SELECT count(*) FROM repository_version WHERE since > until"
+    assert database.scalar(text(backwards)) == 0
+    # What GitHub says next counts again.
+    refresh(database, world, reported, 1, minutes[4])
+    assert database.scalars(text(gone)).all() == [None]
+
+
+def test_a_deletion_in_the_future_of_a_wrong_clock_does_not_keep_an_account_away(database: Connection) -> None:
+    world, reported = World(random.Random(1)), Reported()
+    refresh(database, world, reported, 1, START)
+    delete(database, reported, 1, START + timedelta(days=365))
+    refresh(database, world, reported, 1, START + timedelta(days=1))
+    assert database.scalars(text("SELECT gone_at FROM account WHERE github_id = 1")).all() == [None]
 
 
 def test_an_older_response_of_the_former_owner_does_not_take_a_repository_back(database: Connection) -> None:

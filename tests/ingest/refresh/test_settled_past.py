@@ -123,7 +123,8 @@ def test_whatever_changes_an_answer_as_of_a_settled_time_announces_that(database
             closed_history.close_own_history(lambda: nullcontext(database), rng.choice((START, *moments, at)))
             close_interrupted_imports(database)
         else:
-            refresh(database, world, reported, account, at if kind == "refresh" else START + timedelta(days=40))
+            sent_at = at if kind == "refresh" else START + timedelta(days=40)
+            refresh(database, world, reported, account, sent_at, now=at)
 
     for days in (0.5, 9, 1, 9, 1):
         refresh(database, world, reported, rng.choice([1, 1, 2]), at)
