@@ -131,7 +131,7 @@ def _as_of_sql(ctes: str, of_id: str = "") -> str:
           LEFT JOIN LATERAL (
                SELECT * FROM repository_extra_snapshot
                 WHERE repository_id = attributes.repository_id {chosen}AND captured_at <= :as_of
-                ORDER BY source_id = 1 DESC, captured_at DESC LIMIT 1) AS extra ON true
+                ORDER BY source_id = 1 DESC, captured_at DESC, -source_id LIMIT 1) AS extra ON true
     """  # noqa: S608
 
 

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import Connection, Engine, insert, select
 
 from core.db import schema
-from core.queries import repository_list
+from core.queries import repository_detail, repository_list
 from core.queries.repository_list import CONDITIONS, ORDER_BY, Filters
 from tests import seed_data
 
@@ -82,6 +82,8 @@ def test_watchers_of_then_are_our_last_ones_else_the_newest_import(stored):
         ):
             watchers = table.set_index("full_name")["watchers"].dropna()
             assert {name: int(count) for name, count in watchers.items()} == expected
+        for name, count in expected.items():
+            assert repository_detail.by_name(*name.split("/"), filters.as_of)["watchers"].tolist() == [count]
 
 
 def test_unknown_values_are_null(stored):
