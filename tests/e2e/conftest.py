@@ -142,6 +142,14 @@ def wait_until_healthy(address: str, process: subprocess.Popen[bytes], log: Path
     pytest.fail(f"the web process did not become healthy:\n{log.read_text()[-4000:]}")
 
 
+# A first script run can be followed at once by another, which would undo what a test enters in between.
+RESTS = """() => {
+    const state = document.querySelector(".stApp")?.dataset.testScriptState;
+    window.restsSince = state === "notRunning" ? (window.restsSince ?? performance.now()) : undefined;
+    return performance.now() - window.restsSince > 250;
+}"""
+
+
 class MonitoredPage:
     """A browser page that records external requests, console errors and script errors as problems."""
 
@@ -193,6 +201,7 @@ class MonitoredPage:
     def wait_until_ready(self, heading: str) -> Page:
         self.page.get_by_role("heading", name=heading, exact=True, level=1).wait_for()
         self.page.locator('.stApp[data-test-script-state="notRunning"]').wait_for()
+        self.page.wait_for_function(RESTS)
         return self.page
 
     def overflow_px(self) -> int:
