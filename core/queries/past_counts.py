@@ -39,8 +39,7 @@ OF_IDS = "= ANY(CAST(:ids AS bigint[]))"
 OF_ID = "= CAST(:id AS bigint)"
 """SQL: the same where `:id` names one. Put behind that of each table, in subqueries too, it lets Citus ask one node
 alone, once, instead of all nodes for each expression; in functions below `of_id`, or nothing."""
-OWN_CLOSED_UNTIL = "(SELECT closed_until FROM source WHERE id = 1)"
-_IS_OPEN = f"captured_at >= coalesce({OWN_CLOSED_UNTIL}, '-infinity')"
+_IS_OPEN = "captured_at >= coalesce((SELECT closed_until FROM source WHERE id = 1), '-infinity')"
 """SQL: true of all our rows of `repository_snapshot_open`: lets Postgres skip the partitions of closed months."""
 
 # The newest counts of each repository by `:until`: source_id, captured_at, stars, forks, size_kb, beside repository_id

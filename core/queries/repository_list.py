@@ -137,8 +137,8 @@ def matching_page(
 
 def _select_matching(filters: Filters, order: str, id_column: str = "") -> str:
     # *order* is a constant of this module: no reader's text enters the SQL.
-    # Citus would send all rows of the past to the nodes for a join with `source` itself.
     is_current = filters.as_of is None
+    # Citus would send all rows of the past to the nodes for a join with `source` itself.
     names = "" if is_current else ", source AS MATERIALIZED (SELECT id, name FROM source)"
     return f"""
         WITH {repository_ctes(filters.as_of, _where(CONDITIONS))}{names}

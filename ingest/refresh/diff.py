@@ -196,7 +196,7 @@ def account_totals(
 
 
 def capture_timestamp(stored: StoredAccount, captured_at: datetime, now: datetime) -> datetime | None:
-    """Return the timestamp to store a response under; None if a newer response is stored, or that it was deleted since.
+    """Return the timestamp to store a response under; None if a newer response or deletion is stored.
 
     GitHub's `Date` has whole seconds: a second capture within the same second is stored a microsecond later.
     """
