@@ -99,7 +99,12 @@ class Servers:
         while self._locks:
             os.close(self._locks.pop())
         deadline = time.monotonic() + wait_seconds
-        while time.monotonic() < deadline and self.is_supervised() and not self._is_leased_by_others():
+        was_leased = False
+        while time.monotonic() < deadline and self.is_supervised():
+            is_leased = self._is_leased_by_others()
+            if is_leased and was_leased:
+                return
+            was_leased = is_leased
             time.sleep(POLL_SECONDS)
 
     def _unready_servers(self, names: list[str]) -> list[str]:
@@ -172,7 +177,10 @@ class Servers:
                 raise ServerUnavailable(reason)
 
     def _is_leased_by_others(self) -> bool:
-        """Return whether another client holds a lease: it can be locked shared but not exclusively."""
+        """Return whether another client holds a lease: it can be locked shared but not exclusively.
+
+        A supervisor that locks the lease between the two tries gives the same result, but not twice in a row.
+        """
         leases = self._folders.files.glob("*.lease")
         return any(_is_lockable(lease, fcntl.LOCK_SH) and not _is_lockable(lease, fcntl.LOCK_EX) for lease in leases)
 

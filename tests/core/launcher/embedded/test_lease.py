@@ -1,5 +1,8 @@
 """Guarantees for clients of the embedded servers."""
 
+import fcntl
+import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +12,7 @@ from redis import Redis
 
 from core.errors import ServerUnavailable
 from core.launcher import embedded
-from core.launcher.embedded import Servers, lease
+from core.launcher.embedded import Servers, lease, leases
 from core.launcher.embedded.binaries import runnable_postgres
 from core.launcher.embedded.server_folders import find_server_folders
 from tests.core.launcher.conftest import Client, clear, connect, process_named, processes_of, wait_until
@@ -55,6 +58,29 @@ def test_the_servers_stop_when_the_last_lease_ends(used_folder: Path) -> None:
         connection.execute("SELECT pg_sleep(1.5)")
     assert processes_of(used_folder)
     second.release(wait_seconds=60)
+    assert not processes_of(used_folder)
+
+
+def test_a_lease_that_the_supervisor_tries_counts_as_nobody_else_s(
+    used_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It locks the lease for an instant, several times before it stops the servers."""
+    servers = lease(used_folder, durable=False, postgres=False)
+    path = find_server_folders(used_folder).files / "valkey.lease"
+    tried: list[int] = []
+
+    def is_lockable(lock: Path, how: int) -> bool:
+        is_free = real(lock, how)
+        if lock == path and how == fcntl.LOCK_SH and not tried:
+            tried.append(os.open(lock, os.O_RDWR))
+            fcntl.flock(tried[0], fcntl.LOCK_EX)
+            threading.Timer(0.01, os.close, tried).start()
+        return is_free
+
+    real = leases._is_lockable
+    monkeypatch.setattr(leases, "_is_lockable", is_lockable)
+    servers.release(wait_seconds=60)
+    assert tried
     assert not processes_of(used_folder)
 
 
