@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from core.db import libpq
-from core.db.errors import is_conflict, is_connection_error, is_server_unavailable, unavailable_reason
+from core.db.errors import is_connection_error, is_server_unavailable, max_repeats, unavailable_reason
 from core.server_urls import database_url
 from core.settings import settings
 
@@ -165,7 +165,7 @@ def transaction() -> Iterator[Connection]:
 
 
 def read_rows(read: Callable[[Connection], Result]) -> Result:
-    """Call *read*, which writes nothing, and once more after a conflict or a lost connection.
+    """Call *read*, which writes nothing, again after a conflict or a lost connection (as `retry_read`).
 
     Each of its statements is a transaction of its own, without the round trips of ping, BEGIN and COMMIT.
     """
@@ -187,15 +187,44 @@ def _read_by_statement(read: Callable[[Connection], Result]) -> Result:
 
 
 def retry_read(read: Callable[[], Result]) -> Result:
-    """Call *read*, which writes nothing, and once more after a deadlock, a conflict or a lost connection."""
-    try:
+    """Call *read*, which writes nothing, and again after a conflict (as `retry_conflicts`) or a lost connection."""
+
+    def read_or_reconnect() -> Result:
+        try:
+            return read()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            log.warning("query repeated", reason=unavailable_reason(error))
         return read()
-    except Exception as error:
-        is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
-        if not is_lost and not is_conflict(error):
-            raise
-        log.warning("query repeated", reason=unavailable_reason(error))
-    return read()
+
+    return retry_conflicts(read_or_reconnect)
+
+
+def retry_conflicts(transact: Callable[[], Result]) -> Result:
+    """Call *transact*, whole transactions that are safe to repeat, and once more after a conflict.
+
+    Up to three times more where Citus moved rows meanwhile: the next statement may meet the next move.
+    """
+    repeats = 0
+    while True:
+        try:
+            return transact()
+        except Exception as error:
+            repeats += 1
+            if repeats > max_repeats(error):
+                raise
+            log.warning("transaction repeated", reason=unavailable_reason(error))
+
+
+def run_transaction(engine: Engine, work: Callable[[Connection], Result]) -> Result:
+    """Call *work* in a transaction of its own, and in another one after a conflict (as `retry_conflicts`)."""
+
+    def transact() -> Result:
+        with engine.begin() as connection:
+            return work(connection)
+
+    return retry_conflicts(transact)
 
 
 @contextmanager

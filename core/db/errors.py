@@ -42,8 +42,18 @@ LOST_BY_LIBPQ = (
     *("could not receive data from server", "could not send data to server", "no connection to the server"),
     "connection not open",
 )
-# A transaction that read Citus' metadata while a node was taken out: again, it finds the rows elsewhere.
-NODE_TAKEN_OUT = "but there are no nodes in that group"
+# What Citus says of a statement whose shards were moved or dropped, or whose node was taken out, between its plan and
+# its execution: planned again, it finds the rows where they are now. A shard is named as its table and its number.
+ROWS_MOVED = re.compile(
+    r'relation "[^"]+_\d{6,}" does not exist|but there are no nodes in that group'
+    r"|node group \d+ does not have a primary node|could not find valid entry for shard "
+    r"|could not find any healthy placement for shard |shard \d+ does not have any shard placements"
+    r"|cannot find a worker that has active placements for all shards in the query"
+    r"|shard counts of co-located tables do not match|failed to assign \d+ task\(s\) to worker nodes"
+    r"|could not open relation with OID \d+\b[^\n]*\n(?s:.*)while executing command on "
+)
+MAX_REPEATS_AFTER_CONFLICT = 1
+MAX_REPEATS_AFTER_MOVE = 3  # a rebalance moves shard after shard
 
 
 def is_connection_error(error: BaseException | None) -> bool:
@@ -67,9 +77,21 @@ def is_unavailable_sqlstate(sqlstate: str | None) -> bool:
 def is_conflict(error: BaseException | None) -> bool:
     """Return True for a deadlock or a serialization failure: the same transaction, run again, may succeed.
 
-    So may one during which a node of Citus was taken out.
+    So may one during which Citus moved rows from node to node.
     """
     return any(_is_conflict(cause) for cause in causes(error))
+
+
+def max_repeats(error: BaseException | None) -> int:
+    """Return how often a transaction that failed with *error* is worth repeating at once; 0 where it is no conflict."""
+    if any(met_moved_rows(str(cause)) for cause in causes(error)):
+        return MAX_REPEATS_AFTER_MOVE
+    return MAX_REPEATS_AFTER_CONFLICT if is_conflict(error) else 0
+
+
+def met_moved_rows(message: str) -> bool:
+    """Return True for the message of a statement during which Citus moved rows from node to node."""
+    return ROWS_MOVED.search(message) is not None
 
 
 def unavailable_node(error: BaseException | None) -> str | None:
@@ -87,8 +109,8 @@ def unavailable_reason(error: BaseException | None) -> str:
     """Return why the server cannot serve, such as "disk full"; the error's type where it reported nothing."""
     if node := unavailable_node(error):
         return f"node {node} does not respond"
-    if any(NODE_TAKEN_OUT in str(cause) for cause in causes(error)):
-        return "node taken out"
+    if any(met_moved_rows(str(cause)) for cause in causes(error)):
+        return "rows moved between nodes"
     return reported_reason(error) or type(error).__name__
 
 
@@ -124,7 +146,7 @@ def _is_outage(error: BaseException) -> bool:
 
 
 def _is_conflict(error: BaseException) -> bool:
-    return _sqlstate(error) in CONFLICT_REASONS or NODE_TAKEN_OUT in str(error)
+    return _sqlstate(error) in CONFLICT_REASONS or met_moved_rows(str(error))
 
 
 def _lost_node(error: BaseException) -> str | None:

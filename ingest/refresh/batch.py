@@ -18,6 +18,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from core.clock import now_utc
 from core.db.data_version import publish_data_version
+from core.db.engine import run_transaction
 from core.db.errors import is_conflict, is_connection_error, is_server_unavailable
 from core.db.statement import prepared
 from core.errors import AlmanacError
@@ -77,7 +78,9 @@ class Refresher:
         An error of one account does not affect the others. *stop* ends the run between two accounts; those not reached
         stay due. Raises DBAPIError when Postgres is unavailable.
         """
-        targets, bad_logins = self._resolve_targets(request)
+        targets, bad_logins = run_transaction(
+            self.engine, lambda connection: self._resolve_targets(connection, request)
+        )
         before, started = self.github.usage, time.monotonic()
         with (
             run_log.record_run(
@@ -110,28 +113,27 @@ class Refresher:
         return run
 
     def _resolve_targets(
-        self, request: RefreshRequest
+        self, connection: Connection, request: RefreshRequest
     ) -> tuple[list[tuple[int | None, AccountRequest]], list[tuple[str, BadLogin]]]:
-        with self.engine.begin() as connection:
-            targets: list[tuple[int | None, AccountRequest]] = list(
-                due_accounts.account_requests(
-                    connection, due_accounts.unfinished_account_ids(connection, request.account_ids, request.job_id)
-                )
+        targets: list[tuple[int | None, AccountRequest]] = list(
+            due_accounts.account_requests(
+                connection, due_accounts.unfinished_account_ids(connection, request.account_ids, request.job_id)
             )
-            bad_logins: list[tuple[str, BadLogin]] = []
-            logins = {target.login.lower() for _, target in targets}
-            by_login: list[tuple[int | None, str]] = []
-            for text in request.logins:
-                try:
-                    login = parse_login(text)
-                except BadLogin as error:
-                    bad_logins.append((text, error))
-                    continue
-                if login.lower() not in logins:
-                    logins.add(login.lower())
-                    by_login.append((accounts.find_account_id(connection, login), login))
-            stored = dict(due_accounts.account_requests(connection, [id_ for id_, _ in by_login if id_ is not None]))
-            targets += [(id_, AccountRequest(login) if id_ is None else stored[id_]) for id_, login in by_login]
+        )
+        bad_logins: list[tuple[str, BadLogin]] = []
+        logins = {target.login.lower() for _, target in targets}
+        by_login: list[tuple[int | None, str]] = []
+        for text in request.logins:
+            try:
+                login = parse_login(text)
+            except BadLogin as error:
+                bad_logins.append((text, error))
+                continue
+            if login.lower() not in logins:
+                logins.add(login.lower())
+                by_login.append((accounts.find_account_id(connection, login), login))
+        stored = dict(due_accounts.account_requests(connection, [id_ for id_, _ in by_login if id_ is not None]))
+        targets += [(id_, AccountRequest(login) if id_ is None else stored[id_]) for id_, login in by_login]
         return targets, bad_logins
 
     def _record_bad_logins(self, run: Run, bad_logins: Sequence[tuple[str, BadLogin]]) -> Iterator[IngestItem]:
@@ -150,8 +152,8 @@ class Refresher:
         stop: StopSignal | None,
     ) -> Iterator[IngestItem]:
         ids = {target: account_id for account_id, target in targets}
-        with self.engine.begin() as connection:
-            state = stored_state.load_batch_state(connection, [id_ for id_ in ids.values() if id_ is not None])
+        stored_ids = [id_ for id_ in ids.values() if id_ is not None]
+        state = run_transaction(self.engine, lambda connection: stored_state.load_batch_state(connection, stored_ids))
 
         is_idle = not request.urgent and self._has_idle_budget()
 
@@ -246,21 +248,23 @@ class Refresher:
         )
         log.warning("account not refreshed", login=login, code=code, error=str(error))
         item = IngestItem(login, "deleted" if is_gone else "failed", account_id, error_code=code, error=str(error))
-        with self.engine.begin() as connection:
-            is_unknown = isinstance(error, AccountNotFound) and account_id is not None and not is_gone
+
+        def record(connection: Connection) -> IngestItem:
+            is_unknown = isinstance(error, AccountNotFound) and not is_gone
             # Never an account: nothing of the name stays, unless history of it was imported.
-            if is_unknown and account_id is not None and accounts.forget_name(connection, account_id):
-                account_id, item = None, replace(item, account_id=None)
-            if account_id is not None:
-                not_before = error.resets_at if isinstance(error, RateLimited) else None
-                if is_gone:  # each 404 is charged
-                    not_before = self.clock() + NOT_FOUND_RETRY_DELAY
-                due_accounts.record_failure(
-                    connection, account_id, self.clock(), self.default_cadence, not_before, self.rng
-                )
-                if is_gone:
-                    writer.mark_account_gone(connection, account_id, "not found", self.clock(), run.id)
+            if account_id is None or (is_unknown and accounts.forget_name(connection, account_id)):
+                return _record_item(connection, run, replace(item, account_id=None), result, time.monotonic())
+            not_before = error.resets_at if isinstance(error, RateLimited) else None
+            if is_gone:  # each 404 is charged
+                not_before = self.clock() + NOT_FOUND_RETRY_DELAY
+            due_accounts.record_failure(
+                connection, account_id, self.clock(), self.default_cadence, not_before, self.rng
+            )
+            if is_gone:
+                writer.mark_account_gone(connection, account_id, "not found", self.clock(), run.id)
             return _record_item(connection, run, item, result, time.monotonic())
+
+        return run_transaction(self.engine, record)
 
     def _update_usage(self, run: Run, before: object) -> None:
         usage = self.github.usage
@@ -282,18 +286,22 @@ class Refresher:
         """
         if not run.stored and not any(item.state == "deleted" for item in run.items):
             return
-        with self.engine.begin() as connection:
+
+        def finish(connection: Connection) -> None:
             if self.rollup_throttle.is_allowed:
                 # A run that skips the rollup leaves it to the scheduler, which updates it within minutes.
                 with self.rollup_throttle.measure():
                     language_rollups.update_language_day(connection)
             publish_data_version(connection, run.id, keeps_past=True)
+
+        run_transaction(self.engine, finish)
         self._raise_alerts(run)
 
     def _raise_alerts(self, run: Run) -> None:
         try:
-            with self.engine.begin() as connection:
-                raised = alerts.raise_event_alerts(connection, run.id, self.clock())
+            raised = run_transaction(
+                self.engine, lambda connection: alerts.raise_event_alerts(connection, run.id, self.clock())
+            )
         except DBAPIError as error:
             # The stored accounts stay valid: a rule that fails must not fail the run.
             if is_connection_error(error):
