@@ -22,6 +22,7 @@ from core.clock import now_utc
 from core.db import partitions
 from core.db.cancel import StatementCanceller
 from core.db.data_version import announce_past_change, publish_data_version
+from core.db.engine import retry_conflicts
 from core.db.log_filter import filter_connection_errors
 from core.disk_space import embedded_disk_space
 from core.queue import abandoned, jobs, page_opens
@@ -255,7 +256,7 @@ def _only_while(is_leading: Callable[[], bool], job: Callable[[], object]) -> Ca
     @wraps(job)
     def run() -> None:
         if is_leading():
-            job()
+            retry_conflicts(job)  # each is safe to repeat
         else:
             log.warning("scheduled job skipped, another scheduler may be leader")
 

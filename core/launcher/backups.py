@@ -16,6 +16,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from core.db import libpq
+from core.db.engine import retry_conflicts
 from core.errors import BadInput, ServerUnavailable
 from core.launcher.embedded.binaries import PostgresBinaries, find_postgres
 
@@ -87,22 +88,30 @@ def write_backup(url: str, to: Path, pg_bin_dir: str = "") -> int:
         raise BadInput(f"There is no folder {to.absolute().parent}")
     binaries = find_postgres(pg_bin_dir)
     try:
-        with _complete_file(to) as file, tempfile.TemporaryFile() as errors:
-            # Through a pipe: pg_dump ends when this process does.
-            with subprocess.Popen(
-                **_program(binaries, "pg_dump", url, "--format=custom", "--no-owner", "--no-privileges"),
-                stdout=subprocess.PIPE,
-                stderr=errors,
-            ) as dump:
-                assert dump.stdout is not None
-                shutil.copyfileobj(dump.stdout, file, CHUNK_BYTES)
-            if dump.returncode:
-                raise ServerUnavailable(f"pg_dump failed: {_error_message(errors)}")
+        with _complete_file(to) as file:
+            # Its tables are read one after the other: on Citus one may move to another node meanwhile.
+            retry_conflicts(lambda: _dump(binaries, url, file))
     except FileExistsError:
         raise BadInput(f"{to} was written by another backup meanwhile; this one is not kept") from None
     except OSError as error:
         raise BadInput(f"{to} cannot be written: {error.strerror}") from None
     return to.stat().st_size
+
+
+def _dump(binaries: PostgresBinaries, url: str, file: IO[bytes]) -> None:
+    file.seek(0)
+    file.truncate()
+    # Through a pipe: pg_dump ends when this process does.
+    with tempfile.TemporaryFile() as errors:
+        with subprocess.Popen(
+            **_program(binaries, "pg_dump", url, "--format=custom", "--no-owner", "--no-privileges"),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        ) as dump:
+            assert dump.stdout is not None
+            shutil.copyfileobj(dump.stdout, file, CHUNK_BYTES)
+        if dump.returncode:
+            raise ServerUnavailable(f"pg_dump failed: {_error_message(errors)}")
 
 
 @contextmanager
@@ -259,7 +268,8 @@ def _error_message(output: IO[bytes]) -> str:
     errors = [line for line in lines if "error" in line.lower()]
     if any("SSL support is not compiled in" in line for line in errors):
         return WITHOUT_TLS
-    return (errors or lines or ["no reason given"])[0]
+    from_server = [line for line in errors if "Error message from server" in line]
+    return (from_server or errors or lines or ["no reason given"])[0]
 
 
 def _program(binaries: PostgresBinaries, name: str, url: str, *arguments: str) -> dict[str, Any]:

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from core.clock import now_utc
 from core.db.data_version import announce_past_change, is_late, publish_data_version
+from core.db.engine import run_transaction
 from core.queue.enrichment import FACT_KINDS, FactKind, has_waiting_urgent_jobs
 from ingest.enrichment import due, run_log, state
 from ingest.enrichment.due import Target
 from ingest.enrichment.handlers import BATCH_HANDLERS, FACT_HANDLERS, StoreResult
 from ingest.enrichment.run_log import EnrichmentRun
+from ingest.enrichment.state import FailureOutcome
 from ingest.github import GitHub
 from ingest.github.api.facts import FactSubject
 from ingest.github.api.graphql_responses import FailedNode
@@ -99,16 +101,17 @@ class Enricher:
         when it has cost *max_cost* requests or points; *for_people* is recorded.
         """
         kind, stop = FACT_KINDS[kind_name], stop or threading.Event()
-        with self.engine.begin() as connection:
+
+        def open_run(connection: Connection) -> tuple[list[int], EnrichmentRun]:
             now = self.clock()
             due_ids = list(ids) if force else due.still_due_ids(connection, kind, now, ids)
-            if due.is_endpoint_missing(connection, kind.name, self.api_root, now) and not force:
-                due_ids = []
-            run = (
-                run_log.open_run(connection, kind.name, token, job_id, len(due_ids), now, for_people=for_people)
-                if due_ids
-                else EnrichmentRun(kind=kind.name)
+            if not due_ids or (due.is_endpoint_missing(connection, kind.name, self.api_root, now) and not force):
+                return [], EnrichmentRun(kind=kind.name)
+            return due_ids, run_log.open_run(
+                connection, kind.name, token, job_id, len(due_ids), now, for_people=for_people
             )
+
+        due_ids, run = run_transaction(self.engine, open_run)
         try:
             self._run_batches(run, kind, due_ids, stop, JobLimits(self.engine, stop, self.max_seconds, run, max_cost))
         finally:
@@ -153,8 +156,7 @@ class Enricher:
         """Fetch one subject, as many pages as there are and the limits allow; returns the rows written."""
         rows = 0
         while True:
-            with self.engine.begin() as connection:
-                target = due.load_target(connection, kind, subject_id, self.clock())
+            target = self._load_targets(kind, [subject_id])[0]
             if target is None:
                 return rows
             result = self._fetch_and_store(run, kind, target, stop)
@@ -170,7 +172,8 @@ class Enricher:
             if self._is_endpoint_missing(kind, target, stop):
                 raise EndpointNotSupported(kind.label) from error
             raise
-        with self.engine.begin() as connection:
+
+        def store(connection: Connection) -> StoreResult:
             stored_at = state.lock_and_get_captured_at(connection, kind, target.id)
             if stored_at is not None and stored_at > fact.captured_at:
                 return StoreResult(0)  # a newer response is stored
@@ -182,11 +185,19 @@ class Enricher:
                 announce_past_change(connection)
             return result
 
+        return run_transaction(self.engine, store)
+
+    def _load_targets(self, kind: FactKind, ids: Sequence[int]) -> list[Target | None]:
+        return run_transaction(
+            self.engine,
+            lambda connection: [due.load_target(connection, kind, subject_id, self.clock()) for subject_id in ids],
+        )
+
     def _fetch_batch(self, run: EnrichmentRun, kind: FactKind, ids: Sequence[int], stop: StopSignal) -> None:
         """Fetch several subjects with one request; each is stored, or recorded as failed, by itself."""
-        with self.engine.begin() as connection:
-            loaded = [due.load_target(connection, kind, subject_id, self.clock()) for subject_id in ids]
-        targets = [target for target in loaded if target is not None and target.node_id is not None]
+        targets = [
+            target for target in self._load_targets(kind, ids) if target is not None and target.node_id is not None
+        ]
         if not targets:
             return
         subjects = [self._subject(run, kind, target) for target in targets]
@@ -201,7 +212,7 @@ class Enricher:
                 run.stored += 1
 
     def _store_batched(self, kind: FactKind, target: Target, reported: object, at: datetime) -> int:
-        with self.engine.begin() as connection:
+        def store(connection: Connection) -> int:
             stored_at = state.lock_and_get_captured_at(connection, kind, target.id)
             if stored_at is not None and stored_at > at:
                 return 0
@@ -210,6 +221,8 @@ class Enricher:
             if is_late(at):
                 announce_past_change(connection)
             return rows
+
+        return run_transaction(self.engine, store)
 
     def _subject(self, run: EnrichmentRun, kind: FactKind, target: Target) -> FactSubject:
         reserve, name = kind.reserve_for(is_anonymous=self.github.is_anonymous), target.full_name or target.login
@@ -223,11 +236,14 @@ class Enricher:
         return self.github.is_repository_visible(target.github_id, stop=stop)
 
     def _record_failure(self, run: EnrichmentRun, kind: FactKind, subject_id: int, error: Exception) -> None:
-        with self.engine.begin() as connection:
+        def record(connection: Connection) -> FailureOutcome:
             now = self.clock()
             target = due.load_target(connection, kind, subject_id, now)
             outcome = state.failure_outcome(kind, error, now, target.failed_attempts if target else 0)
             state.record_failure(connection, kind, subject_id, outcome)
+            return outcome
+
+        outcome = run_transaction(self.engine, record)
         # What GitHub has just begun to compute is neither stored nor failed.
         is_computing = outcome.state == "computing"
         run.failed += not is_computing

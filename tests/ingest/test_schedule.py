@@ -8,6 +8,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -134,6 +135,19 @@ def test_a_leader_whose_session_was_ended_runs_nothing_more(committing_database,
         job.func()
         connection.invalidate()
     assert done == ["as leader"]
+
+
+def test_a_scheduled_job_that_met_a_shard_on_its_way_is_repeated(committing_database, monkeypatch):
+    moved = psycopg.errors.UndefinedTable('relation "public.repository_102292" does not exist')
+    outcomes = [moved, moved, moved, None]
+
+    def clean(*_):
+        if outcome := outcomes.pop(0):
+            raise outcome
+
+    monkeypatch.setattr(scheduler.cleanup, "delete_expired", clean)
+    build_scheduler(ScheduledJobs(committing_database), lambda: True).get_job("delete_expired_sessions").func()
+    assert outcomes == []
 
 
 def test_a_clock_set_back_a_day_does_not_stop_the_schedule(committing_database, monkeypatch):

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, make_url, text
 from core.db.schema_check import check_schema
 from core.errors import BadInput, ServerUnavailable
 from core.launcher import backups
+from core.launcher.embedded.binaries import find_postgres
 
 from .conftest import PROJECT
 
@@ -137,6 +138,7 @@ RESTORE = """
 import sys
 from pathlib import Path
 from core.launcher import backups
+from core.launcher.embedded.binaries import find_postgres
 print("started", flush=True)
 backups.restore_backup(sys.argv[1], Path(sys.argv[2]), replace=True)
 """
@@ -192,6 +194,34 @@ def test_a_restore_is_recorded_in_the_audit_trail(filled, empty, tmp_path):
     backups.restore_backup(empty, tmp_path / "b")
     backups.restore_backup(empty, tmp_path / "b", replace=True)
     assert rows(empty, "SELECT actor, action FROM audit_event") == [("command line", "backup_restored")]
+
+
+def test_a_backup_that_met_a_shard_on_its_way_begins_again(filled, empty, tmp_path):
+    """Citus drops a shard as soon as another node has it; pg_dump says so as here, after a part of the backup."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    real = find_postgres("")
+    for program in real.folder.iterdir():
+        (programs / program.name).symlink_to(program)
+    (programs / "pg_dump").unlink()
+    (programs / "pg_dump").write_text(f"""#!/bin/sh
+        export LD_LIBRARY_PATH='{real.libraries or ""}'
+        echo try >> {tmp_path}/tries
+        test $(wc -l < {tmp_path}/tries) -gt 3 && exec {real.folder}/pg_dump "$@"
+        echo PGDMP and half a table
+        echo 'pg_dump: error: Dumping the contents of table "release" failed: PQgetResult() failed.' >&2
+        echo 'pg_dump: detail: Error message from server: ERROR:  relation "public.release_102292" does not exist' >&2
+        exit 1
+    """)
+    (programs / "pg_dump").chmod(0o755)
+    backups.write_backup(filled, tmp_path / "b", str(programs))
+    backups.restore_backup(empty, tmp_path / "b")
+    assert rows(empty, "SELECT login FROM account") == [("octo;cat's",)]
+    (tmp_path / "tries").write_text("")
+    (programs / "pg_dump").write_text((programs / "pg_dump").read_text().replace("-gt 3", "-gt 4"))
+    with pytest.raises(ServerUnavailable, match="release_102292"):
+        backups.write_backup(filled, tmp_path / "c", str(programs))
+    assert not (tmp_path / "c").exists()
 
 
 def test_a_killed_backup_leaves_no_file_and_no_program(filled, tmp_path):

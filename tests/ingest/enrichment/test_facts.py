@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from core.queue.enrichment import MAX_TRIES_WHILE_COMPUTING
 from ingest.github.api.fact_types import contributor_absence_factor
@@ -62,6 +63,27 @@ def test_unchanged_facts_are_stored_once(harness, busy):
         again = harness.read(kind, busy, force=True)
         assert again.rows_written == 0
         assert again.tally.not_modified == again.tally.requests
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "message"), [("40P01", "no"), ("42P01", 'relation "release_102292" does not exist')]
+)
+def test_a_fact_whose_storing_met_a_conflict_is_stored_and_asked_for_once(harness, busy, sqlstate, message):
+    """The table of releases raises it at the first row, then no more: a sequence outlives the rollback."""
+    with harness.engine.begin() as connection:
+        connection.execute(
+            text(f"""
+                CREATE SEQUENCE tries;
+                CREATE FUNCTION fail_first() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    IF nextval('tries') = 1 THEN RAISE EXCEPTION '{message}' USING ERRCODE = '{sqlstate}'; END IF;
+                    RETURN NEW;
+                END $$;
+                CREATE TRIGGER fail_first BEFORE INSERT ON release FOR EACH ROW EXECUTE FUNCTION fail_first();
+            """)
+        )
+    run = harness.read("releases", busy)
+    assert (run.stored, run.failed, run.tally.requests) == (1, 0, 1)
+    assert harness.ingestor.count("release") > 0
 
 
 def test_releases_are_stored_with_the_latest_stable_one(harness, busy):
