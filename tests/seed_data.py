@@ -65,10 +65,10 @@ def add_repository(
     captures: Iterable[str] = (),
     **values: object,
 ) -> int:
-    """A repository that we look at; *stars* by moment, the last one current, *growth* by days.
+    """Add a repository that we refresh; *stars* by timestamp, the last one current, *growth* by days.
 
-    *refreshed_at* is the account's last look, where it is later than the last change; *captures* are others without a
-    change.
+    *refreshed_at* is the account's last refresh, where it is later than the last change; *captures* are others without
+    a change.
     """
     owner = add_account(connection, full_name.partition("/")[0])
     values = {"first_captured_at": utc(min(stars)), **values}

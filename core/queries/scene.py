@@ -12,14 +12,43 @@ from core.queries.repository_base import GROWTH_COLUMNS, as_of_values, counts_ct
 from core.whole_numbers import MAX_INT32
 
 MAX_TOWERS = 5_000
+_MATCHES = """NOT is_gone AND stars >= :min_stars
+               AND (CAST(:languages AS text[]) = '{}' OR language = ANY(CAST(:languages AS text[])))"""
 # Few columns: Postgres writes these rows down, to disk where all are eligible.
-_ELIGIBLE_CTE = """eligible AS (
-            SELECT repository_id, full_name, owner, lower(owner) AS district, language, stars, checked_at, {growth}
+_ELIGIBLE_OF_PAST_CTE = f"""eligible AS (
+            SELECT repository_id, full_name, owner, lower(owner) AS district, language, stars, checked_at,
+                   {GROWTH_COLUMNS}
               FROM stored
-             WHERE NOT is_gone AND stars >= :min_stars
-               AND (CAST(:languages AS text[]) = '{{}}' OR language = ANY(CAST(:languages AS text[])))
-               AND (:account = '' OR lower(owner) = lower(:account))
-        )"""
+             WHERE {_MATCHES} AND (:account = '' OR lower(owner) = lower(:account))
+        )"""  # noqa: S608
+# What an owner's matching repositories have is at most what all of its repositories have, which is kept. So the owners
+# to choose are among those whose repositories have, together, at least the stars of the last one of as many
+# owners, whichever these are: of those with most stars, few others have to be read.
+_ELIGIBLE_NOW_CTES = f"""owner_total AS MATERIALIZED (
+            SELECT lower(login) AS district, array_agg(account_id) AS account_ids, sum(stars) AS stars
+              FROM account_summary
+              JOIN account ON account.id = account_id
+             WHERE stars IS NOT NULL AND (:account = '' OR lower(login) = lower(:account))
+             GROUP BY 1
+        ), top_total AS (
+            SELECT district, unnest(account_ids) AS account_id
+              FROM (SELECT * FROM owner_total ORDER BY stars DESC LIMIT 2 * :owners) AS top_total
+        ), least AS (
+            SELECT sum(stars) AS stars
+              FROM stored
+              JOIN top_total USING (account_id)
+             WHERE {_MATCHES} AND account_id = ANY(ARRAY(SELECT account_id FROM top_total))
+             GROUP BY district ORDER BY 1 DESC LIMIT 1 OFFSET :owners - 1
+        ), candidate AS MATERIALIZED (
+            SELECT district, unnest(account_ids) AS account_id
+              FROM owner_total
+             WHERE stars >= coalesce((SELECT stars FROM least), 0)
+        ), eligible AS (
+            SELECT repository_id, full_name, owner, district, language, stars, checked_at, stars_30d
+              FROM stored
+              JOIN candidate USING (account_id)
+             WHERE {_MATCHES} AND account_id = ANY(ARRAY(SELECT account_id FROM candidate))
+        )"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -55,8 +84,9 @@ def city_repositories(filters: CityFilters) -> DataFrame:
     checked_at                  timestamp of the last capture
     stars_vs, stars_difference, stars_percent   only with `vs`: see `with_differences`
     """
+    eligible = _ELIGIBLE_NOW_CTES if filters.as_of is None else _ELIGIBLE_OF_PAST_CTE
     sql = f"""
-        WITH {counts_ctes(filters.as_of)}, {_eligible_cte(filters.as_of)}, chosen AS (
+        WITH {counts_ctes(filters.as_of)}, {eligible}, chosen AS (
             SELECT district, sum(stars) AS district_stars
               FROM eligible GROUP BY district ORDER BY sum(stars) DESC, district LIMIT :owners
         ), tallest AS (
@@ -75,14 +105,15 @@ def city_repositories(filters: CityFilters) -> DataFrame:
 
 def count_eligible(filters: CityFilters) -> tuple[int, int]:
     """Count the repositories and owners that match, before the limits on owners and towers."""
+    # Fewer groups and names than repositories; of the past, one account's repositories may have several owners' names.
+    group = "account_id" if filters.as_of is None else "lower(owner)"
     sql = f"""
-        WITH {counts_ctes(filters.as_of)}, {_eligible_cte(filters.as_of)}
-        SELECT count(*) AS repositories, count(DISTINCT district) AS owners FROM eligible
+        WITH {counts_ctes(filters.as_of)}
+        SELECT coalesce(sum(repositories), 0)::bigint AS repositories, count(DISTINCT lower(owner)) AS owners
+          FROM (SELECT {group}, min(owner) AS owner, count(*) AS repositories
+                  FROM stored
+                 WHERE {_MATCHES} AND (:account = '' OR lower(owner) = lower(:account))
+                 GROUP BY {group}) AS matching
     """  # noqa: S608
     row = read_frame(sql, only_until=filters.as_of, **filters.values).iloc[0]
     return int(row["repositories"]), int(row["owners"])
-
-
-def _eligible_cte(as_of: datetime | None) -> str:
-    """Return the expression `eligible`, with growth or, as of a timestamp, what that is computed from."""
-    return _ELIGIBLE_CTE.format(growth="stars_30d" if as_of is None else GROWTH_COLUMNS)

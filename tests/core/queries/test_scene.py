@@ -1,9 +1,15 @@
 """The city's repositories, and the counts of those left out."""
 
+from collections import Counter
+
 import pandas as pd
 import pytest
-from sqlalchemy import Connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, insert
 
+from core.db import schema
+from core.db.frames import clear_frames
 from core.queries import scene
 from core.queries.scene import CityFilters
 from tests import seed_data
@@ -40,6 +46,67 @@ def test_owners_are_ranked_by_matching_repositories(stored):
     assert building_names(CityFilters(account="BIG")) == ["big/one", "Big/two"]
     assert building_names(CityFilters(account="nobody")) == []
     assert building_names(CityFilters(min_stars=100)) == ["big/one", "small/one"]
+
+
+ANY_REPOSITORY = st.fixed_dictionaries(
+    {
+        "owner": st.sampled_from(["a", "B", "b", "c", "D", "e"]),
+        "stars": st.integers(0, 6),
+        "primary_language": st.sampled_from(["Go", "Python", None]),
+        "is_gone": st.booleans(),
+    }
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(ANY_REPOSITORY, max_size=16),
+    st.builds(
+        CityFilters,
+        owners=st.integers(1, 4),
+        languages=st.sampled_from([(), ("Go",), ("Go", "Python")]),
+        min_stars=st.integers(0, 4),
+        account=st.sampled_from(["", "", "", "b", "nobody"]),
+    ),
+)
+def test_the_owners_are_those_that_a_list_of_all_repositories_gives(database, repositories, filters):
+    """Two accounts may have the same login, in any case: one was renamed, and its former name taken, unnoticed."""
+    clear_frames()  # as a new data version would
+    seed_data.delete_stored(database)
+    accounts = {
+        owner: seed_data.insert_row(database, schema.account, login=owner, github_id=number)
+        for number, owner in enumerate({one["owner"] for one in repositories}, 1)
+    }
+    for number, one in enumerate(repositories):
+        created = seed_data.insert_repository(
+            database,
+            accounts[one["owner"]],
+            f"{one['owner']}/{number:02}",
+            github_id=number + 1,
+            primary_language=one["primary_language"],
+            gone_at=seed_data.utc("2026-03-02") if one["is_gone"] else None,
+        )
+        count = {"stars": one["stars"], "forks": 0, "captured_at": seed_data.utc("2026-03-01")}
+        database.execute(insert(schema.repository_current).values(repository_id=created, **count))
+    seed_data.summarize(database)
+    matching = [
+        (one["owner"].lower(), one["stars"], f"{one['owner']}/{number:02}")
+        for number, one in enumerate(repositories)
+        if not one["is_gone"]
+        and one["stars"] >= filters.min_stars
+        and (not filters.languages or one["primary_language"] in filters.languages)
+        and filters.account in ("", one["owner"].lower())
+    ]
+    stars = Counter[str]()
+    for owner, count, _ in matching:
+        stars[owner] += count
+    ranked = sorted(stars, key=lambda owner: (-stars[owner], owner))
+    assert building_names(filters) == [
+        name
+        for owner in ranked[: filters.owners]
+        for _, _, name in sorted((one for one in matching if one[0] == owner), key=lambda one: (-one[1], one[2]))
+    ]
+    assert scene.count_eligible(filters) == (len(matching), len(stars))
 
 
 def test_city_rows_have_language_growth_and_capture_time(stored):
