@@ -27,7 +27,7 @@ from tests.citus_databases import CitusDatabases
 from tests.databases import Databases, EmbeddedDatabases
 
 SERVERS_FOLDER_VARIABLE = (
-    "ALMANAC_TEST_SERVERS"  # the folder of the servers, told to xdist's workers by the environment
+    "ALMANAC_TEST_SERVERS"  # the folder of the servers, passed to xdist's workers in the environment
 )
 # Of another Postgres than the bundled one: `PG_BIN_DIR=/usr/lib/postgresql/15/bin make test`.
 PG_BIN_DIR = os.environ.get("PG_BIN_DIR", "")

@@ -25,7 +25,7 @@ class Host:
         return ["ip", "netns", "exec", self.name, *command]
 
     def unplug(self) -> None:
-        """Lose all packets to and from it, as a broken cable does: nobody is told."""
+        """Lose all packets to and from it, as a broken cable does: neither side is notified."""
         _ip("link", "set", f"{self.name}b", "nomaster")
 
     def plug_in(self) -> None:

@@ -332,8 +332,8 @@ def test_a_process_that_stops_says_so_and_still_serves(processes, person):
     headers = {"authorization": f"Bearer {signed_in(person).access}", **HOST}
     processes.running[address].send_signal(signal.SIGTERM)
     until = time.monotonic() + START_SECONDS
-    while (said := httpx.get(f"{url}/health/web", headers=HOST, timeout=PATIENT_HTTP_SECONDS)).status_code == 200:
+    while (response := httpx.get(f"{url}/health/web", headers=HOST, timeout=PATIENT_HTTP_SECONDS)).status_code == 200:
         assert time.monotonic() < until
-    assert (said.status_code, said.json()) == (503, {"status": "stopping"})
+    assert (response.status_code, response.json()) == (503, {"status": "stopping"})
     assert httpx.get(f"{url}/api/v1/languages", headers=headers, timeout=PATIENT_HTTP_SECONDS).status_code == 200
     assert processes.stop(address) in {0, -signal.SIGTERM}  # a second signal ends it at once

@@ -18,9 +18,9 @@ FOLDER = Path("../shared/data/history")
 FILE = "daily_recent.parquet"
 TRAINING_DAYS = 60
 MIN_PRESENCE = 0.9
-# In a hole of the file nobody could have looked: after it all hold what is true, and the clock goes on by a day.
+# In a hole of the file nothing could be refreshed: after it all hold what is true, and the clock goes on by a day.
 MAX_GAP_DAYS = 3
-# The file tells one value a day: nothing is looked at more often. Without a ceiling the comparison with the square
+# The file tells one value a day: nothing is refreshed more often. Without a ceiling the comparison with the square
 # root of the rate is fair; the other bounds are the product's.
 UNBOUNDED, PRODUCT_BOUNDS = IntervalBounds(1.0, 3650.0), IntervalBounds(1.0, 7.0)
 
@@ -41,7 +41,7 @@ class StarErrors:
     stars: float
     all_day: float
     relative: float
-    looks: int
+    refreshes: int
     by_day: np.ndarray
 
 
@@ -68,7 +68,7 @@ def compare_strategies(history: History, every: int, target: float, target_relat
     relative = adaptive(history, every, UNBOUNDED, relative=True)
     name = f"a look in {every} days on average"
     for one in (planned, relative):
-        assert one.looks <= evenly.looks, "more looks than the budget"
+        assert one.refreshes <= evenly.refreshes, "more refreshes than the budget"
     draw_chart(f"cadence-{every}-days", evenly, planned, root)
     yield Measurement(f"{name}: stars", evenly.stars / planned.stars, "×", target=f"more than {target}")
     yield Measurement("  by the square root of the learned rate, never updated", evenly.stars / root.stars, "×")
@@ -115,13 +115,13 @@ def square_root_rate(history: History, every: int) -> StarErrors:
     ).intervals
     due = np.random.default_rng(1).random(count) * intervals
 
-    def looks() -> Iterator[np.ndarray]:
+    def refreshes() -> Iterator[np.ndarray]:
         for day in range(1, len(stars)):
             now = due <= day
             due[now] += intervals[now]
             yield now
 
-    return _measure_errors(history, looks())
+    return _measure_errors(history, refreshes())
 
 
 def adaptive(
@@ -137,7 +137,7 @@ def adaptive(
     stored, last = stars[0].copy(), np.full(count, days[0])
     nothing, one_each = np.full(count, np.nan), np.ones(count)
 
-    def looks() -> Iterator[np.ndarray]:
+    def refreshes() -> Iterator[np.ndarray]:
         credit, due = 0.0, None
         for day in range(1, len(stars)):
             rates = np.array([one.changes_per_day for one in paces])
@@ -162,7 +162,7 @@ def adaptive(
             now[chosen] = True
             yield now
 
-    return _measure_errors(history, looks())
+    return _measure_errors(history, refreshes())
 
 
 def initial_change_rates(history: History) -> list[ChangeRate]:
@@ -175,11 +175,11 @@ def initial_change_rates(history: History) -> list[ChangeRate]:
     return paces
 
 
-def _measure_errors(history: History, looks: Iterator[np.ndarray]) -> StarErrors:
+def _measure_errors(history: History, refreshes: Iterator[np.ndarray]) -> StarErrors:
     stars, fresh = history.stars[TRAINING_DAYS:], history.fresh[TRAINING_DAYS:]
     stored = stars[0].copy()
     at_night, before, relative, count = [], [], [], 0
-    for day, now in zip(range(1, len(stars)), looks, strict=True):
+    for day, now in zip(range(1, len(stars)), refreshes, strict=True):
         if fresh[day]:
             stored = stars[day].copy()
         before.append(np.abs(stars[day] - stored).mean())
@@ -200,8 +200,8 @@ def draw_chart(name: str, evenly: StarErrors, planned: StarErrors, root: StarErr
     lines = [np.convolve(one.by_day, window, "valid") for one in (evenly, root, planned)]
     top = max(line.max() for line in lines)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">']
-    told = ("one interval for all", "root of the rate, never updated", "as planned")
-    for number, (line, colour, label) in enumerate(zip(lines, ("#8c959f", "#bf8700", "#0969da"), told, strict=True)):
+    labels = ("one interval for all", "root of the rate, never updated", "as planned")
+    for number, (line, colour, label) in enumerate(zip(lines, ("#8c959f", "#bf8700", "#0969da"), labels, strict=True)):
         x = np.linspace(margin, width - margin, len(line))
         y = height - margin - line / top * (height - 2 * margin)
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))

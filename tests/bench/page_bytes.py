@@ -186,9 +186,9 @@ def count_received_bytes(page: Page) -> list[int]:
     received: list[int] = []
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
-    network.on("Network.loadingFinished", lambda told: received.append(int(told["encodedDataLength"])))
-    # Binary frames are told in base64.
+    network.on("Network.loadingFinished", lambda event: received.append(int(event["encodedDataLength"])))
+    # Binary frames arrive in base64.
     network.on(
-        "Network.webSocketFrameReceived", lambda told: received.append(len(told["response"]["payloadData"]) * 3 // 4)
+        "Network.webSocketFrameReceived", lambda event: received.append(len(event["response"]["payloadData"]) * 3 // 4)
     )
     return received

@@ -53,7 +53,7 @@ def run(accounts: int = int(os.environ.get("ACCOUNTS", ACCOUNTS))) -> list[Measu
             for each, unit, target in (
                 ("requests", "", ""),
                 ("  of pretended time", "min", "no more than the base's"),
-                ("accounts looked at", "", "all"),
+                ("accounts refreshed", "", "all"),
                 ("accounts lost", "", "0"),
                 ("repositories that changed", "", ""),
             )
@@ -62,7 +62,7 @@ def run(accounts: int = int(os.environ.get("ACCOUNTS", ACCOUNTS))) -> list[Measu
     faulty = {figure.name: figure.value for figure in sweep.run(accounts, error_share=ERROR_SHARE)}
     figures += [
         Measurement(f"with {ERROR_SHARE:.0%} errors: {each}", faulty[each], "", floor)
-        for each, floor in ((name, now[name]), ("accounts looked at", accounts), ("accounts lost", None))
+        for each, floor in ((name, now[name]), ("accounts refreshed", accounts), ("accounts lost", None))
     ]
     first = first_snapshot(OURS)
     first_before = first_snapshot(base) if base else None

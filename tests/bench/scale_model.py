@@ -43,7 +43,7 @@ POINTS_PER_TOKEN = 5_000
 LANGUAGES_SHARE = 1 - PLANNED_SHARE - INTERACTIVE_RESERVE
 """Of the points, what languages may take: the rest is the plan's and people's."""
 RERUNS_PER_SECOND = 1 / 15
-"""Of one reader who looks at pages."""
+"""Of one reader who reads pages."""
 WEB_MEMORY_MB = 1_500
 ACCOUNTS_PER_JOB = MAX_QUERIES_PER_JOB * BATCH_SIZE
 """Where many are due at once."""

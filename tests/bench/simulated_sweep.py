@@ -30,11 +30,11 @@ MAX_DURATION = timedelta(hours=2)
 
 
 class SimulatedClock:
-    """Pretended time: it moves when told to, and the sandbox GitHub's moves with it."""
+    """Pretended time: it moves on request, and the sandbox GitHub's moves with it."""
 
     def __init__(self, start: datetime, url: str) -> None:
         self._at = start
-        self._told = 0.0
+        self._unsent_seconds = 0.0
         self._http = httpx.Client(base_url=url, timeout=60)
         self._lock = Lock()
 
@@ -44,10 +44,10 @@ class SimulatedClock:
     def advance(self, seconds: float) -> None:
         with self._lock:
             self._at += timedelta(seconds=seconds)
-            self._told += seconds
-            if self._told >= 1:
-                self._http.post("/_sandbox/advance", json={"seconds": int(self._told)}).raise_for_status()
-                self._told -= int(self._told)
+            self._unsent_seconds += seconds
+            if self._unsent_seconds >= 1:
+                self._http.post("/_sandbox/advance", json={"seconds": int(self._unsent_seconds)}).raise_for_status()
+                self._unsent_seconds -= int(self._unsent_seconds)
 
 
 class SimulatedTimeRedis(Redis):
@@ -71,8 +71,8 @@ def sweep(engine: Engine, clock: SimulatedClock) -> dict[str, float]:
     start, redis = clock.now(), redis_with_clock(clock)
     spent = {"points": 0.0, "requests": 0.0, "stored": 0.0, "failed": 0.0, "rows": 0.0, "deciding": 0.0}
     began, began_cpu, minute = time.perf_counter(), time.process_time(), start
-    purse = RateBudget.from_settings(settings(), redis)
-    timetable = ScheduledJobs(engine, clock.now, purse)
+    rate_budget = RateBudget.from_settings(settings(), redis)
+    timetable = ScheduledJobs(engine, clock.now, rate_budget)
     with GitHub.from_settings(
         settings(), redis, clock=clock.now, sleep=clock.advance, worker_threads=CONCURRENT_REQUESTS
     ) as github:

@@ -54,7 +54,7 @@ def run(accounts: int = ACCOUNTS, error_share: float = 0.0) -> list[Measurement]
         Measurement("points for a sweep", done["points"], "", floor, f"at most {BUDGET:,}"),
         Measurement("  of pretended time", done["minutes"], "min", None, "at most 60"),
         Measurement("requests", done["requests"], ""),
-        Measurement("accounts looked at", done["stored"], "", accounts, "all"),
+        Measurement("accounts refreshed", done["stored"], "", accounts, "all"),
         Measurement("accounts lost", done["failed"], "", None, "0"),
         Measurement("repositories that changed", changed, "", pushed),
         Measurement("the leader's longest decision", done["deciding"], "s"),
@@ -70,8 +70,8 @@ def run_sweep(github: SandboxProcess, database_url: str, redis_url: str) -> dict
     done = subprocess.run(command, env=os.environ | given, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
-    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def _changed_repository_count(engine: Engine) -> float:

@@ -120,7 +120,7 @@ def pause(sandbox: Sandbox, seconds: float) -> None:
 
 
 def requests_into_pauses(sandbox: Sandbox) -> int:
-    """Count the requests that came after GitHub had said to wait."""
+    """Count the requests that came after GitHub had asked to wait."""
     return sum(one.ignored for one in sandbox.faults.pauses)
 
 

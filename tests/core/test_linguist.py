@@ -133,7 +133,7 @@ def test_colours_are_githubs_or_the_fallback():
     assert all(linguist.color(name).startswith("#") and len(linguist.color(name)) == 7 for name in linguist.languages())
 
 
-def test_languages_of_one_colour_are_told():
+def test_languages_of_one_colour_are_reported():
     """Linguist gives Python and Python console the same colour; two without a colour share the fallback."""
     assert linguist.sharing_color(["Python", "Go", "Python console"]) == {"Python", "Python console"}
     assert linguist.sharing_color(["Go", "Rust"]) == frozenset()

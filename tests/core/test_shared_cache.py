@@ -121,7 +121,7 @@ def test_an_error_reaches_all_who_wait_and_is_not_kept():
     assert cache.get(("key",), lambda: 7, lambda _: 1) == 7
 
 
-def test_a_size_that_cannot_be_told_loses_no_answer():
+def test_a_size_that_cannot_be_computed_loses_no_answer():
     cache = SharedCache()
 
     def fail(_):

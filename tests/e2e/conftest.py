@@ -294,7 +294,7 @@ OpenMonitoredPage = Callable[..., MonitoredPage]
 def shared_page(browser: Browser) -> Iterator[Page]:
     """One page for all tests: it loads and compiles the frontend once. `read` empties it and its context afterwards.
 
-    It asks for less motion: frames that fade in are drawn many times and never looked at.
+    It asks for less motion: frames that fade in are drawn many times and never read.
     """
     context = browser.new_context(viewport={"width": 1280, "height": 1000}, reduced_motion="reduce")
     kept = context.new_page()

@@ -180,7 +180,7 @@ def test_a_page_that_could_not_renew_in_time_recovers_its_state(read: OpenMonito
     assert "search=hubot" in page.url
 
 
-# Records the countdown's texts: on a slow machine it may be over before the test looks at the page.
+# Records the countdown's texts: on a slow machine it may be over before the test reads the page.
 RECORD_COUNTDOWN = """() => {
     window.countdown = [];
     const text = Object.getOwnPropertyDescriptor(Node.prototype, "textContent");

@@ -154,7 +154,7 @@ def test_tracking_is_idempotent_and_reversible(almanac):
     assert almanac("untrack", "octocat")[0] == 1
 
 
-def test_names_that_github_does_not_know_or_has_changed_are_told(almanac, sandbox):
+def test_names_that_github_does_not_know_or_has_changed_are_reported(almanac, sandbox):
     former, login = sandbox.world.logins()[:2]
     sandbox.world.edit.rename(former, "its-present-name")
     code, out, err = almanac("track", former, login, "no-such-account")
@@ -183,7 +183,7 @@ def test_logins_of_old_accounts_are_taken_by_every_command(almanac, name):
     assert almanac("untrack", name)[:2] == (0, f"{login}: no longer tracked\n")
 
 
-def test_the_owner_of_a_repository_is_taken_and_said(almanac):
+def test_the_owner_of_a_repository_is_taken_and_reported(almanac):
     code, out, err = almanac("track", "git@github.com:pallets/flask.git")
     assert (code, out) == (0, "pallets: now tracked\n")
     assert "pallets/flask is a repository; taking its owner pallets" in err

@@ -51,8 +51,8 @@ def wait_for(condition):
 
 
 def leader_role(log):
-    told = log.read_text()
-    return "leads" if "scheduler became leader" in told else "standby" if "scheduler on standby" in told else ""
+    lines = log.read_text()
+    return "leads" if "scheduler became leader" in lines else "standby" if "scheduler on standby" in lines else ""
 
 
 @pytest.mark.slow

@@ -64,9 +64,9 @@ def test_an_empty_database_gets_a_sentence_on_every_page(open_page, database):
 
 
 @pytest.mark.parametrize("page", ["repositories", "movers", "changes", "scene"])
-def test_an_empty_database_is_told_from_one_that_was_empty_then(open_page, database, page):
-    said = notices(open_page(page, as_of="2026-03-31"))
-    assert any(notice.startswith("Nothing had been collected by 2026-03-31.") for notice in said), said
+def test_an_empty_database_is_distinguished_from_one_that_was_empty_then(open_page, database, page):
+    shown = notices(open_page(page, as_of="2026-03-31"))
+    assert any(notice.startswith("Nothing had been collected by 2026-03-31.") for notice in shown), shown
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_day_before_the_first_capture_to_show_or_to_compare_with(open_page, on
 
 
 @pytest.mark.parametrize(
-    ("times", "said"),
+    ("times", "reason"),
     [
         ({"as_of": "2099-01-01"}, "as_of is in the future"),
         ({"vs": "2099-01-01"}, "vs is in the future"),
@@ -110,11 +110,11 @@ def test_a_day_before_the_first_capture_to_show_or_to_compare_with(open_page, on
         ({"as_of": "2026-03-01", "vs": "2026-03-02"}, "vs is not before the time shown"),
     ],
 )
-def test_a_time_that_cannot_be_shown_is_named(open_page, one_capture, times, said):
+def test_a_time_that_cannot_be_shown_is_named(open_page, one_capture, times, reason):
     for page in ("movers", "changes", "compare", "scene"):
         shown = open_page(page, **READER_PAGES[page], **times)
         assert not shown.exception
-        assert any(said in warning.value for warning in shown.main.warning), page
+        assert any(reason in warning.value for warning in shown.main.warning), page
 
 
 def test_ten_thousand_names_show_the_first_ten_and_say_so(open_page, one_capture):

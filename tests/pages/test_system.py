@@ -107,7 +107,7 @@ def test_budgets_show_by_owner_with_what_is_left(page, redis):
         (-1, "error", "GitHub's token 1 (fingerprint ab12) expired on "),
     ],
 )
-def test_a_token_that_expires_is_said_two_weeks_ahead(page, redis, days, element, sentence):
+def test_a_token_that_expires_is_announced_two_weeks_ahead(page, redis, days, element, sentence):
     expiry = TokenExpiry("ab12", "token 1 (fingerprint ab12)", datetime.now(UTC) + timedelta(days=days))
     redis.hset(token_expiry.token_expiries_key(settings().github_api_url), "ab12", expiry.to_json())
     unescaped = [one.value.replace("\\", "") for one in getattr(page(), element)]

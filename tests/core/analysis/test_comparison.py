@@ -29,7 +29,7 @@ def test_ten_are_kept_and_the_others_counted():
     assert parse_names(["n " * (MAX_PARSED + 5)]).names == ("n",)
 
 
-def test_what_is_no_name_is_told():
+def test_what_is_no_name_is_reported():
     asked = parse_names(["octo,<script>,a/b,=1+1,\x00,https://example.org/x"])
     assert asked.names == ("octo", "a/b")
     assert len(asked.invalid) == 4

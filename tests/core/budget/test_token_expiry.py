@@ -1,4 +1,4 @@
-"""When a token expires is read from GitHub's header, shared by all processes, and said two weeks ahead."""
+"""When a token expires is read from GitHub's header, shared by all processes, and announced two weeks ahead."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -56,7 +56,7 @@ def test_any_offset_is_read_as_the_same_moment(at, offset):
     assert token_expires_at(Response(200, {HEADER: text}, b"", NOW)) == at
 
 
-def test_it_is_said_fourteen_days_ahead_and_when_it_has_expired():
+def test_it_is_announced_fourteen_days_ahead_and_when_it_has_expired():
     token = TokenExpiry("ab12", "token 1 (fingerprint ab12)", NOW + timedelta(days=14))
     assert token.expires_within(WARNING_PERIOD, NOW)
     assert not token.expires_within(WARNING_PERIOD, NOW - timedelta(seconds=1))

@@ -17,13 +17,13 @@ def day(number: float) -> datetime:
     return START + timedelta(days=number)
 
 
-def coverage_intervals(*runs: tuple[float, float], patience: float = 2) -> DataFrame:
+def coverage_intervals(*runs: tuple[float, float], overdue_after: float = 2) -> DataFrame:
     return DataFrame(
         {
             "source_id": [1] * len(runs),
             "from_at": pd.Series([day(first) for first, _ in runs], dtype="datetime64[us, UTC]"),
             "to_at": pd.Series([day(last) for _, last in runs], dtype="datetime64[us, UTC]"),
-            "overdue_at": pd.Series([day(last + patience) for _, last in runs], dtype="datetime64[us, UTC]"),
+            "overdue_at": pd.Series([day(last + overdue_after) for _, last in runs], dtype="datetime64[us, UTC]"),
         }
     )
 
@@ -62,13 +62,13 @@ def test_without_captures_there_are_no_gaps():
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 30)), min_size=1, max_size=12), st.integers(0, 400))
 def test_gaps_are_in_order_disjoint_and_outside_every_interval(runs, until):
-    looked = coverage_intervals(*[(first, first + length) for first, length in runs])
+    intervals = coverage_intervals(*[(first, first + length) for first, length in runs])
     now = day(max(until, *(first + length for first, length in runs)))
-    found = find_gaps(looked, now)
+    found = find_gaps(intervals, now)
     assert all(gap.from_at < gap.to_at <= now for gap in found)
     assert all(before.to_at <= after.from_at for before, after in pairwise(found))
     for gap in found:
-        inside = (looked["from_at"] < gap.to_at) & (looked["to_at"] > gap.from_at)
+        inside = (intervals["from_at"] < gap.to_at) & (intervals["to_at"] > gap.from_at)
         assert not inside.any()
 
 
@@ -100,11 +100,11 @@ def test_a_value_never_reported_has_no_line():
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 10)), min_size=1, max_size=5),
 )
 def test_no_point_of_a_line_is_in_a_gap(known, runs):
-    looked = coverage_intervals(*[(first, first + length) for first, length in runs])
-    found = line_with_gaps(points(*known), looked, "stars")
+    intervals = coverage_intervals(*[(first, first + length) for first, length in runs])
+    found = line_with_gaps(points(*known), intervals, "stars")
     values = {value for _, value in known}
     for row in found.itertuples():
-        assert ((looked["from_at"] <= row.at) & (looked["to_at"] >= row.at)).any()
+        assert ((intervals["from_at"] <= row.at) & (intervals["to_at"] >= row.at)).any()
         assert pd.isna(row.value) or row.value in values
 
 

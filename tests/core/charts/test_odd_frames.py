@@ -112,8 +112,8 @@ def scene(frame: DataFrame) -> pydeck.Deck:
     names = deck.labels(plan, camera, CANVAS, selected)
     for table in (deck.tower_rows(plan), deck.district_rows(plan)):
         assert not MISSING.search(table.to_csv(index=False))
-    said = deck.alt_text(plan) + legend.legend_html(deck.language_legend(plan, 3), DARK, label="Languages")
-    assert not MISSING.search(said)
+    shown = deck.alt_text(plan) + legend.legend_html(deck.language_legend(plan, 3), DARK, label="Languages")
+    assert not MISSING.search(shown)
     roofs = roof_names(plan, camera, CANVAS)
     return deck.deck(plan, DARK, camera, names, roofs, {"towers": "/t", "districts": "/d"}, selected)
 

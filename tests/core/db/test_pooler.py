@@ -103,7 +103,7 @@ def test_with_a_busy_pooler_it_is_recognized_too(committing_database, direct_url
             client.close()
 
 
-def test_options_in_the_url_are_refused_by_the_pooler_and_said_so(pooled_url):
+def test_options_in_the_url_are_refused_by_the_pooler_and_reported(pooled_url):
     engine = create_engine_for(f"{pooled_url}?options=-c%20work_mem%3D64MB")
     with pytest.raises(OperationalError, match="unsupported startup parameter: options"):
         engine.connect()

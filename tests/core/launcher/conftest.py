@@ -33,7 +33,7 @@ sys.stdin.read()
 
 
 class Client:
-    """A process that leases the servers of a folder until it is told to end, or killed."""
+    """A process that leases the servers of a folder until it is asked to end, or killed."""
 
     def __init__(self, folder: Path, which: str = "fast", pg_bin_dir: str = "", **options: Any) -> None:
         environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -82,12 +82,12 @@ def test_a_reused_login_means_then_who_had_it_then(database, renamed):
     assert accounts.find("tentacle", utc("2025-12-01")).account_id == renamed
 
 
-def test_a_profile_is_what_it_said_then_and_empty_before_the_first_capture(renamed):
-    said = {
+def test_a_profile_is_that_of_then_and_empty_before_the_first_capture(renamed):
+    profiles = {
         day: accounts.profile(renamed, utc(day)) for day in ("2025-05-01", "2025-12-01", "2026-01-15", "2026-02-01")
     }
-    assert [one.bio for one in said.values()] == [None, None, "then", "now"]
-    assert [one.is_known for one in said.values()] == [False, True, True, True]
+    assert [one.bio for one in profiles.values()] == [None, None, "then", "now"]
+    assert [one.is_known for one in profiles.values()] == [False, True, True, True]
 
 
 def test_own_totals_are_the_last_snapshot_and_that_of_four_weeks_before(database):

@@ -1,4 +1,4 @@
-"""What is said of the nodes of Citus."""
+"""What is reported of the nodes of Citus."""
 
 import psycopg
 import pytest
@@ -29,7 +29,7 @@ def test_sizes_are_unknown_while_a_node_is_unavailable():
     assert status.summary == "3 nodes, 91 shards"
 
 
-def test_a_running_rebalance_is_told_with_what_it_delays():
+def test_a_running_rebalance_is_reported_with_what_it_delays():
     status = ClusterStatus((COORDINATOR,), moves_done=1, moves_planned=3)
     assert status.summary == (
         "1 node, 11 shards, 1.0 kB, rebalancing (1 of 3 moves done): what is stored meanwhile may wait until its shard"

@@ -57,7 +57,7 @@ def test_a_former_name_and_the_present_one_are_one_subject(stored, database):
     assert names(chosen("octo/cat", as_of=utc("2026-01-02"))) == ["octo/kitten"]
 
 
-def test_what_did_not_exist_then_is_told_apart_from_what_is_unknown(stored):
+def test_what_did_not_exist_then_is_distinguished_from_what_is_unknown(stored):
     choice = compare.choose(["octo/cat", "octo/dog", "octo/none"], utc("2024-06-01"))
     assert (names(choice.subjects), choice.not_created, choice.unknown) == (["octo/cat"], ("octo/dog",), ("octo/none",))
 

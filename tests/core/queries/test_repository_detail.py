@@ -97,8 +97,8 @@ def test_stars_of_all_sources_are_ordered_by_time(cat, database):
 
 @pytest.mark.parametrize("days", [7, 30, 50])
 def test_movers_are_found_for_stored_and_for_other_periods(database, days):
-    looks, between = {"2026-01-01": 10, "2026-03-01": 100}, ["2026-01-10", "2026-01-29", "2026-02-21"]
-    seed_data.add_repository(database, "octo/cat", looks, github_id=7, growth={7: 90, 30: 90}, captures=between)
+    changes, between = {"2026-01-01": 10, "2026-03-01": 100}, ["2026-01-10", "2026-01-29", "2026-02-21"]
+    seed_data.add_repository(database, "octo/cat", changes, github_id=7, growth={7: 90, 30: 90}, captures=between)
     publish_data_version(database)
     found = movers.movers(None, days).rows
     assert found[["id", "full_name", "growth"]].values.tolist() == [[7, "octo/cat", 90]]

@@ -363,7 +363,7 @@ steps = st.lists(st.tuples(st.floats(0, 40), st.integers(1, 4)), max_size=60)
 @hypothesis_settings(max_examples=60, deadline=None)
 def test_no_window_exceeds_the_sliding_window_bound(steps, amount, start):
     """The count takes the window before as evenly spread. So at most twice the amount fits into any window, at most
-    the amount into a window of the clock; and whoever waits as long as told gets in, and not a second earlier."""
+    the amount into a window of the clock; and whoever waits that long gets in, and not a second earlier."""
     with pytest.MonkeyPatch.context() as patch:
         clock = ManualClock(patch)
         counts, item, window = MemoryWindow(), RateLimitItemPerSecond(amount, 30), 30

@@ -33,7 +33,7 @@ async def identity_endpoint(request: Request) -> Response:
 
 async def page_endpoint(request: Request) -> Response:
     """Return Streamlit's page with the received cookies in a header."""
-    return HTMLResponse("<html>page</html>", headers={"x-heard": request.headers.get("cookie", "")})
+    return HTMLResponse("<html>page</html>", headers={"x-received": request.headers.get("cookie", "")})
 
 
 async def websocket_endpoint(websocket: WebSocket) -> None:

@@ -134,7 +134,7 @@ def test_repeated_github_failures_end_the_job(harness, most_starred):
     harness.sandbox.faults.errors(statuses=(500,))
     owner = most_starred.split("/")[0]
     names = [one["full_name"] for one in harness.sandbox.ground_truth(owner)["repositories"] if one["stars"]][:6]
-    harness.enricher.github._gate.wait = lambda *_told: None
+    harness.enricher.github._gate.wait = lambda *_given: None
     run = harness.read("star_history", *names)
     assert run.failed <= 3
     assert "status 500" in run.stop_reason

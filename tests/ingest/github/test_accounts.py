@@ -109,7 +109,7 @@ def test_rest_fetches_every_field(sandbox, tokens):
 
 
 def test_graphql_and_rest_return_the_same_data(sandbox):
-    """So adding or removing a token never looks like a change of data."""
+    """So adding or removing a token is never taken for a change of data."""
     sandbox.world.freeze()
     with github_client(sandbox, *TOKENS) as one, github_client(sandbox) as other:
         by_graphql = fetch_all(one, sandbox, extras=True, should_fetch_languages=no_languages)

@@ -266,14 +266,14 @@ def test_a_source_has_the_cadence_of_its_rows_per_repository(database: Connectio
 
 def test_progress_increases_and_ends_at_the_total(imported: ImportRows, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "BATCH_ROWS", 10)
-    heard: list[tuple[int, int | None]] = []
+    reported: list[tuple[int, int | None]] = []
     imported(
         *[("2021-01-01", f"o/r{number}", 1, 1, 1) for number in range(50)],
-        progress=lambda done, total: heard.append((done, total)),
+        progress=lambda done, total: reported.append((done, total)),
     )
-    assert [done for done, _ in heard] == sorted(done for done, _ in heard)
-    assert heard[-1] == (50, 50)
-    assert len(heard) >= 6
+    assert [done for done, _ in reported] == sorted(done for done, _ in reported)
+    assert reported[-1] == (50, 50)
+    assert len(reported) >= 6
 
 
 @given(

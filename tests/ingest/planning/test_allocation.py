@@ -39,7 +39,7 @@ def test_the_budget_is_never_exceeded(known, share):
     budget = budget_share(known, share)
     made = allocate(known, budget, BOUNDS)
     assert made.cost_per_day == pytest.approx(float((known.cost / made.intervals).sum()))
-    # Pins are an admin's wish: dearer ones than the budget leave a tenth of it for the others.
+    # Pins are an admin's choice: dearer ones than the budget leave a tenth of it for the others.
     assert made.cost_per_day <= max(budget, pinned_cost(known) + budget * 0.1) * (1 + 2e-6)
 
 

@@ -94,7 +94,7 @@ class GrowthRows:
             source=source,
         )
 
-    def looked(self, *moments: datetime, account: int | None = None) -> None:
+    def captured(self, *moments: datetime, account: int | None = None) -> None:
         """Add captures of the account, whether or not anything had changed."""
         for at in moments:
             self.run(
@@ -129,13 +129,13 @@ def test_three_repositories_have_the_same_growth_whatever_way_it_is_asked(octo: 
     """One gains 500 on day -20 and rests, one is created on day -15 and has 300, and the third gained 1,000 in half a
     year without a capture: nobody knows how many of them within 30 days.
     """
-    octo.looked(*daily(60))
+    octo.captured(*daily(60))
     rests, new = octo.add(1500, days_ago(900)), octo.add(300, days_ago(15))
     octo.saw(rests, days_ago(60), 1000)
     octo.saw(rests, days_ago(20), 1500)
     octo.saw(new, days_ago(15), 300)
     sleepy = octo.add_account("sleepy")
-    octo.looked(days_ago(182), days_ago(0.5), account=sleepy)
+    octo.captured(days_ago(182), days_ago(0.5), account=sleepy)
     lost = octo.add(3000, days_ago(900), account=sleepy)
     octo.saw(lost, days_ago(182), 2000)
     octo.saw(lost, days_ago(0.5), 3000)
@@ -156,7 +156,7 @@ def test_the_last_earlier_change_counts_while_captures_confirm_it(octo: GrowthRo
     cat = octo.add(110)
     octo.saw(cat, days_ago(540), 100)
     octo.saw(cat, days_ago(0), 110)
-    octo.looked(*(days_ago(days) for days in (540, 366, 90, 31, 7.5, 1.2, 0)))
+    octo.captured(*(days_ago(days) for days in (540, 366, 90, 31, 7.5, 1.2, 0)))
     assert octo.growth(cat) == {1: 10, 7: 10, 30: 10, 90: 10, 365: 10}
 
 
@@ -165,7 +165,7 @@ def test_a_capture_confirms_a_value_for_two_intervals_of_at_least_a_day(octo: Gr
     cat = octo.add(110)
     octo.saw(cat, days_ago(560), 100)
     octo.saw(cat, days_ago(0), 110)
-    octo.looked(*(days_ago(days) for days in (560, 365 + 2.1, 90 + 2, 30 + 2.01, 7 + 1.9, 1 + 1.1, 0)))
+    octo.captured(*(days_ago(days) for days in (560, 365 + 2.1, 90 + 2, 30 + 2.01, 7 + 1.9, 1 + 1.1, 0)))
     assert octo.growth(cat) == {1: None, 7: 10, 30: None, 90: 10, 365: None}
 
 
@@ -175,7 +175,7 @@ def test_an_account_with_a_longer_interval_is_confirmed_for_longer(octo: GrowthR
     cat = octo.add(110)
     octo.saw(cat, days_ago(560), 100)
     octo.saw(cat, days_ago(0), 110)
-    octo.looked(*(days_ago(days) for days in (560, 365 + 10, 90 + 10.1, 30 + 9, 7 + 7, 1 + 2, 0)))
+    octo.captured(*(days_ago(days) for days in (560, 365 + 10, 90 + 10.1, 30 + 9, 7 + 7, 1 + 2, 0)))
     octo.run("UPDATE capture_open SET cadence = '5 days'")
     assert octo.growth(cat) == {1: None, 7: 10, 30: 10, 90: None, 365: 10}
 
@@ -185,7 +185,7 @@ def test_growth_ends_at_the_last_capture_not_now(octo: GrowthRows) -> None:
     cat = octo.add(110)
     octo.saw(cat, days_ago(100), 80)
     octo.saw(cat, days_ago(60), 110)
-    octo.looked(*daily(100, 40))
+    octo.captured(*daily(100, 40))
     assert octo.growth(cat)[30] == 30
     found = movers.movers(NOW, 30)
     assert found.rows[["growth", "until_at"]].to_numpy().tolist() == [[30, days_ago(40)]]
@@ -195,10 +195,10 @@ def test_a_capture_without_a_change_moves_the_period_on(octo: GrowthRows) -> Non
     cat = octo.add(150)
     octo.saw(cat, days_ago(60), 100)
     octo.saw(cat, days_ago(7.5), 150)
-    octo.looked(*daily(60, 1))
+    octo.captured(*daily(60, 1))
     update_summaries(octo.connection, account_ids=[octo.account])
     assert octo.stored(cat)[7] == 50
-    octo.looked(NOW)
+    octo.captured(NOW)
     update_summaries(octo.connection, account_ids=[octo.account])
     assert octo.stored(cat)[7] == 0
 
@@ -207,7 +207,7 @@ def test_lost_stars_are_negative_growth(octo: GrowthRows) -> None:
     cat = octo.add(90)
     octo.saw(cat, days_ago(8), 100)
     octo.saw(cat, days_ago(0), 90)
-    octo.looked(days_ago(8), days_ago(0))
+    octo.captured(days_ago(8), days_ago(0))
     assert octo.growth(cat)[7] == -10
 
 
@@ -215,7 +215,7 @@ def test_stars_before_creation_are_zero(octo: GrowthRows) -> None:
     """The value does not depend on captures."""
     cat = octo.add(50, created_at=days_ago(20))
     octo.saw(cat, days_ago(0), 50)
-    octo.looked(days_ago(0))
+    octo.captured(days_ago(0))
     assert octo.growth(cat) == {1: None, 7: None, 30: 50, 90: 50, 365: 50}
 
 
@@ -224,13 +224,13 @@ def test_a_repository_missing_at_the_capture_has_no_growth(octo: GrowthRows) -> 
     cat = octo.add(50)
     octo.saw(cat, days_ago(3), 40)
     octo.saw(cat, days_ago(0), 50)
-    octo.looked(days_ago(8), days_ago(3), days_ago(1), days_ago(0))
+    octo.captured(days_ago(8), days_ago(3), days_ago(1), days_ago(0))
     assert octo.growth(cat) == {1: 10, 7: None, 30: None, 90: None, 365: None}
 
 
 def test_unknown_stars_have_unknown_growth(octo: GrowthRows) -> None:
     cat = octo.add(None, created_at=days_ago(20))
-    octo.looked(NOW)
+    octo.captured(NOW)
     assert set(octo.growth(cat).values()) == {None}
 
 
@@ -245,7 +245,7 @@ def test_one_source_rule_for_every_span(octo: GrowthRows) -> None:
         octo.saw(cat, days_ago(days), stars, IMPORT_SOURCE_ID)
     octo.saw(cat, days_ago(4), 3400)
     octo.saw(cat, days_ago(0), 5000)
-    octo.looked(*daily(4))
+    octo.captured(*daily(4))
     update_import_growth(octo.connection, IMPORT_SOURCE_ID)
     assert octo.growth(cat)[7] == 4000
     for as_of in (None, NOW):
@@ -265,14 +265,14 @@ def test_all_repositories_are_updated_at_once(octo: GrowthRows) -> None:
     for repository in (first, second):
         octo.saw(repository, days_ago(8), 1)
         octo.saw(repository, days_ago(0), 2)
-    octo.looked(days_ago(8), days_ago(0))
+    octo.captured(days_ago(8), days_ago(0))
     update_all_summaries(lambda: nullcontext(octo.connection))
     assert [octo.stored(repository)[7] for repository in (first, second)] == [9, 19]
 
 
 def test_without_a_repository_or_account_no_summary_is_written(octo: GrowthRows) -> None:
     cat = octo.add(10, created_at=days_ago(3))
-    octo.looked(NOW)
+    octo.captured(NOW)
     update_summaries(octo.connection)
     assert octo.run("SELECT count(*) FROM repository_summary") == 0
     update_all_summaries(lambda: nullcontext(octo.connection))
@@ -293,7 +293,7 @@ def test_imported_growth_is_relative_to_its_last_day(octo: GrowthRows) -> None:
 def test_a_capture_while_the_repository_was_unavailable_confirms_nothing(octo: GrowthRows) -> None:
     """It was private from day -35 to -25; the account was refreshed daily."""
     cat = octo.add(110)
-    octo.looked(*daily(60))
+    octo.captured(*daily(60))
     octo.saw(cat, days_ago(60), 100)
     octo.saw(cat, days_ago(25), 110)
     for kind, days in (("gone", 35), ("back", 25)):
@@ -317,7 +317,7 @@ def test_a_capture_while_the_repository_was_unavailable_confirms_nothing(octo: G
 @pytest.mark.one_postgres("the coordinator's plan has not the rows that nodes read")
 def test_growth_reads_each_open_snapshot_once(octo: GrowthRows) -> None:
     """However many periods start among them: 60 days of two repositories, not closed yet, and five periods."""
-    octo.looked(*daily(59))
+    octo.captured(*daily(59))
     ids = [octo.add(1000), octo.add(1000)]
     for repository in ids:
         for at in daily(59):

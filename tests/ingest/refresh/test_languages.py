@@ -97,7 +97,7 @@ def test_languages_of_another_default_branch_are_fetched_once_more():
     assert fetch_again_at(state, now_trunk, NOW + SETTLE_TIME, is_complete=True) is None
 
 
-def test_what_nothing_shows_is_fetched_anew_from_idle_budget_in_about_a_month():
+def test_what_nothing_shows_is_fetched_again_from_idle_budget_in_about_a_month():
     """30 days times 0.75 to 1.25, by the repository's id: 22.5 days for 1009, 30 days less a little for 504."""
     state = replace(FETCHED, at=NOW)
     first, middle = reported(github_id=1009), reported(github_id=504)

@@ -1,4 +1,4 @@
-"""What a refresh asks of Postgres for each account: how many statements, and how many of them are planned anew."""
+"""What a refresh asks of Postgres for each account: how many statements, and how many of them are planned again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

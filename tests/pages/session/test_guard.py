@@ -145,10 +145,10 @@ def test_while_the_database_cannot_tell_only_what_is_meant_to_run_does(opened, m
         raise ServerUnavailable("Postgres is unavailable")
 
     monkeypatch.setattr(sessions, "get_live", unavailable)
-    said: list[str] = []
-    monkeypatch.setattr(st, "info", lambda sentence, **_: said.append(sentence))
+    shown: list[str] = []
+    monkeypatch.setattr(st, "info", lambda sentence, **_: shown.append(sentence))
     guard.fragment()(pytest.fail)("ran")
-    assert said == [guard.UNVERIFIED_MESSAGE]
+    assert shown == [guard.UNVERIFIED_MESSAGE]
     ran: list[str] = []
     guard.fragment(runs_unverified=True)(ran.append)("ran")
     assert ran == ["ran"]

@@ -46,9 +46,9 @@ def test_rows_are_never_inline_and_nothing_points_outside(plan):
     layers = {layer["id"]: layer for layer in picture["layers"]}
     assert layers["towers"]["data"] == DATA_URLS["towers"]
     assert layers["districts"]["data"] == DATA_URLS["districts"]
-    said = json.dumps(picture)
-    assert "http" not in said
-    assert len(said) < 20_000
+    text = json.dumps(picture)
+    assert "http" not in text
+    assert len(text) < 20_000
     assert "mapProvider" not in picture or picture["mapProvider"] is None
     assert picture["mapStyle"] == "__MAP_STYLE__"
 
@@ -140,10 +140,10 @@ def test_the_legend_names_every_language_of_a_colour(plan):
 
 
 def test_the_alt_text_describes_the_city(plan):
-    said = deck.alt_text(plan)
-    assert f"{len(plan.towers)} repositories in 40 districts" in said
-    assert "owner-0 (100,000)" in said
-    assert "owner-0/r0 (100,000 stars)" in said
+    text = deck.alt_text(plan)
+    assert f"{len(plan.towers)} repositories in 40 districts" in text
+    assert "owner-0 (100,000)" in text
+    assert "owner-0/r0 (100,000 stars)" in text
 
 
 def test_light_and_dark_differ_in_floor_and_labels_but_not_in_language_colours(plan):

@@ -62,7 +62,7 @@ def test_root_runs_the_servers_as_another_user(used_folder: Path) -> None:
 
 @as_root
 def test_two_first_starts_at_once_agree_on_where_the_data_lies(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second process looks at a new folder just before the first gives it its mode."""
+    """A second process reads a new folder just before the first gives it its mode."""
     chmod, roots = Path.chmod, []
 
     def chmod_later(path: Path, mode: int) -> None:

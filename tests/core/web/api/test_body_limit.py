@@ -17,9 +17,9 @@ def body_chunks() -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/auth/login", "/api/v1/auth/register", "/api/v1/auth/refresh"])
-@pytest.mark.parametrize("said", [True, False])
-def test_a_body_that_is_too_long_is_refused_without_reading_it(redis, path, said):
-    response = api_client(None).post(path, content=TOO_LONG_BODY if said else body_chunks(), headers=JSON_HEADERS)
+@pytest.mark.parametrize("has_length", [True, False])
+def test_a_body_that_is_too_long_is_refused_without_reading_it(redis, path, has_length):
+    response = api_client(None).post(path, content=TOO_LONG_BODY if has_length else body_chunks(), headers=JSON_HEADERS)
     assert response.status_code == 413
     assert response.json()["error"] == "too_large"
     assert response.json()["message"] == "Send at most 65,536 bytes."

@@ -22,11 +22,11 @@ CHANGING_REQUESTS = [
 
 
 @pytest.mark.parametrize(("method", "path"), CHANGING_REQUESTS)
-@pytest.mark.parametrize("said", [{"origin": FOREIGN_ORIGIN}, {"origin": "null"}, {}, {"referer": f"{PUBLIC_URL}/"}])
-def test_a_change_from_another_site_or_without_an_origin_is_refused(web, person, method, path, said):
+@pytest.mark.parametrize("headers", [{"origin": FOREIGN_ORIGIN}, {"origin": "null"}, {}, {"referer": f"{PUBLIC_URL}/"}])
+def test_a_change_from_another_site_or_without_an_origin_is_refused(web, person, method, path, headers):
     sign_in(web, person())
     before = dict(web.cookies)
-    response = web.request(method, path, headers=said, json={"ticket": "x"})
+    response = web.request(method, path, headers=headers, json={"ticket": "x"})
     assert response.status_code == 403
     assert response.json()["error"] == "unknown_origin"
     assert dict(web.cookies) == before
@@ -75,12 +75,12 @@ def test_a_planted_nonce_is_valid_for_one_sign_in_at_most(web, person):
 
 
 @pytest.mark.parametrize(
-    "said", [{}, {"origin": FOREIGN_ORIGIN}, {"origin": "null"}, {"origin": f"{PUBLIC_URL}.evil.example"}]
+    "headers", [{}, {"origin": FOREIGN_ORIGIN}, {"origin": "null"}, {"origin": f"{PUBLIC_URL}.evil.example"}]
 )
-def test_a_websocket_of_another_site_is_refused_even_with_cookies(web, person, said):
+def test_a_websocket_of_another_site_is_refused_even_with_cookies(web, person, headers):
     sign_in(web, person())
     address = PUBLIC_URL.replace("http", "ws")
-    with pytest.raises(WebSocketDisconnect), web.websocket_connect(f"{address}/_stcore/stream", headers=said):
+    with pytest.raises(WebSocketDisconnect), web.websocket_connect(f"{address}/_stcore/stream", headers=headers):
         pass
 
 
@@ -132,10 +132,10 @@ def test_clients_cannot_forge_the_audited_address(web, person, database, peer):
     browser.headers.update(FORGED_HEADERS)
     sign_in(browser, person())
     browser.post("/auth/logout", headers={"origin": PUBLIC_URL})
-    heard = database.execute(text("SELECT host(ip_address) AS ip_address, request_id FROM audit_event")).all()
-    assert heard
-    assert {row.ip_address for row in heard} == {peer}
-    assert "mine" not in {row.request_id for row in heard}
+    events = database.execute(text("SELECT host(ip_address) AS ip_address, request_id FROM audit_event")).all()
+    assert events
+    assert {row.ip_address for row in events} == {peer}
+    assert "mine" not in {row.request_id for row in events}
 
 
 def test_a_trusted_proxy_sets_the_client_address(web, person, database, monkeypatch):

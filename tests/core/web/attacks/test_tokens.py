@@ -30,8 +30,8 @@ def token_part(value: dict[str, Any]) -> str:
 def valid_claims(session_id: object, **other: Any) -> dict[str, Any]:
     """Return the claims of a valid token of the session, with changes; None removes a claim."""
     now = int(datetime.now(UTC).timestamp())
-    told = {"sub": "1", "sid": str(session_id), "role": "admin", "iat": now, "exp": now + 600, "jti": "j"}
-    return {name: value for name, value in ({**told, "aud": "almanac"} | other).items() if value is not None}
+    claims = {"sub": "1", "sid": str(session_id), "role": "admin", "iat": now, "exp": now + 600, "jti": "j"}
+    return {name: value for name, value in ({**claims, "aud": "almanac"} | other).items() if value is not None}
 
 
 FORGED_TOKENS = {
@@ -71,8 +71,8 @@ def test_a_valid_token_identifies_but_does_not_authorize(web, person, database):
     """The role in the token is a hint; permissions come from the person's row."""
     started = sessions.start(person("ada", "analyst"), CLIENT_ORIGIN)
     token = jwt.encode(valid_claims(started.session_id), secret_key())
-    told = web.get("/api/v1/x", headers={"authorization": f"Bearer {token}"}).json()
-    assert told == {"person": "ada", "role": "analyst"}
+    body = web.get("/api/v1/x", headers={"authorization": f"Bearer {token}"}).json()
+    assert body == {"person": "ada", "role": "analyst"}
 
 
 @pytest.mark.parametrize("reason", ["sign_out", "password_changed", "role_changed", "deactivated"])
@@ -115,7 +115,7 @@ def test_reuse_of_a_refresh_token_ends_the_session_of_both_holders(web, person, 
     status, second = refresh(first.refresh)
     assert status == 204
     _, third = refresh(second)
-    assert refresh(first.refresh)[0] == 401  # the owner and the thief cannot be told apart
+    assert refresh(first.refresh)[0] == 401  # the owner and the thief cannot be distinguished
     assert refresh(third)[0] == 401
     assert sessions.get_live(first.session_id) is None
     assert "refresh_token_reused" in database.scalars(text("SELECT action FROM audit_event")).all()

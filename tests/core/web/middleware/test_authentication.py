@@ -170,7 +170,7 @@ def test_a_stranger_at_the_same_address_stops_nobody_who_is_known(web, person, r
         web.get("/api/v1/x", headers={"authorization": f"Bearer {RANDOM_KEYS[number]}"})
     assert web.get("/api/v1/x").status_code == 429
     assert web.get("/api/v1/x", headers=with_key).status_code == 200
-    assert sign_in_elsewhere_and_ask(ada) == 429  # a ticket cannot be told from a guessed one
+    assert sign_in_elsewhere_and_ask(ada) == 429  # a ticket cannot be distinguished from a guessed one
     web.cookies.set("almanac_access", sessions.start(ada, CLIENT_ORIGIN).access)
     assert web.get("/api/v1/x").status_code == 200
 
@@ -255,7 +255,7 @@ def test_a_page_request_with_an_old_access_token_refreshes_the_session(web, pers
     web.cookies.delete("almanac_access")
     response = web.get("/", headers=DOCUMENT_HEADERS)
     assert web.cookies["almanac_refresh"] != before
-    assert f"almanac_access={web.cookies['almanac_access']}" in response.headers["x-heard"]
+    assert f"almanac_access={web.cookies['almanac_access']}" in response.headers["x-received"]
     assert web.get("/api/v1/x").json()["person"] == "ada"
 
 
@@ -284,7 +284,7 @@ def test_cookies_of_an_ended_session_are_deleted(web, person):
     assert response.status_code == 200
     assert "almanac_access" not in web.cookies
     assert "almanac_refresh" not in web.cookies
-    assert "almanac_access" not in response.headers["x-heard"]
+    assert "almanac_access" not in response.headers["x-received"]
 
 
 def test_only_the_websocket_of_streamlit_is_accepted(web):
@@ -363,7 +363,9 @@ def query_counts(web: TestClient, database: Connection, path: str) -> tuple[int,
 
 
 def metrics_status(client: TestClient, **headers: str) -> int:
-    return client.get("/metrics", headers={name.replace("_", "-"): said for name, said in headers.items()}).status_code
+    return client.get(
+        "/metrics", headers={name.replace("_", "-"): value for name, value in headers.items()}
+    ).status_code
 
 
 def test_metrics_are_served_to_this_machine_only(web):

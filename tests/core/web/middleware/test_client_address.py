@@ -40,7 +40,7 @@ def echoed_request(peer: str, trusted: tuple[str, ...] = (), **headers: str) -> 
     )
     client = TestClient(application, base_url="http://almanac.example", client=(peer, 50000))
     received: dict[str, Any] = client.get(
-        "/", headers={name.replace("_", "-"): said for name, said in headers.items()}
+        "/", headers={name.replace("_", "-"): value for name, value in headers.items()}
     ).json()
     return received
 
@@ -90,11 +90,11 @@ def test_the_app_receives_the_address_only_from_the_middleware():
     received = echoed_request(
         CLIENT, x_auth_address=OTHER, x_auth_person="admin", x_request_id="theirs", x_forwarded_for=OTHER
     )
-    heard = [tuple(pair) for pair in received["headers"]]
-    assert ("x-auth-address", CLIENT) in heard
-    assert not {"x-auth-person", "x-forwarded-for"} & {name for name, _ in heard}
-    assert [value for name, value in heard if name == "x-request-id"] == [received["request_id"]]
-    assert OTHER not in str(heard)
+    headers = [tuple(pair) for pair in received["headers"]]
+    assert ("x-auth-address", CLIENT) in headers
+    assert not {"x-auth-person", "x-forwarded-for"} & {name for name, _ in headers}
+    assert [value for name, value in headers if name == "x-request-id"] == [received["request_id"]]
+    assert OTHER not in str(headers)
 
 
 @pytest.mark.parametrize("header", ["x_forwarded_for", "x_forwarded_proto", "forwarded", "x_real_ip", "via"])

@@ -19,7 +19,7 @@ ALL_METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 
 async def reached_endpoint(request: Request) -> PlainTextResponse:
-    return PlainTextResponse("reached", headers={"x-heard": request.headers.get("origin", "")})
+    return PlainTextResponse("reached", headers={"x-received": request.headers.get("origin", "")})
 
 
 async def websocket_endpoint(websocket: WebSocket) -> None:
@@ -42,7 +42,7 @@ def web() -> TestClient:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize(
-    "said",
+    "headers",
     [
         {},
         {"origin": "https://evil.example"},
@@ -54,8 +54,8 @@ def web() -> TestClient:
         {"origin": PUBLIC_URL, "sec-fetch-site": "same-site"},
     ],
 )
-def test_a_change_with_cookies_is_refused_from_other_origins(web, method, said):
-    response = web.request(method, "/api/v1/tracked", headers=COOKIE | said)
+def test_a_change_with_cookies_is_refused_from_other_origins(web, method, headers):
+    response = web.request(method, "/api/v1/tracked", headers=COOKIE | headers)
     assert response.status_code == 403
     assert response.json()["error"] == "unknown_origin"
 
@@ -92,14 +92,14 @@ def test_reading_needs_no_origin(web, method):
 @pytest.mark.parametrize("origin", [PUBLIC_URL, "https://evil.example"])
 def test_the_origin_is_not_forwarded_to_streamlit(web, origin):
     """Streamlit would ask an external host whether an unknown origin is its own, which delays all requests."""
-    assert web.get("/app/static/logo.svg", headers={"origin": origin}).headers["x-heard"] == ""
+    assert web.get("/app/static/logo.svg", headers={"origin": origin}).headers["x-received"] == ""
 
 
-@pytest.mark.parametrize("said", [{}, {"origin": "https://evil.example"}, {"origin": "null"}])
-def test_a_websocket_of_another_or_no_origin_is_refused(web, said):
+@pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.example"}, {"origin": "null"}])
+def test_a_websocket_of_another_or_no_origin_is_refused(web, headers):
     with (
         pytest.raises(WebSocketDisconnect),
-        web.websocket_connect("wss://almanac.example/_stcore/stream", headers=COOKIE | said),
+        web.websocket_connect("wss://almanac.example/_stcore/stream", headers=COOKIE | headers),
     ):
         pass
 

@@ -181,5 +181,5 @@ def test_the_server_listens_before_the_libraries_have_loaded():
     heavy = ("sqlalchemy", "jwt", "bcrypt", "fastapi", "limits", "pandas", "streamlit")
     code = "import sys, core.web.middleware.stack, core.web.routes.table"
     code += f"; print([one for one in {heavy} if one in sys.modules])"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert said.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"

@@ -27,8 +27,8 @@ from core.web.routes.metrics import Metrics
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-def metrics_client(told: Metrics) -> TestClient:
-    return TestClient(Starlette(routes=[Route("/metrics", told.respond)]))
+def metrics_client(metrics: Metrics) -> TestClient:
+    return TestClient(Starlette(routes=[Route("/metrics", metrics.respond)]))
 
 
 def parse_samples(body: str) -> Samples:
@@ -47,13 +47,13 @@ def sample_value(samples: Samples, name: str, **labels: str) -> float:
 def tracked(database: Connection) -> None:
     """Add four accounts: refreshed an hour ago, over twice the default interval ago, never, and one that is paused."""
     now = datetime.now(UTC)
-    looks = {
+    refreshed = {
         "ada": now - timedelta(hours=1),
         "bob": now - timedelta(hours=13),
         "evelyn": None,
         "old": now - 90 * timedelta(1),
     }
-    for login, at in looks.items():
+    for login, at in refreshed.items():
         account = database.scalar(
             text("INSERT INTO account (login, kind, checked_at) VALUES (:login, 'user', :at) RETURNING id"),
             {"login": login, "at": at},
@@ -75,25 +75,33 @@ def test_worker_metrics_are_read_from_postgres_and_redis(tracked, redis: Redis, 
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/plain; version=")
     assert response.headers["cache-control"] == "no-store"
-    told = parse_samples(response.text)
-    assert sample_value(told, "almanac_up", server="postgres") == sample_value(told, "almanac_up", server="redis") == 1
-    assert sample_value(told, "almanac_tracked_accounts", freshness="on_time") == 1
-    assert sample_value(told, "almanac_tracked_accounts", freshness="overdue") == 1
-    assert sample_value(told, "almanac_tracked_accounts", freshness="never_refreshed") == 1
-    assert 3600 < sample_value(told, "almanac_account_refresh_age_seconds", quantile="0.5") < 13 * 3600
-    assert sample_value(told, "almanac_jobs", status="waiting") == 0
-    assert sample_value(told, "almanac_scheduler_leader") == 0
-    assert sample_value(told, "almanac_workers", state="alive") == 0
-    assert sample_value(told, "almanac_data_version") >= 0
+    samples = parse_samples(response.text)
+    assert (
+        sample_value(samples, "almanac_up", server="postgres")
+        == sample_value(samples, "almanac_up", server="redis")
+        == 1
+    )
+    assert sample_value(samples, "almanac_tracked_accounts", freshness="on_time") == 1
+    assert sample_value(samples, "almanac_tracked_accounts", freshness="overdue") == 1
+    assert sample_value(samples, "almanac_tracked_accounts", freshness="never_refreshed") == 1
+    assert 3600 < sample_value(samples, "almanac_account_refresh_age_seconds", quantile="0.5") < 13 * 3600
+    assert sample_value(samples, "almanac_jobs", status="waiting") == 0
+    assert sample_value(samples, "almanac_scheduler_leader") == 0
+    assert sample_value(samples, "almanac_workers", state="alive") == 0
+    assert sample_value(samples, "almanac_data_version") >= 0
     owner = sha256(b"octocat").hexdigest()[:8]
-    assert sample_value(told, "almanac_github_rate_budget_remaining", token_owner=owner, bucket="graphql") == 1234
-    assert sample_value(told, "almanac_github_rate_budget_limit", token_owner=owner, bucket="graphql") == 5000
-    expires_at = sample_value(told, "almanac_github_token_expiry_timestamp_seconds", token="ab12")
+    assert sample_value(samples, "almanac_github_rate_budget_remaining", token_owner=owner, bucket="graphql") == 1234
+    assert sample_value(samples, "almanac_github_rate_budget_limit", token_owner=owner, bucket="graphql") == 5000
+    expires_at = sample_value(samples, "almanac_github_token_expiry_timestamp_seconds", token="ab12")
     assert expires_at == pytest.approx(expiry.expires_at.timestamp())
-    assert 50 < sample_value(told, "almanac_github_pause_remaining_seconds") <= 60
-    assert sample_value(told, "process_resident_memory_bytes") > 0
-    assert sample_value(told, "almanac_database_pool_max_connections") > 0
-    assert 0 <= sample_value(told, "almanac_shared_cache_bytes") <= sample_value(told, "almanac_shared_cache_max_bytes")
+    assert 50 < sample_value(samples, "almanac_github_pause_remaining_seconds") <= 60
+    assert sample_value(samples, "process_resident_memory_bytes") > 0
+    assert sample_value(samples, "almanac_database_pool_max_connections") > 0
+    assert (
+        0
+        <= sample_value(samples, "almanac_shared_cache_bytes")
+        <= sample_value(samples, "almanac_shared_cache_max_bytes")
+    )
     for name in ("octocat", "ada", "bob", "evelyn"):
         assert name not in response.text
 
@@ -105,11 +113,11 @@ def test_an_unavailable_server_is_reported_with_the_remaining_metrics(tracked, r
     settings.cache_clear()
     redis_client.redis.cache_clear()
     response = metrics_client(Metrics()).get("/metrics")
-    told = parse_samples(response.text)
+    samples = parse_samples(response.text)
     assert response.status_code == 200
-    assert sample_value(told, "almanac_up", server="redis") == 0
-    assert sample_value(told, "almanac_up", server="postgres") == 1
-    assert sample_value(told, "almanac_tracked_accounts", freshness="never_refreshed") == 1
+    assert sample_value(samples, "almanac_up", server="redis") == 0
+    assert sample_value(samples, "almanac_up", server="postgres") == 1
+    assert sample_value(samples, "almanac_tracked_accounts", freshness="never_refreshed") == 1
     assert "secretwords" not in response.text
 
 
@@ -126,10 +134,10 @@ def test_a_hanging_collector_costs_one_timeout_and_one_thread():
         responses = [parse_samples(web.get("/metrics").text) for _ in range(3)]
         release.set()
     assert len(asked) == 1
-    for told in responses:
-        assert sample_value(told, "almanac_up", server="postgres") == 0
-        assert sample_value(told, "almanac_up", server="redis") == 1
-        assert sample_value(told, "almanac_test") == 3
+    for samples in responses:
+        assert sample_value(samples, "almanac_up", server="postgres") == 0
+        assert sample_value(samples, "almanac_up", server="redis") == 1
+        assert sample_value(samples, "almanac_test") == 3
 
 
 def test_openmetrics_is_returned_on_request():
@@ -213,10 +221,10 @@ def test_page_runs_are_counted_and_timed():
     for error in (ValueError, Stop):
         with pytest.raises(error), prometheus.measure_page_run("test-page"):
             raise error
-    told = scraped_samples()
-    assert sample_value(told, "almanac_page_runs_total", page="test-page", outcome="shown") == 2
-    assert sample_value(told, "almanac_page_runs_total", page="test-page", outcome="failed") == 1
-    assert sample_value(told, "almanac_page_run_duration_seconds_count", page="test-page") == 3
+    samples = scraped_samples()
+    assert sample_value(samples, "almanac_page_runs_total", page="test-page", outcome="shown") == 2
+    assert sample_value(samples, "almanac_page_runs_total", page="test-page", outcome="failed") == 1
+    assert sample_value(samples, "almanac_page_run_duration_seconds_count", page="test-page") == 3
 
 
 def test_sign_ins_are_counted_by_outcome(database: Connection):

@@ -206,7 +206,7 @@ def test_the_fingerprint_identifies_the_installation(key):
         one.authorization()
 
 
-def test_the_hourly_tokens_of_an_app_are_not_said_to_expire(github, sandbox, redis):
+def test_the_hourly_tokens_of_an_app_are_not_reported_to_expire(github, sandbox, redis):
     """GitHub sends the header for them too: only the personal token's is kept."""
 
     class EveryToken(dict):

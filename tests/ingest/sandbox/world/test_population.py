@@ -87,7 +87,7 @@ def test_a_frozen_world_stands_still_and_another_does_not():
 
 
 def test_what_is_remembered_is_what_is_measured():
-    """Counts are kept until the moment they may change; at every moment they equal those worked out anew."""
+    """Counts are kept until the moment they may change; at every moment they equal those computed again."""
     world = small_world()
     for step in range(60):
         world.advance(hours=3 + step)

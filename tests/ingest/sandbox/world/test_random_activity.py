@@ -23,12 +23,12 @@ def states_before_and_after(seed=7):
     return before, {login: ground_truth(world, login) for login in world.logins()}
 
 
-def repository_names(told):
-    return {one["full_name"] for account in told.values() for one in account["repositories"]}
+def repository_names(accounts):
+    return {one["full_name"] for account in accounts.values() for one in account["repositories"]}
 
 
-def total_stars(told):
-    return sum(one["stars"] for account in told.values() for one in account["repositories"])
+def total_stars(accounts):
+    return sum(one["stars"] for account in accounts.values() for one in account["repositories"])
 
 
 def test_stars_come_names_change_and_licences_too():

@@ -86,7 +86,7 @@ def test_added_fields_are_documented(analyst):
 
 
 @pytest.mark.parametrize(
-    ("vs", "said"),
+    ("vs", "reason"),
     [
         ("2030-01-01", "vs is in the future"),
         ("2025-07-01", "vs is not before"),
@@ -97,11 +97,11 @@ def test_added_fields_are_documented(analyst):
         ("", "vs is not a date"),
     ],
 )
-def test_a_time_that_cannot_be_compared_with_is_refused(analyst, vs, said):
+def test_a_time_that_cannot_be_compared_with_is_refused(analyst, vs, reason):
     for path in ("movers", "languages.csv", "changes.atom", "scene/city.csv"):
         response = analyst.get(f"/api/v1/{path}", params={"as_of": "2025-06-30", "vs": vs})
         assert (response.status_code, response.json()["error"]) == (422, "bad_input")
-        assert response.json()["message"].lower().startswith(said)
+        assert response.json()["message"].lower().startswith(reason)
 
 
 def test_rows_have_value_difference_and_percent_and_the_most_changed_come_first(analyst, stored):
