@@ -162,7 +162,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 
 use_embedded_servers()
-media_files.replace_storage()
+media_files.replace_streamlits()
 FRONTEND = Path(st.__file__).parent / "static"
 app = st.App(
     "pages/main.py",

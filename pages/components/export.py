@@ -28,7 +28,8 @@ FORMATS: tuple[tuple[str, Callable[[DataFrame], bytes], str, str], ...] = (
     ("CSV", spreadsheet_csv, "text/csv", ":material/download:"),
     ("Parquet", parquet, "application/vnd.apache.parquet", ":material/deployed_code:"),
 )
-PERMIT_TIMEOUT_SECONDS = 10.0
+# The script run of the click begins once the run before it pauses, which a slow query delays.
+PERMIT_TIMEOUT_SECONDS = 60.0
 PERMIT_PREFIX = "permit-"  # of keys of the session's state
 
 

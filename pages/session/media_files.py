@@ -4,7 +4,9 @@ Streamlit serves a file to whoever knows its URL. Neither its storage nor its ro
 is replaced before Streamlit creates one; `tests/pages/session/test_media_files.py` checks what that relies on.
 
 Streamlit also deletes a download after two script runs of any reader, on a busy server before the browser has asked for
-it (Streamlit 1.67.0, `MediaFileManager.remove_orphaned_files`). Here a download stays for a minute.
+it (Streamlit 1.67.0, `MediaFileManager.remove_orphaned_files`). Here a download stays for a minute. So does what a
+download button calls for its file: each run makes new ones, and a browser that is behind still shows the button of the
+run before.
 """
 
 import threading
@@ -17,7 +19,9 @@ from uuid import UUID
 import streamlit as st
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.runtime import memory_media_file_storage
-from streamlit.runtime.media_file_storage import MediaFileKind
+from streamlit.runtime import runtime as streamlit_runtime
+from streamlit.runtime.media_file_manager import MediaFileManager
+from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorage
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
@@ -89,9 +93,28 @@ class SessionMediaStorage(MemoryMediaFileStorage):
                 super().delete_file(file_id)
 
 
-def replace_storage() -> None:
-    """Let Streamlit use our storage; call this before `st.App`."""
+class SessionMediaFiles(MediaFileManager):
+    """Lets a download button make its file for DOWNLOAD_SECONDS after a later run has drawn the button again."""
+
+    def __init__(self, storage: MediaFileStorage, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(storage)
+        self._monotonic = monotonic
+        self._replaced_at: dict[str, float] = {}
+
+    def _remove_orphaned_deferred_callables(self) -> None:
+        now = self._monotonic()
+        drawn = {file_id for files in self._files_by_session_and_coord.values() for file_id in files.values()}
+        replaced = [file_id for file_id in self._deferred_callables if file_id not in drawn]
+        self._replaced_at = {file_id: self._replaced_at.get(file_id, now) for file_id in replaced}
+        for file_id, at in self._replaced_at.items():
+            if now - at >= DOWNLOAD_SECONDS:
+                self._drop_deferred_id(file_id)
+
+
+def replace_streamlits() -> None:
+    """Let Streamlit use our storage and our files; call this before `st.App`."""
     memory_media_file_storage.MemoryMediaFileStorage = SessionMediaStorage  # type: ignore[misc]
+    streamlit_runtime.MediaFileManager = SessionMediaFiles  # type: ignore[attr-defined]
 
 
 class OwnMediaFiles:

@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from streamlit.runtime import memory_media_file_storage
+from streamlit.runtime import runtime as streamlit_runtime
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorageError
 from streamlit.web.server.starlette.starlette_routes import create_media_routes
@@ -110,17 +111,45 @@ def test_a_file_of_a_script_run_belongs_to_the_session_of_its_page(storage, monk
     assert media_files.belongs_to(made, EVE)
 
 
-def test_streamlit_creates_our_storage(monkeypatch):
-    """`st.App` imports the class when it creates its runtime."""
+def test_the_button_of_an_earlier_run_makes_its_file_for_a_minute(storage, now):
+    """A browser that is behind shows it while the next run is under way, and after it."""
+    manager = media_files.SessionMediaFiles(storage, monotonic=lambda: now[0])
+    shown = manager.add_deferred(lambda: b"shown\n", "text/csv", "1.2.3", "rows.csv")
+    manager.clear_session_refs()  # as at the start of a run
+    manager.remove_orphaned_files()  # as at the end of another reader's run
+    manager.add_deferred(lambda: b"next\n", "text/csv", "1.2.3", "rows.csv")
+    now[0] += media_files.DOWNLOAD_SECONDS - 1
+    manager.remove_orphaned_files()
+    assert manager.execute_deferred(shown)
+    now[0] += 1
+    manager.remove_orphaned_files()
+    with pytest.raises(MediaFileStorageError):
+        manager.execute_deferred(shown)
+
+
+def test_the_button_that_is_drawn_makes_its_file_however_late(storage, now):
+    manager = media_files.SessionMediaFiles(storage, monotonic=lambda: now[0])
+    drawn = manager.add_deferred(lambda: b"drawn\n", "text/csv", "1.2.3", "rows.csv")
+    manager.remove_orphaned_files()
+    now[0] += 10 * media_files.DOWNLOAD_SECONDS
+    manager.remove_orphaned_files()
+    assert manager.execute_deferred(drawn)
+
+
+def test_streamlit_creates_our_storage_and_our_files(monkeypatch):
+    """`st.App` imports the class of the storage when it creates its runtime."""
     import inspect
 
     from streamlit.web.server.starlette.starlette_app import App
 
     monkeypatch.setattr(memory_media_file_storage, "MemoryMediaFileStorage", None)
-    media_files.replace_storage()
+    monkeypatch.setattr(streamlit_runtime, "MediaFileManager", None)
+    media_files.replace_streamlits()
     assert memory_media_file_storage.MemoryMediaFileStorage is media_files.SessionMediaStorage
+    assert streamlit_runtime.MediaFileManager is media_files.SessionMediaFiles
     source = inspect.getsource(App._create_runtime)
     assert "from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage" in source
+    assert "self._media_file_mgr = MediaFileManager(" in inspect.getsource(streamlit_runtime.Runtime.__init__)
 
 
 def test_other_paths_pass():
