@@ -32,7 +32,7 @@ from pages.components import (
 )
 from pages.components.format import day, percent
 from pages.components.markdown import escape_markdown
-from pages.session import browser, current, guard
+from pages.session import browser, current, guard, url_changes
 from pages.session.left_fragments import forget_left_fragments
 
 PAGES_DIR = Path(__file__).parent
@@ -128,6 +128,7 @@ def show_requested_page(live: LiveSession) -> None:
     for key, path in current.SHOWN_ONCE_PAGES.items():
         if page.url_path != path:
             st.session_state.pop(key, None)  # forget a one-time secret once its page is left
+    url_changes.restore()
     browser.keep_cookies_fresh(live)
     watch_session()
     try:

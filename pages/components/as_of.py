@@ -12,7 +12,7 @@ from core.as_of import EARLIEST, as_of_text, end_of_day, parse_as_of, parse_vs
 from core.errors import BadInput
 from core.time_shortcuts import shortcuts
 from core.wording import quantity
-from pages.session import guard
+from pages.session import guard, url_changes
 
 AS_OF_PARAM, VS_PARAM = "as_of", "vs"
 SHORTCUT_KEY = "time-shortcut"
@@ -191,15 +191,12 @@ def _text_in_url(param: str, page: str) -> str | None:
 @guard.callback()
 def _write_selected_day(param: str) -> None:
     day = st.session_state[f"{param}_day"]
-    if isinstance(day, date):
-        st.query_params[param] = day.isoformat()
-    else:
-        st.query_params.pop(param, None)
+    url_changes.write(param, day.isoformat() if isinstance(day, date) else "")
 
 
 @guard.callback()
 def _write_shortcut(chosen: dict[str, tuple[str, str]]) -> None:
     param, text = chosen.get(st.session_state[SHORTCUT_KEY] or "", ("", ""))
     if param:
-        st.query_params[param] = text
+        url_changes.write(param, text)
     st.session_state[SHORTCUT_KEY] = None

@@ -18,7 +18,7 @@ from core.linguist import UnknownLanguage, find_language
 from core.markup import is_storable
 from core.whole_numbers import MAX_INT32, parse_whole_number
 from pages.components.markdown import code_span, escape_markdown
-from pages.session import guard
+from pages.session import guard, url_changes
 
 Value = TypeVar("Value")
 MAX_TEXT_LENGTH = 200
@@ -173,15 +173,17 @@ def day_input(label: str, *, key: str, now: datetime, **options: Any) -> date | 
 
 def set_param(key: str, value: object) -> None:
     """Write *value* to query parameter *key*, which is removed for None, zero and empty text."""
-    if value:
-        st.query_params[key] = str(value)
-    else:
-        st.query_params.pop(key, None)
+    url_changes.write(key, str(value) if value else "")
 
 
-@guard.callback()
-def _write(key: str) -> None:
+def _write_input(key: str) -> None:
     set_param(key, st.session_state[key])
+
+
+@guard.callback(when_ended=_write_input)
+def _write(key: str) -> None:
+    """Write the input *key* to the URL, also where the session has ended: the URL outlasts what follows."""
+    _write_input(key)
 
 
 def _set_state(key: str, value: object) -> None:

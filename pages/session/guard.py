@@ -14,7 +14,7 @@ from pandas import Timedelta
 
 from core.auth.identity import Role
 from core.errors import NotSignedIn, RateLimitExceeded, ServerUnavailable
-from pages.session import current, fragment_limits
+from pages.session import current, fragment_limits, url_changes
 
 Parameters = ParamSpec("Parameters")
 Section = TypeVar("Section", bound=Callable[..., None])
@@ -97,6 +97,7 @@ def _checked(
             if not runs_unverified:
                 st.info(UNVERIFIED_MESSAGE, icon=":material/cloud_off:")
                 return
+        url_changes.restore()
         section(*args, **kwargs)
 
     return checked

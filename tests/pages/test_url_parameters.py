@@ -129,10 +129,10 @@ def test_clearing_the_filters_clears_the_url(admin_page):
 
 
 def test_only_one_module_reads_query_parameters():
-    """Others would meet text that it refuses; `as_of` has a parser and sentences of its own."""
+    """Others would meet text that it refuses; `as_of` has a parser of its own, `url_changes` only writes."""
     readers = [
         str(path.relative_to(PAGES))
         for path in PAGES.rglob("*.py")
         if re.search(r"st\.query_params", path.read_text(encoding="utf-8"))
     ]
-    assert sorted(readers) == ["components/as_of.py", "components/query_params.py"]
+    assert sorted(readers) == ["components/as_of.py", "components/query_params.py", "session/url_changes.py"]
