@@ -10,6 +10,7 @@ from playwright.sync_api import Download, Page, expect
 from core.launcher.embedded import Servers
 from tests.e2e.accessibility import serious_findings
 from tests.e2e.conftest import DatabasePeople, MonitoredPage, OpenMonitoredPage, web_process
+from tests.e2e.slow_connection import SlowConnection
 
 PASSWORD = "A passphrase with 1 digit"
 ACCESS_SECONDS = 8
@@ -277,7 +278,8 @@ def test_a_scene_whose_width_changes_as_its_session_ends_shows_the_sign_in(
 
 @pytest.mark.parametrize("end", ["sign_out", "expire_access"])
 def test_a_dialog_submitted_after_the_end_writes_nothing(read: OpenMonitoredPage, known: DatabasePeople, end: str):
-    reader = read(role="admin")
+    reader = read(role="admin").another_tab()
+    connection = SlowConnection(reader.page)
     page = reader.open("/people", "People")
     page.get_by_role("button", name="Invite").click()
     submit = page.get_by_role("dialog").get_by_role("button", name="Create link")
@@ -285,9 +287,12 @@ def test_a_dialog_submitted_after_the_end_writes_nothing(read: OpenMonitoredPage
     before = known.count_invitations()
     reader.expect_error("/auth/refresh")
     page.context.route("**/auth/refresh", lambda route: route.fulfill(status=401))
+    connection.is_behind = True  # the page keeps the dialog when the session has ended
     getattr(known, end)(reader.person)
     submit.click()
+    connection.catch_up()
     reader.wait_until_ready("Sign in")
     assert known.count_invitations() == before
     assert page.get_by_role("dialog").count() == 0
     assert "/people" in page.url
+    assert not reader.problems
