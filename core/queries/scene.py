@@ -15,39 +15,41 @@ MAX_TOWERS = 5_000
 _MATCHES = """NOT is_gone AND stars >= :min_stars
                AND (CAST(:languages AS text[]) = '{}' OR language = ANY(CAST(:languages AS text[])))"""
 # Few columns: Postgres writes these rows down, to disk where all are eligible.
-_ELIGIBLE_OF_PAST_CTE = f"""eligible AS (
+_TALLEST_OF_PAST_CTES = f"""eligible AS (
             SELECT repository_id, full_name, owner, lower(owner) AS district, language, stars, checked_at,
                    {GROWTH_COLUMNS}
               FROM stored
              WHERE {_MATCHES} AND (:account = '' OR lower(owner) = lower(:account))
+        ), chosen AS (
+            SELECT district, sum(stars) AS district_stars
+              FROM eligible GROUP BY district ORDER BY sum(stars) DESC, district LIMIT :owners
+        ), tallest AS (
+            SELECT * FROM eligible JOIN chosen USING (district) ORDER BY stars DESC, full_name LIMIT :limit
         )"""  # noqa: S608
-# What an owner's matching repositories have is at most what all of its repositories have, which is kept. So the owners
-# to choose are among those whose repositories have, together, at least the stars of the last one of as many
-# owners, whichever these are: of those with most stars, few others have to be read.
-_ELIGIBLE_NOW_CTES = f"""owner_total AS MATERIALIZED (
-            SELECT lower(login) AS district, array_agg(account_id) AS account_ids, sum(stars) AS stars
-              FROM account_summary
+# Grouped by account first, without a name for each repository; only those that are shown are read whole.
+_TALLEST_NOW_CTES = f"""account_stars AS (
+            SELECT account_id, sum(stars) AS stars
+              FROM repository_latest
+             WHERE {_MATCHES}
+             GROUP BY account_id
+        ), chosen AS MATERIALIZED (
+            SELECT lower(login) AS district, sum(stars) AS district_stars, array_agg(account_id) AS account_ids
+              FROM account_stars
               JOIN account ON account.id = account_id
-             WHERE stars IS NOT NULL AND (:account = '' OR lower(login) = lower(:account))
-             GROUP BY 1
-        ), top_total AS (
-            SELECT district, unnest(account_ids) AS account_id
-              FROM (SELECT * FROM owner_total ORDER BY stars DESC LIMIT 2 * :owners) AS top_total
-        ), least AS (
-            SELECT sum(stars) AS stars
-              FROM stored
-              JOIN top_total USING (account_id)
-             WHERE {_MATCHES} AND account_id = ANY(ARRAY(SELECT account_id FROM top_total))
-             GROUP BY district ORDER BY 1 DESC LIMIT 1 OFFSET :owners - 1
-        ), candidate AS MATERIALIZED (
-            SELECT district, unnest(account_ids) AS account_id
-              FROM owner_total
-             WHERE stars >= coalesce((SELECT stars FROM least), 0)
-        ), eligible AS (
-            SELECT repository_id, full_name, owner, district, language, stars, checked_at, stars_30d
-              FROM stored
-              JOIN candidate USING (account_id)
-             WHERE {_MATCHES} AND account_id = ANY(ARRAY(SELECT account_id FROM candidate))
+             WHERE :account = '' OR lower(login) = lower(:account)
+             GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :owners
+        ), chosen_account AS MATERIALIZED (
+            SELECT district, district_stars, unnest(account_ids) AS account_id FROM chosen
+        ), tallest_id AS MATERIALIZED (
+            SELECT repository_id, district, district_stars
+              FROM repository_latest
+              JOIN chosen_account USING (account_id)
+             WHERE {_MATCHES} AND account_id = ANY(ARRAY(SELECT account_id FROM chosen_account))
+             ORDER BY stars DESC, full_name LIMIT :limit
+        ), tallest AS (
+            SELECT repository_id, full_name, owner, district, district_stars, language, stars, checked_at, stars_30d
+              FROM tallest_id
+              JOIN repository_latest USING (repository_id)
         )"""  # noqa: S608
 
 
@@ -84,14 +86,9 @@ def city_repositories(filters: CityFilters) -> DataFrame:
     checked_at                  timestamp of the last capture
     stars_vs, stars_difference, stars_percent   only with `vs`: see `with_differences`
     """
-    eligible = _ELIGIBLE_NOW_CTES if filters.as_of is None else _ELIGIBLE_OF_PAST_CTE
+    tallest = _TALLEST_NOW_CTES if filters.as_of is None else f"{counts_ctes(filters.as_of)}, {_TALLEST_OF_PAST_CTES}"
     sql = f"""
-        WITH {counts_ctes(filters.as_of)}, {eligible}, chosen AS (
-            SELECT district, sum(stars) AS district_stars
-              FROM eligible GROUP BY district ORDER BY sum(stars) DESC, district LIMIT :owners
-        ), tallest AS (
-            SELECT * FROM eligible JOIN chosen USING (district) ORDER BY stars DESC, full_name LIMIT :limit
-        ), {grown_ctes(filters.as_of, "tallest")}
+        WITH {tallest}, {grown_ctes(filters.as_of, "tallest")}
         SELECT {"repository_id, " if filters.vs else ""}full_name, owner, language, stars, stars_30d, checked_at
           FROM grown_row
          ORDER BY district_stars DESC, district, stars DESC, full_name
