@@ -12,7 +12,7 @@ from core.queries.attributes import owned_repository_ids, repository_attributes
 from core.queries.captures import IMPORT_MAX_GAP, LAST_CAPTURE_OF_ONE_AT, LAST_PRESENT_CAPTURE, PRESENCE_EXISTS
 from core.queries.compared_counts import beside_counts_at
 from core.queries.growth import growth_values
-from core.queries.past_counts import OWN_STARS, OWN_STARS_OF_TREND_CTES, closed_month, month_of
+from core.queries.past_counts import OWN_STARS, OWN_STARS_AT_POINTS_CTES, closed_month, month_of
 from core.queries.repository_base import SELECTED_AS_OF_CTES
 
 IDS = "CAST(:ids AS bigint[])"
@@ -26,32 +26,29 @@ COUNTS_AS_OF_CTES = f"""{SELECTED_AS_OF_CTES}, latest AS MATERIALIZED (
               FROM grown_counts
         )"""  # noqa: S608
 
-# The stars at 14 moments four weeks apart, each as the start of growth: of the newest capture, unless in a gap.
-STAR_TRENDS_CTES = f"""point AS (
+TREND_POINTS = 14
+# The stars at moments four weeks apart, each as the start of growth: of the newest capture, unless in a gap.
+STAR_TRENDS_CTES = f"""point AS MATERIALIZED (
             SELECT steps_ago, at, {closed_month("at")} AS at_month
-              FROM generate_series(0, 13) AS steps_ago
+              FROM generate_series(0, {TREND_POINTS - 1}) AS steps_ago
              CROSS JOIN (SELECT last_month FROM source WHERE id = 1) AS source
              CROSS JOIN LATERAL (
                    SELECT CAST(:until AS timestamptz) - steps_ago * CAST(:step AS interval) AS at) AS moment
-        ), account_point AS (
+        ), account_point AS MATERIALIZED (
             SELECT steps_ago, CASE WHEN captured_at >= at - max_gap THEN captured_at END AS own_at
               FROM point
               LEFT JOIN LATERAL ({LAST_CAPTURE_OF_ONE_AT}) AS own ON true
-        ), trend_point AS MATERIALIZED (
-            SELECT repository_id, steps_ago, at, at_month FROM latest CROSS JOIN point
-        ), {OWN_STARS_OF_TREND_CTES}, imported_repository AS MATERIALIZED (
+        ), {OWN_STARS_AT_POINTS_CTES}, imported_repository AS MATERIALIZED (
             SELECT repository_id FROM repository_import WHERE repository_id = ANY({IDS})
         ), imported AS MATERIALIZED (
             SELECT DISTINCT ON (repository_id, steps_ago) repository_id, steps_ago, captured_at AS imported_at,
                    snapshot.stars AS imported_stars
-              FROM latest
-              JOIN repository_snapshot AS snapshot USING (repository_id)
+              FROM repository_snapshot AS snapshot
               JOIN source ON source.id = snapshot.source_id
               JOIN point ON at >= captured_at AND at <= captured_at + {IMPORT_MAX_GAP}
              WHERE snapshot.source_id <> 1 AND captured_at <= :until
                AND snapshot.repository_id = ANY(ARRAY(SELECT repository_id FROM imported_repository))
-               AND captured_at >= CAST(:until AS timestamptz) - 13 * CAST(:step AS interval)
-                                  - (SELECT max({IMPORT_MAX_GAP}) FROM source)
+               AND captured_at >= (SELECT min(at) - max({IMPORT_MAX_GAP}) FROM point CROSS JOIN source)
                AND snapshot.month >= (
                    SELECT {month_of(f"min(at) - max({IMPORT_MAX_GAP})")} FROM point CROSS JOIN source)
              ORDER BY repository_id, steps_ago, captured_at DESC, snapshot.source_id DESC
@@ -68,19 +65,30 @@ STAR_TRENDS_CTES = f"""point AS (
              CROSS JOIN point
              CROSS JOIN LATERAL ({LAST_PRESENT_CAPTURE}) AS last
              ORDER BY repository_id, steps_ago, captured_at DESC
-        ), value AS MATERIALIZED (
-            -- Postgres joins both sides of FULL by hash, however few rows it expects.
-            SELECT repository_id, steps_ago, {OWN_STARS} AS own_stars, imported_stars, imported_at, special_at
-              FROM trend_point
-              FULL JOIN trend_open USING (repository_id, steps_ago)
-              FULL JOIN trend_closed USING (repository_id, steps_ago)
-              FULL JOIN imported USING (repository_id, steps_ago)
-              FULL JOIN special_point USING (repository_id, steps_ago)
+        ), value AS (
+            -- Grouped, because most of these rows are of one kind: joined, each kind would cost as much as all rows.
+            SELECT repository_id, steps_ago, max(open_at) AS open_at, max(open_stars) AS open_stars,
+                   max(closed_at) AS closed_at, max(closed_stars) AS closed_stars, max(imported_at) AS imported_at,
+                   max(imported_stars) AS imported_stars, max(special_at) AS special_at
+              FROM (SELECT repository_id, steps_ago, NULL::timestamptz AS open_at, NULL::int AS open_stars, closed_at,
+                           closed_stars, NULL::timestamptz AS imported_at, NULL::int AS imported_stars,
+                           NULL::timestamptz AS special_at
+                      FROM point_closed
+                     UNION ALL
+                    SELECT repository_id, steps_ago, open_at, open_stars, NULL, NULL, NULL, NULL, NULL FROM point_open
+                     UNION ALL
+                    SELECT repository_id, steps_ago, NULL, NULL, NULL, NULL, imported_at, imported_stars, NULL
+                      FROM imported
+                     UNION ALL
+                    SELECT repository_id, steps_ago, NULL, NULL, NULL, NULL, NULL, NULL, special_at
+                      FROM special_point) AS found
+             GROUP BY repository_id, steps_ago
         ), trends AS (
-            SELECT repository_id, json_agg(CASE
+            SELECT repository_id, json_object_agg(steps_ago, CASE
                        WHEN own_capture.at IS NULL OR own_capture.at < imported_at THEN imported_stars
-                       ELSE coalesce(own_stars, imported_stars) END ORDER BY steps_ago DESC)::text AS star_trend
+                       ELSE coalesce({OWN_STARS}, imported_stars) END)::text AS star_trend
               FROM value
+              -- Postgres joins both sides of FULL by hash, however few rows it expects.
               FULL JOIN kind USING (repository_id)
               JOIN account_point USING (steps_ago)
              CROSS JOIN LATERAL (SELECT CASE WHEN is_special THEN special_at ELSE own_at END AS at) AS own_capture
@@ -135,7 +143,12 @@ def _read(account_id: int, as_of: datetime | None, id_column: str = "") -> DataF
         until=as_of_or_end_of_today(as_of),
         **growth_values((7, 30)),
     )
-    return frame.assign(star_trend=frame["star_trend"].astype(object).map(json.loads, na_action="ignore"))
+    return frame.assign(star_trend=frame["star_trend"].astype(object).map(_star_trend))
+
+
+def _star_trend(stars_by_steps_ago: str | None) -> list[int | None]:
+    stars = json.loads(stars_by_steps_ago) if isinstance(stars_by_steps_ago, str) else {}
+    return [stars.get(str(steps_ago)) for steps_ago in reversed(range(TREND_POINTS))]
 
 
 def since_last_gap(star_trend: list[int | None]) -> list[int]:

@@ -180,9 +180,30 @@ def own_stars_at_start_ctes(of_id: str) -> str:
     )
 
 
-OWN_STARS_OF_TREND_CTES = _own_stars_ctes("trend", "trend_point", key="steps_ago", moment="at", month="at_month")
-"""SQL: our stars of the rows of `trend_point`."""
 OWN_STARS_BEFORE_CTES = _own_stars_ctes(
     "before", "captured", key="run_id", moment="earlier_at", month="earlier_month", chosen="is_changed"
 )
 """SQL: our stars of the rows of `captured` that have changed, before they did."""
+_PLACE_AT = "width_bucket(at, month.captured_at)"
+OWN_STARS_AT_POINTS_CTES = f"""point_open AS MATERIALIZED (
+            SELECT repository_id, steps_ago, open.captured_at[place] AS open_at, open.stars[place] AS open_stars
+              FROM (SELECT repository_id, array_agg(captured_at ORDER BY captured_at) AS captured_at,
+                           array_agg(stars ORDER BY captured_at) AS stars
+                      FROM repository_snapshot_open
+                     WHERE repository_id {OF_IDS} AND source_id = 1 AND {_IS_OPEN}
+                       AND captured_at <= (SELECT max(at) FROM point)
+                     GROUP BY repository_id) AS open
+             CROSS JOIN point
+             CROSS JOIN LATERAL (SELECT width_bucket(at, open.captured_at) AS place) AS found
+             WHERE place > 0
+        ), point_closed AS MATERIALIZED (
+            SELECT repository_id, steps_ago, {month_value("captured_at", _PLACE_AT)} AS closed_at,
+                   {month_value("stars", _PLACE_AT)} AS closed_stars
+              FROM repository_month AS month
+              JOIN point ON at_month = month.month
+             WHERE repository_id {OF_IDS} AND source_id = 1
+               -- A range, so that Postgres reads the months of a repository one after the other.
+               AND month.month >= (SELECT min(at_month) FROM point) AND month.month <= (SELECT max(at_month) FROM point)
+        )"""  # noqa: S608
+"""SQL: our stars of the repositories `:ids` at each of a few rows of `point`: steps_ago, at, at_month (`closed_month`).
+The months of a repository are read together, rather than one for each point."""

@@ -17,7 +17,7 @@ from core.queries.captures import (
     FIRST_CAPTURE_AT,
     LAST_CAPTURE_OF_ONE,
 )
-from core.queries.past_counts import NEWEST_CTE, OWN_STARS, OWN_STARS_OF_TREND_CTES, closed_month
+from core.queries.past_counts import NEWEST_CTE, OWN_STARS, OWN_STARS_AT_POINTS_CTES, closed_month
 from core.tracking import accounts
 from ingest.history_import import adopt
 from ingest.refresh import closed_history, writer
@@ -306,14 +306,14 @@ class Stored:
 
     def own_stars(self, repository: int, at: datetime) -> int | None:
         sql = f"""
-            WITH trend_point AS (
-                SELECT CAST(:repository AS bigint) AS repository_id, 0 AS steps_ago, CAST(:at AS timestamptz) AS at,
+            WITH point AS (
+                SELECT 0 AS steps_ago, CAST(:at AS timestamptz) AS at,
                        {closed_month("CAST(:at AS timestamptz)")} AS at_month
                   FROM source WHERE id = 1
-            ), {OWN_STARS_OF_TREND_CTES}
-            SELECT {OWN_STARS} FROM trend_open FULL JOIN trend_closed USING (repository_id, steps_ago)
+            ), {OWN_STARS_AT_POINTS_CTES}
+            SELECT {OWN_STARS} FROM point_open FULL JOIN point_closed USING (repository_id, steps_ago)
         """
-        found: int | None = self.connection.scalar(text(sql), {"repository": repository, "at": at})
+        found: int | None = self.connection.scalar(text(sql), {"ids": [repository], "at": at})
         return found
 
 
