@@ -59,9 +59,19 @@ def keep_repository_version(connection: Connection, repository_id: int, at: date
     )
 
 
+def profile_of(account: object) -> tuple[str | None, ...]:
+    """Return what a version keeps of an account that is reported or stored."""
+    return tuple(getattr(account, name) for name in ACCOUNT_COLUMNS)
+
+
+def keep_profile(connection: Connection, account_id: int, at: datetime) -> None:
+    """Keep the account's profile as it is, before the caller changes it."""
+    connection.execute(text(INSERT_ACCOUNT_VERSION + " ON CONFLICT DO NOTHING"), {"id": account_id, "at": at})
+
+
 def keep_account_version(connection: Connection, account_id: int, at: datetime) -> None:
     """Keep the account's profile and that of its available repositories, before the caller marks them as gone."""
-    connection.execute(text(INSERT_ACCOUNT_VERSION + " ON CONFLICT DO NOTHING"), {"id": account_id, "at": at})
+    keep_profile(connection, account_id, at)
     connection.execute(
         text(
             INSERT_REPOSITORY_VERSIONS + " WHERE account_id = :id AND gone_at IS NULL AND first_captured_at IS NOT NULL"

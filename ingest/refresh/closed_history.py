@@ -247,10 +247,20 @@ def _announce(connection: Connection, until: datetime) -> None:
     )
 
 
-def reopen_own(connection: Connection, at: datetime) -> None:
-    """Reopen our history from *at* on if it is closed or being closed; call it when writing a capture of that time."""
-    # Two statements: the second has to see what was announced while the first waited.
+def keep_from_closing(connection: Connection) -> None:
+    """Wait for who announces that history is being closed, and keep it from being announced in this transaction.
+
+    Call it before writing a capture; a later statement sees what was announced: IS_CLOSED.
+    """
     connection.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": WRITERS_LOCK})
+
+
+IS_CLOSED = "coalesce(closing_until > :at, false)"
+"""SQL: whether the history of a `source` is closed, or being closed, at the time `:at`."""
+
+
+def reopen_own(connection: Connection, at: datetime) -> None:
+    """Reopen our history from *at* on, where it IS_CLOSED."""
     _reopen(connection, OWN_SOURCE_ID, at)
 
 

@@ -88,6 +88,8 @@ class StoredAccount:
     counts: AccountCounts | None
     repositories: Mapping[int, StoredRepository]
     """By GitHub's id: its own, and other accounts' that the response lists as its own."""
+    profile: tuple[str | None, ...] = ()
+    """As `attribute_versions.profile_of`."""
 
 
 @dataclass(frozen=True)

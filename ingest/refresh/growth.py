@@ -1,16 +1,24 @@
 """Updates the stored growth of imported counts, and what `ingest.refresh.summaries` needs to compute that of ours.
 
 Growth is defined in `core.queries.growth`.
+
+A repository is plain where its account's captures are its own and nobody imported history of it. Growth of an account's
+plain repositories starts at the same few moments, which are asked for first: what then remains for each repository,
+nodes of Citus compute side by side. The whole definition takes them a dozen steps, each of which waits for all nodes.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from core.db.schema import GROWTH_DAYS
 from core.db.statement import text
-from core.queries.captures import PRESENCE_EXISTS
+from core.queries.captures import IMPORT_EXISTS, LAST_CAPTURE_AT_START, PRESENCE_EXISTS
 from core.queries.growth import GROWTH_CTES, growth_values
+from core.queries.past_counts import closed_month, month_value
 
 GROWN_CTE = """
         grown AS (
@@ -39,6 +47,88 @@ UPDATE_IMPORT_GROWTH = f"""
                IS DISTINCT FROM
                ROW(grown.stars_1d, grown.stars_7d, grown.stars_30d, grown.stars_90d, grown.stars_365d)
 """  # noqa: S608
+IS_PLAIN = f"(own.captured_at <= account.checked_at AND NOT {PRESENCE_EXISTS} AND NOT {IMPORT_EXISTS})"
+"""SQL: whether a `repository` of an `account` is plain; null without `own`, our counts of it."""
+SELECT_STARTS = f"""
+    SELECT days, until_at - length AS start_at, {closed_month("until_at - length")} AS start_month,
+           coalesce(captured_at >= until_at - length - least(max_gap, length), false) AS is_known,
+           coalesce(until_at - length < closed_until, false) AS is_closed, closed_until
+      FROM (SELECT id AS account_id, checked_at AS until_at FROM account WHERE id = :account) AS ended
+     CROSS JOIN (SELECT days, make_interval(days => days) AS length FROM unnest(CAST(:days AS int[])) AS days) AS span
+     CROSS JOIN (SELECT last_month, closed_until FROM source WHERE id = 1) AS source
+      LEFT JOIN LATERAL ({LAST_CAPTURE_AT_START}) AS own ON true
+"""  # noqa: S608 - our own names
+_STARTS = """unnest(CAST(:start_days AS int[]), CAST(:start_times AS timestamptz[]), CAST(:start_months AS date[]))
+                     AS start (days, start_at, start_month)"""
+_PLACE = "width_bucket(start_at, month.captured_at)"
+_FROM_MONTHS = f"""
+              SELECT repository_id, days, {month_value("captured_at", _PLACE)} AS at,
+                     {month_value("stars", _PLACE)} AS stars
+                FROM repository_month AS month
+                JOIN {_STARTS} ON month.month = start_month
+               WHERE repository_id = ANY(CAST(:changed_ids AS bigint[])) AND source_id = 1"""  # noqa: S608
+_FROM_OPEN = f"""
+               UNION ALL
+              SELECT repository_id, days, captured_at[place], stars[place]
+                FROM (SELECT repository_id, array_agg(captured_at ORDER BY captured_at) AS captured_at,
+                             array_agg(stars ORDER BY captured_at) AS stars
+                        FROM repository_snapshot_open
+                       WHERE repository_id = ANY(CAST(:changed_ids AS bigint[])) AND source_id = 1
+                         AND captured_at >= CAST(:open_from AS timestamptz)
+                         AND captured_at <= CAST(:open_to AS timestamptz)
+                       GROUP BY repository_id) AS open
+               CROSS JOIN {_STARTS}
+               CROSS JOIN LATERAL (SELECT width_bucket(start_at, open.captured_at) AS place) AS found
+               WHERE place > 0"""  # noqa: S608
+_BEFORE = f"""
+      LEFT JOIN (
+            SELECT repository_id, {
+    ", ".join(
+        f"(array_agg(stars ORDER BY at DESC NULLS LAST) FILTER (WHERE days = {days}))[1] AS stars_before_{days}d"
+        for days in GROWTH_DAYS
+    )
+}
+              FROM ({_FROM_MONTHS}{{from_open}}) AS found
+             GROUP BY repository_id) AS before ON before.repository_id = repository.id"""  # noqa: S608
+_GROWTH = """CASE WHEN repository.created_at > :start_{days} THEN stars WHEN CAST(:is_known_{days} AS boolean) THEN
+                  stars - CASE WHEN own.captured_at <= :start_{days} THEN stars ELSE {before} END END"""
+
+
+@dataclass(frozen=True)
+class PlainGrowth:
+    """SQL for the growth of plain repositories of one account, by its column's name, and the values to bind.
+
+    columns  need a `repository` and `own`, its counts, and what is joined by *before*
+    """
+
+    columns: dict[str, str]
+    before: str
+    values: dict[str, Any]
+
+
+def plain_growth(connection: Connection, account_id: int, repositories: Sequence[Row[Any]]) -> PlainGrowth:
+    """Ask when growth of the account starts; *repositories* are its plain ones: id, and changed_at of their stars."""
+    starts = connection.execute(text(SELECT_STARTS), {"account": account_id, "days": list(GROWTH_DAYS)}).all()
+    values: dict[str, Any] = {f"start_{row.days}": row.start_at for row in starts}
+    values |= {f"is_known_{row.days}": row.is_known for row in starts}
+    known = [row for row in starts if row.is_known]
+    changed = [one.id for one in repositories if known and one.changed_at > min(row.start_at for row in known)]
+    if not changed:
+        return PlainGrowth(_growth_columns("NULL"), "", values)
+    values |= {"changed_ids": changed}
+    values |= {"start_days": [row.days for row in known], "start_times": [row.start_at for row in known]}
+    values |= {"start_months": [row.start_month for row in known]}
+    from_open = ""
+    if open_starts := [row.start_at for row in known if not row.is_closed]:
+        from_open = _FROM_OPEN
+        values |= {"open_from": known[0].closed_until or datetime.min.replace(tzinfo=UTC), "open_to": max(open_starts)}
+    return PlainGrowth(_growth_columns("stars_before_{days}d"), _BEFORE.format(from_open=from_open), values)
+
+
+def _growth_columns(before: str) -> dict[str, str]:
+    return {f"stars_{days}d": _GROWTH.format(days=days, before=before.format(days=days)) for days in GROWTH_DAYS}
+
+
 ALL = "true"
 BY_ID = "repository.id = ANY(CAST(:ids AS bigint[]))"
 

@@ -65,7 +65,7 @@ def store_account(
     ids, adopted_repositories = _write_changes(connection, run_id, stored, changes, snapshot, missing)
     rows = len(changes.counts) + len(changes.new) + len(changes.extras) + (changes.totals is not None)
     rows += _write_languages(connection, ids, snapshot, language_states)
-    writer.write_account(connection, account_id, account, at, snapshot.token)
+    writer.write_account(connection, stored, account, at, snapshot.token)
     observation = change_rate.observe_changes(stored, changes, at, repositories)
     due_accounts.record_success(connection, account_id, now, default_cadence, rng, observation)
     writer.write_capture(connection, account_id, at, run_id, default_cadence)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row
 from core.db.statement import text
 from ingest.github.api.models import Account, Repository
 from ingest.history_import.adopt import adopt_accounts
+from ingest.refresh.attribute_versions import ACCOUNT_COLUMNS, profile_of
 from ingest.refresh.diff import (
     DETAIL_NAMES,
     EXTRA_NAMES,
@@ -92,16 +93,16 @@ def load_account(
 ) -> tuple[StoredAccount, TrackedRepositories]:
     """Load an account with its repositories, and the repositories *github_ids* whichever account they belong to."""
     row = connection.execute(
-        text("""
-            SELECT login, checked_at, gone_at, only_repositories, widened_at, followers, following, public_repositories,
-                   public_gists, last.stars, last.forks, last.repositories
+        text(f"""
+            SELECT {", ".join(ACCOUNT_COLUMNS)}, checked_at, gone_at, only_repositories, widened_at, followers,
+                   following, public_repositories, public_gists, last.stars, last.forks, last.repositories
               FROM account
               LEFT JOIN tracked_account ON tracked_account.account_id = account.id
               LEFT JOIN LATERAL (
                    SELECT * FROM account_snapshot
                     WHERE account_id = account.id ORDER BY captured_at DESC LIMIT 1) AS last ON true
              WHERE account.id = :id
-        """),
+        """),  # noqa: S608 - our own names
         {"id": account_id},
     ).one()
     only = None if row.only_repositories is None else frozenset(row.only_repositories)
@@ -113,6 +114,7 @@ def load_account(
         gone_at=row.gone_at,
         counts=counts,
         repositories=_load_repositories(connection, account_id, github_ids),
+        profile=profile_of(row),
     )
     return stored, TrackedRepositories(only, row.widened_at)
 

@@ -7,24 +7,28 @@ The accounts are locked first, in the order of their ids, unless the caller has 
 rows computed by two transactions at once cannot replace each other.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Row, Table
 
 from core.db.schema import GROWTH_DAYS, account_summary, repository_summary
 from core.db.statement import text
 from core.queries.captures import IMPORT_EXISTS, PRESENCE_EXISTS
 from core.queries.growth import GROWTH_CTES, growth_values
-from ingest.refresh.growth import GROWN_CTE
+from ingest.refresh.growth import GROWN_CTE, IS_PLAIN, plain_growth
 
 CHUNK_REPOSITORIES = 5_000
-SELECT_SUBJECTS = """
-    SELECT repository.id, repository.account_id, summary.account_id AS summed_in
+SELECT_SUBJECTS = f"""
+    SELECT repository.id, repository.account_id, summary.account_id AS summed_in, own.captured_at AS changed_at,
+           {IS_PLAIN} AS is_plain
       FROM repository
+      JOIN account ON account.id = repository.account_id
+      LEFT JOIN repository_current AS own ON own.repository_id = repository.id
       LEFT JOIN repository_summary AS summary ON summary.repository_id = repository.id
      WHERE repository.id = ANY(CAST(:ids AS bigint[])) OR repository.account_id = ANY(CAST(:accounts AS bigint[]))
-"""
+"""  # noqa: S608 - our own names
 LOCK_ACCOUNTS = "SELECT id FROM account WHERE id = ANY(CAST(:accounts AS bigint[])) ORDER BY id FOR NO KEY UPDATE"
 
 
@@ -62,6 +66,14 @@ UPSERT_REPOSITORIES = f"""
       LEFT JOIN grown ON grown.repository_id = computed.repository_id
     {_upsert(repository_summary, "repository_id")}
 """  # noqa: S608 - our own names
+# What `repository_summary_computed` has of a plain repository; all others have the name that they have in its tables.
+PLAIN_COLUMNS = {
+    "repository_id": "repository.id",
+    "source_id": "1",
+    "language": "present_language(repository.primary_language)",
+    "is_gone": "false",
+    "own_checked_at": "CAST(NULL AS timestamptz)",
+}
 UPSERT_ACCOUNTS = f"""
     INSERT INTO account_summary ({", ".join(column.name for column in account_summary.columns)})
     SELECT * FROM account_summary_computed WHERE account_id = ANY(CAST(:accounts AS bigint[]))
@@ -94,14 +106,45 @@ def update_summaries(
     accounts |= {id_ for row in subjects for id_ in (row.account_id, row.summed_in) if id_ is not None}
     if unlocked := accounts.difference(locked_account_ids):
         connection.execute(text(LOCK_ACCOUNTS), {"accounts": sorted(unlocked)})
-    if ids := [row.id for row in subjects]:
-        connection.execute(text(UPSERT_REPOSITORIES), {"ids": ids, **growth_values(GROWTH_DAYS)})
-    values = {"accounts": sorted(accounts)}
-    connection.execute(text(UPSERT_ACCOUNTS), values)
+        # What was waited for may have changed them.
+        subjects = connection.execute(
+            text(SELECT_SUBJECTS), {"ids": [row.id for row in subjects], "accounts": []}
+        ).all()
+    written = _upsert_repositories(connection, subjects)
+    if subjects and not written and not unlocked and all(row.account_id == row.summed_in for row in subjects):
+        return  # the totals are those of before
+    connection.execute(text(UPSERT_ACCOUNTS), {"accounts": sorted(accounts)})
     # A summary of a repository is deleted with the repository alone.
     filled = {row.account_id for row in subjects if row.account_id == row.summed_in}
     if emptied := accounts - filled:
         connection.execute(text(DELETE_ACCOUNTS), {"accounts": sorted(emptied)})
+
+
+def _upsert_repositories(connection: Connection, subjects: Sequence[Row[Any]]) -> int:
+    """Write the summaries of the repositories *subjects* that differ; returns how many."""
+    plain = [row for row in subjects if row.is_plain]
+    if len({row.account_id for row in plain}) != 1:
+        plain = []
+    written = _upsert_plain(connection, plain[0].account_id, plain) if plain else 0
+    done = {row.id for row in plain}
+    if ids := [row.id for row in subjects if row.id not in done]:
+        values = {"ids": ids, **growth_values(GROWTH_DAYS)}
+        written += connection.execute(text(UPSERT_REPOSITORIES), values).rowcount
+    return written
+
+
+def _upsert_plain(connection: Connection, account_id: int, plain: Sequence[Row[Any]]) -> int:
+    growth = plain_growth(connection, account_id, plain)
+    columns = PLAIN_COLUMNS | growth.columns
+    sql = f"""
+        INSERT INTO repository_summary ({", ".join(COLUMNS)})
+        SELECT {", ".join(columns.get(name, name) for name in COLUMNS)}
+          FROM repository
+          JOIN repository_current AS own ON own.repository_id = repository.id {growth.before}
+         WHERE repository.id = ANY(CAST(:ids AS bigint[]))
+        {_upsert(repository_summary, "repository_id")}
+    """  # noqa: S608 - our own names
+    return connection.execute(text(sql), growth.values | {"ids": [row.id for row in plain]}).rowcount
 
 
 def lock_account_of(connection: Connection, repository_id: int) -> None:

@@ -14,14 +14,14 @@ from core.sources import OWN_SOURCE_ID
 from ingest.github.api.models import Account, Repository
 from ingest.refresh import closed_history, summaries
 from ingest.refresh.attribute_versions import (
-    ACCOUNT_COLUMNS,
-    INSERT_ACCOUNT_VERSION,
     INSERT_PUSHES,
     INSERT_REPOSITORY_VERSIONS,
     REPOSITORY_COLUMNS,
     columns_of,
     keep_account_version,
+    keep_profile,
     keep_repository_version,
+    profile_of,
 )
 from ingest.refresh.diff import (
     DETAIL_NAMES,
@@ -29,6 +29,7 @@ from ingest.refresh.diff import (
     AccountCounts,
     ChangeEntry,
     RepositoryExtras,
+    StoredAccount,
     counts_of,
 )
 from ingest.refresh.languages import LanguageSignals
@@ -40,14 +41,13 @@ DETAILS = tuple(name for name in REPOSITORY_COLUMNS if name not in ("account_id"
 
 
 def write_account(
-    connection: Connection, account_id: int, account: Account, captured_at: datetime, token: str | None
+    connection: Connection, stored: StoredAccount, account: Account, captured_at: datetime, token: str | None
 ) -> None:
-    reported = ", ".join(f":{name}" for name in ACCOUNT_COLUMNS)
+    """Store what is reported of the account, and keep its profile of before if that differs."""
+    if stored.gone_at is not None or profile_of(account) != stored.profile:
+        keep_profile(connection, stored.id, captured_at)
     connection.execute(
-        text(f"""
-            WITH version AS ({INSERT_ACCOUNT_VERSION}
-                   AND (gone_at IS NOT NULL OR ROW({", ".join(ACCOUNT_COLUMNS)}) IS DISTINCT FROM ROW({reported}))
-                ON CONFLICT DO NOTHING)
+        text("""
             UPDATE account
                SET node_id = coalesce(:node_id, node_id), login = :login, kind = :kind, name = :name,
                    company = :company, location = :location, website = :website, bio = :bio,
@@ -55,8 +55,8 @@ def write_account(
                    gone_at = NULL, gone_reason = NULL, checked_at = :at,
                    first_captured_at = coalesce(first_captured_at, :at)
              WHERE id = :id
-        """),  # noqa: S608 - our own names
-        account.model_dump() | {"id": account_id, "at": captured_at, "token": token},
+        """),
+        account.model_dump() | {"id": stored.id, "at": captured_at, "token": token},
     )
 
 
@@ -78,20 +78,30 @@ def write_capture(
     connection: Connection, account_id: int, captured_at: datetime, run_id: int, default_cadence: timedelta
 ) -> None:
     """Write a capture, and when the next one is expected: its refresh is planned already."""
-    closed_history.reopen_own(connection, captured_at)
-    connection.execute(
+    closed_history.keep_from_closing(connection)
+    # Asked first: a node of Citus that has the captures has not the tracked accounts, and a write waits for all nodes.
+    found = connection.execute(
         text(f"""
-            INSERT INTO capture_open (account_id, captured_at, source_id, run_id, cadence)
-            SELECT account.id, :at, :own, :run, {STORED_CADENCE}
-              FROM account
-              LEFT JOIN tracked_account ON tracked_account.account_id = account.id
-             WHERE account.id = :account AND NOT EXISTS (
-                   SELECT 1 FROM capture_month
-                    WHERE account_id = :account AND month = {month_of("CAST(:at AS timestamptz)")}
-                      AND CAST(:at AS timestamptz) = ANY(captured_at))
-            ON CONFLICT DO NOTHING
+            SELECT {closed_history.IS_CLOSED} AS is_closed,
+                   CAST({STORED_CADENCE} AS text) AS cadence,
+                   EXISTS (SELECT 1 FROM capture_month
+                            WHERE capture_month.account_id = :account AND month = {month_of("CAST(:at AS timestamptz)")}
+                              AND CAST(:at AS timestamptz) = ANY(captured_at)) AS is_stored
+              FROM (SELECT closing_until FROM source WHERE id = :own) AS source
+              LEFT JOIN tracked_account ON tracked_account.account_id = :account
         """),  # noqa: S608 - our own names
-        {"account": account_id, "at": captured_at, "own": OWN_SOURCE_ID, "run": run_id, "every": default_cadence},
+        {"account": account_id, "at": captured_at, "own": OWN_SOURCE_ID, "every": default_cadence},
+    ).one()
+    if found.is_closed:
+        closed_history.reopen_own(connection, captured_at)
+    if found.is_stored:
+        return
+    connection.execute(
+        text(
+            "INSERT INTO capture_open (account_id, captured_at, source_id, run_id, cadence)"
+            " VALUES (:account, :at, :own, :run, CAST(:cadence AS interval)) ON CONFLICT DO NOTHING"
+        ),
+        {"account": account_id, "at": captured_at, "own": OWN_SOURCE_ID, "run": run_id, "cadence": found.cadence},
     )
 
 

@@ -1,5 +1,6 @@
 """Stored growth, by hand; `tests/core/queries/test_growth.py` compares it with a slow version on random histories."""
 
+import random
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +13,9 @@ from core.db.partitions import ensure_partitions
 from core.db.schema import GROWTH_DAYS
 from core.queries import movers
 from core.queries.growth import growth_values
-from ingest.refresh.growth import update_import_growth
+from ingest.refresh import summaries
+from ingest.refresh.closed_history import close_own_history
+from ingest.refresh.growth import IS_PLAIN, update_import_growth
 from ingest.refresh.summaries import UPSERT_REPOSITORIES, update_all_summaries, update_summaries
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -268,6 +271,32 @@ def test_all_repositories_are_updated_at_once(octo: GrowthRows) -> None:
     octo.captured(days_ago(8), days_ago(0))
     update_all_summaries(lambda: nullcontext(octo.connection))
     assert [octo.stored(repository)[7] for repository in (first, second)] == [9, 19]
+
+
+@pytest.mark.parametrize("closed_until", [None, days_ago(100), days_ago(8), NOW])
+def test_growth_of_plain_repositories_is_that_of_the_whole_definition(
+    octo: GrowthRows, closed_until: datetime | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Captured at random times of more than a year, whatever of it is closed, with a gap in it."""
+    rng = random.Random(7)
+    moments = [at for at in daily(450) if rng.random() < 0.8 and not days_ago(38) < at < days_ago(29)]
+    octo.captured(*moments, NOW)
+    for number in range(30):
+        created_at = rng.choice([None, days_ago(900), days_ago(rng.uniform(0, 400))])
+        repository = octo.add(number * 10, created_at)
+        changes = rng.sample(moments, rng.choice([0, 2, 20, 200]))
+        for at in changes if created_at is None else [at for at in changes if at > created_at]:
+            octo.saw(repository, at, rng.randrange(1000))
+    if closed_until:
+        close_own_history(lambda: nullcontext(octo.connection), closed_until.replace(hour=0, minute=0))
+    ids = range(1, octo.many + 1)
+    update_summaries(octo.connection, account_ids=[octo.account])
+    found = [octo.stored(id_) for id_ in ids]
+    monkeypatch.setattr(summaries, "SELECT_SUBJECTS", summaries.SELECT_SUBJECTS.replace(IS_PLAIN, "false"))
+    octo.run("DELETE FROM repository_summary")
+    update_summaries(octo.connection, account_ids=[octo.account])
+    assert [octo.stored(id_) for id_ in ids] == found
+    assert all(len({growth[days] for growth in found}) > 3 for days in (7, 90, 365))
 
 
 def test_without_a_repository_or_account_no_summary_is_written(octo: GrowthRows) -> None:
