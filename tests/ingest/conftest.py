@@ -1,14 +1,17 @@
 """A sandbox GitHub, a client for it, and an ingestor on a separate database."""
 
 import random
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from redis import Redis
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from core.queue.jobs import JobOrigin
 from core.settings import Settings
@@ -94,3 +97,41 @@ class Ingestor:
             if one["pushed_at"] and not one["is_archived"] and one["is_fork"] is fork:
                 return str(one["full_name"])
         raise LookupError(login)
+
+
+class IngestProcess(subprocess.Popen[bytes]):
+    """Runs `python -m ingest` with a command. Its log is a file: a pipe that nobody reads would stop it once full."""
+
+    def __init__(self, command: str, environment: dict[str, str], log: Path) -> None:
+        self.read_log = log.read_text
+        with log.open("wb") as out:
+            super().__init__([sys.executable, "-m", "ingest", command], env=environment, stderr=out)
+
+
+@pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., IngestProcess]]:
+    """Start processes, `start("worker", REFRESH_EVERY="1h")`; those that still run at the end are killed."""
+    running: list[IngestProcess] = []
+
+    def begin(command: str, **given: str) -> IngestProcess:
+        running.append(IngestProcess(command, environment | given, tmp_path / f"{command}-{len(running)}.log"))
+        return running[-1]
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def new_engine(committing_database: Engine) -> Iterator[Callable[[], Engine]]:
+    """Make engines with connections of their own, as other processes have."""
+    engines: list[Engine] = []
+
+    def make() -> Engine:
+        engines.append(create_engine(committing_database.url))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.dispose()

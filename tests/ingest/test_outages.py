@@ -3,8 +3,6 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -14,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from core.budget import refused_tokens
 from core.queue import abandoned, jobs
@@ -211,25 +209,6 @@ def environment(sandbox, committing_database, redis):
     }
 
 
-@pytest.fixture
-def start(environment, tmp_path):
-    """Start a process whose log is `process.read_log()`; kill what still runs at the end."""
-    running = []
-
-    def begin(command, **given):
-        file = tmp_path / f"{command}-{len(running)}.log"
-        with file.open("wb") as out:
-            process = subprocess.Popen([sys.executable, "-m", "ingest", command], env=environment | given, stderr=out)
-        process.read_log = file.read_text
-        running.append(process)
-        return process
-
-    yield begin
-    for process in running:
-        process.kill()
-        process.wait()
-
-
 def stops_when_terminated(process):
     """Its current work would take ten minutes, longer than any machine needs to stop."""
     process.send_signal(signal.SIGTERM)
@@ -387,10 +366,10 @@ def test_a_standby_takes_over_after_the_leaders_death(start, committing_database
     wait_for(lambda: leader_pid(committing_database) not in (None, dead))
 
 
-def test_a_terminated_leader_cancels_a_long_round(committing_database, monkeypatch):
+def test_a_terminated_leader_cancels_a_long_round(committing_database, new_engine, monkeypatch):
     """Unfinished work is rolled back and repeated by the next leader."""
     monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.2)
-    scheduled = ScheduledJobs(create_engine(committing_database.url))
+    scheduled = ScheduledJobs(new_engine())
 
     def round_of_a_day():
         with scheduled.engine.begin() as connection:

@@ -2,15 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from core.queue import ingestions, jobs
 from core.tracking import accounts
@@ -97,13 +95,13 @@ def test_an_account_whose_job_vanished_becomes_due_again(scheduled, committing_d
     assert scheduled.enqueue_due_accounts() == 1
 
 
-def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_database, monkeypatch):
+def test_of_two_schedulers_one_leads_and_the_other_takes_over(new_engine, monkeypatch):
     """Each runs its schedule only while it has the lock."""
     monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.2)
     led = {"first": threading.Event(), "second": threading.Event()}
     stops, threads = {}, []
     for name in ("first", "second"):
-        scheduled = ScheduledJobs(create_engine(committing_database.url))
+        scheduled = ScheduledJobs(new_engine())
         monkeypatch.setattr(scheduled, "enqueue_due_accounts", led[name].set)
         stops[name] = threading.Event()
         threads.append(threading.Thread(target=scheduler.serve, args=(scheduled, stops[name])))
@@ -118,9 +116,9 @@ def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_databas
         thread.join(60)
 
 
-def test_a_leader_whose_session_was_ended_runs_nothing_more(committing_database, monkeypatch):
+def test_a_leader_whose_session_was_ended_runs_nothing_more(committing_database, new_engine, monkeypatch):
     """It may learn of it last: its network or machine stood still, and another one leads meanwhile."""
-    scheduled = ScheduledJobs(create_engine(committing_database.url))
+    scheduled = ScheduledJobs(new_engine())
     done = []
     with scheduled.engine.connect() as connection:
         leadership = scheduler._try_become_leader(scheduled.engine, connection)
@@ -150,11 +148,11 @@ def test_a_scheduled_job_that_met_a_shard_on_its_way_is_repeated(committing_data
     assert outcomes == []
 
 
-def test_a_clock_set_back_a_day_does_not_stop_the_schedule(committing_database, monkeypatch):
+def test_a_clock_set_back_a_day_does_not_stop_the_schedule(new_engine, monkeypatch):
     """The next run times are a day ahead then: the schedule is rebuilt from the new time."""
     monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.1)
     clock = {"ahead": timedelta(0)}
-    scheduled = ScheduledJobs(create_engine(committing_database.url), clock=lambda: datetime.now(UTC) + clock["ahead"])
+    scheduled = ScheduledJobs(new_engine(), clock=lambda: datetime.now(UTC) + clock["ahead"])
     starts, build = [], scheduler.build_scheduler
     monkeypatch.setattr(scheduler, "build_scheduler", lambda of, lead: starts.append(of.clock()) or build(of, lead))
     stop = threading.Event()
@@ -183,19 +181,15 @@ def environment(sandbox, committing_database, redis):
     }
 
 
-def start_process(command, environment):
-    return subprocess.Popen([sys.executable, "-m", "ingest", command], env=environment, stderr=subprocess.PIPE)
-
-
 def captured_account_count(engine):
     return scalar(engine, "SELECT count(DISTINCT account_id) FROM capture")
 
 
-def test_a_worker_refreshes_queued_accounts_and_stops_when_terminated(environment, sandbox, committing_database):
+def test_a_worker_refreshes_queued_accounts_and_stops_when_terminated(start, sandbox, committing_database):
     logins = sandbox.world.logins()
     track(committing_database, *logins)
     assert ScheduledJobs(committing_database).enqueue_due_accounts() == len(logins)
-    worker = start_process("worker", environment)
+    worker = start("worker")
     try:
         wait_for(lambda: captured_account_count(committing_database) == len(logins))
         wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM procrastinate_jobs") == 0)
@@ -203,15 +197,15 @@ def test_a_worker_refreshes_queued_accounts_and_stops_when_terminated(environmen
         assert scalar(committing_database, "SELECT min(due_at) > now() FROM tracked_account")
     finally:
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(60) == 0, worker.stderr.read()
+        assert worker.wait(60) == 0, worker.read_log()
 
 
-def test_a_killed_worker_leaves_complete_accounts_and_the_next_one_finishes(environment, sandbox, committing_database):
+def test_a_killed_worker_leaves_complete_accounts_and_the_next_one_finishes(start, sandbox, committing_database):
     logins = sandbox.world.logins()
     sandbox.latency_ms = 150
     track(committing_database, *logins)
     ScheduledJobs(committing_database).enqueue_due_accounts()
-    worker = start_process("worker", environment)
+    worker = start("worker")
     wait_for(lambda: captured_account_count(committing_database) >= 1)
     worker.kill()
     worker.wait()
@@ -220,7 +214,7 @@ def test_a_killed_worker_leaves_complete_accounts_and_the_next_one_finishes(envi
         connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
     ScheduledJobs(committing_database).release_abandoned_jobs()
     sandbox.latency_ms = 0
-    second = start_process("worker", environment)
+    second = start("worker")
     try:
         wait_for(lambda: captured_account_count(committing_database) == len(logins))
         assert has_complete_rows(committing_database)
@@ -259,14 +253,14 @@ def test_an_urgent_batch_goes_first(committing_database):
     assert fetched["account_ids"] == [second]
 
 
-def test_a_cancelled_ingestion_stops_between_accounts_and_keeps_due_times(environment, sandbox, committing_database):
+def test_a_cancelled_ingestion_stops_between_accounts_and_keeps_due_times(start, sandbox, committing_database):
     logins = sandbox.world.logins()
     sandbox.latency_ms = 400
     track(committing_database, *logins)
     with committing_database.begin() as connection:
         ids = connection.scalars(text("SELECT account_id FROM tracked_account")).all()
         started = ingestions.start(connection, ids, jobs.JobOrigin("person", by="ada"), datetime.now(UTC))
-    worker = start_process("worker", environment)
+    worker = start("worker")
     try:
         wait_for(lambda: captured_account_count(committing_database) >= 1)
         with committing_database.begin() as connection:
