@@ -130,7 +130,7 @@ def test_the_health_check_exit_code_follows_the_status(status, code):
         threading.Thread(target=server.handle_request, daemon=True).start()
         environment = {**os.environ, "PORT": str(server.server_port), "http_proxy": "http://127.0.0.1:9"}
         asked = subprocess.run(
-            [sys.executable, *health_check()[1:]], check=False, env=environment, capture_output=True, timeout=20
+            [sys.executable, *health_check()[1:]], check=False, env=environment, capture_output=True, timeout=60
         )
     assert bool(asked.returncode) == bool(code)
 

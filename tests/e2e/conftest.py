@@ -1,5 +1,6 @@
 """Fixtures: a real web process over known rows, and a real Chromium."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -38,7 +39,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--process-per-site"]
 # An empty page on the host of all web processes, so that their process outlives each test.
 KEPT_URL = "http://127.0.0.1/kept"
-START_SECONDS = 60
+START_SECONDS = 120
 SECRET_KEY = "a key that is long enough for a test, and no secret"
 # More page loads than any test needs, and a window so short that a test can wait for its end.
 WEB_SETTINGS = {
@@ -134,7 +135,7 @@ def wait_until_healthy(address: str, process: subprocess.Popen[bytes], log: Path
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urlopen(f"{address}/health", timeout=2) as response:
+            with urlopen(f"{address}/health", timeout=START_SECONDS) as response:
                 if response.status == 200:
                     return
         except OSError:
@@ -142,11 +143,12 @@ def wait_until_healthy(address: str, process: subprocess.Popen[bytes], log: Path
     pytest.fail(f"the web process did not become healthy:\n{log.read_text()[-4000:]}")
 
 
-# A first script run can be followed at once by another, which would undo what a test enters in between.
-RESTS = """() => {
+# A first script run can be followed at once by another. Each wait begins to count: nobody has watched in between.
+RESTS = """(wait) => {
     const state = document.querySelector(".stApp")?.dataset.testScriptState;
-    window.restsSince = state === "notRunning" ? (window.restsSince ?? performance.now()) : undefined;
-    return performance.now() - window.restsSince > 250;
+    const now = performance.now();
+    if (state !== "notRunning" || window.restingSince?.wait !== wait) window.restingSince = {wait, now};
+    return now - window.restingSince.now > 250;
 }"""
 
 
@@ -159,6 +161,7 @@ class MonitoredPage:
         self.person = person
         self.problems: list[str] = []
         self.expected_errors: list[str] = []
+        self._waits = itertools.count()
         page.set_default_timeout(TIMEOUT_MS)
         page.on("request", self._on_request)
         page.on("console", self._on_console)
@@ -201,7 +204,7 @@ class MonitoredPage:
     def wait_until_ready(self, heading: str) -> Page:
         self.page.get_by_role("heading", name=heading, exact=True, level=1).wait_for()
         self.page.locator('.stApp[data-test-script-state="notRunning"]').wait_for()
-        self.page.wait_for_function(RESTS)
+        self.page.wait_for_function(RESTS, arg=next(self._waits))
         return self.page
 
     def overflow_px(self) -> int:

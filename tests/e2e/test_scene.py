@@ -13,7 +13,7 @@ from core.charts.scene import city, deck
 from core.charts.scene.camera import Canvas
 from tests.e2e import rows
 
-MAX_TRIES = 60
+MAX_TRIES = 200
 # A second click takes back the first, so no click is repeated while the first may still have its effect.
 CLICK_TIMEOUT_MS = 30_000
 

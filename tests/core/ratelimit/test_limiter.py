@@ -245,7 +245,7 @@ class ValkeyServer:
     def start(self) -> None:
         command = [valkey_program(), "--port", "0", "--unixsocket", f"{self.folder}/valkey.sock", "--save", ""]
         self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         with Redis.from_url(self.url) as client:
             while time.monotonic() < until:
                 try:

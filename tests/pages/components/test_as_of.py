@@ -29,7 +29,7 @@ def page() -> None:
 
 
 def run_with(as_of: str | None) -> AppTest:
-    shown = AppTest.from_function(page, default_timeout=30)
+    shown = AppTest.from_function(page, default_timeout=60)
     if as_of is not None:
         shown.query_params["as_of"] = as_of
     return shown.run()

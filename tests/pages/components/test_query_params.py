@@ -18,7 +18,7 @@ def page() -> None:
 
 
 def run_with_params(**params: str | list[str]) -> AppTest:
-    test = AppTest.from_function(page, default_timeout=30)
+    test = AppTest.from_function(page, default_timeout=60)
     for name, value in params.items():
         test.query_params[name] = value
     return test.run()
