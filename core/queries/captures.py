@@ -48,7 +48,9 @@ LAST_ROLLUP_DAY = """(SELECT CASE WHEN EXISTS (SELECT 1 FROM account WHERE check
                         THEN ((CAST(:until AS timestamptz) + interval '1 microsecond') AT TIME ZONE 'UTC')::date - 1
                         ELSE (CAST(:until AS timestamptz) AT TIME ZONE 'UTC')::date END)"""
 """SQL: the last day whose totals in `language_day` hold what was captured by `:until`, and nothing later."""
-_PRESENCE_CHANGES = "change.kind IN ('gone', 'back', 'transferred')"
+PRESENCE_CHANGES = ("gone", "back", "transferred")
+"""Kinds of changes by which captures of a repository differ from its account's."""
+_PRESENCE_CHANGES = f"change.kind IN {PRESENCE_CHANGES}"
 PRESENCE_EXISTS = f"""(repository.gone_at IS NOT NULL OR EXISTS (
                    SELECT 1 FROM change WHERE change.repository_id = repository.id AND {_PRESENCE_CHANGES}))"""  # noqa: S608
 """SQL: whether captures of a `repository` may differ from its account's: it was unavailable or transferred once."""

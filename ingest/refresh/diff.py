@@ -66,6 +66,8 @@ class StoredRepository:
     gone_at: datetime | None = None
     owner_checked_at: datetime | None = None
     """Last refresh of the account that it belongs to."""
+    is_plain: bool = False
+    """See `ingest.refresh.growth`."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ plain repositories starts at the same few moments, which are asked for first: wh
 nodes of Citus compute side by side. The whole definition takes them a dozen steps, each of which waits for all nodes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from core.db.schema import GROWTH_DAYS
 from core.db.statement import text
@@ -47,8 +47,8 @@ UPDATE_IMPORT_GROWTH = f"""
                IS DISTINCT FROM
                ROW(grown.stars_1d, grown.stars_7d, grown.stars_30d, grown.stars_90d, grown.stars_365d)
 """  # noqa: S608
-IS_PLAIN = f"(own.captured_at <= account.checked_at AND NOT {PRESENCE_EXISTS} AND NOT {IMPORT_EXISTS})"
-"""SQL: whether a `repository` of an `account` is plain; null without `own`, our counts of it."""
+IS_PLAIN = f"NOT {PRESENCE_EXISTS} AND NOT {IMPORT_EXISTS}"
+"""SQL: whether a `repository` is plain."""
 SELECT_STARTS = f"""
     SELECT days, until_at - length AS start_at, {closed_month("until_at - length")} AS start_month,
            coalesce(captured_at >= until_at - length - least(max_gap, length), false) AS is_known,
@@ -106,13 +106,13 @@ class PlainGrowth:
     values: dict[str, Any]
 
 
-def plain_growth(connection: Connection, account_id: int, repositories: Sequence[Row[Any]]) -> PlainGrowth:
-    """Ask when growth of the account starts; *repositories* are its plain ones: id, and changed_at of their stars."""
+def plain_growth(connection: Connection, account_id: int, changed_at: Mapping[int, datetime]) -> PlainGrowth:
+    """Ask when growth of the account starts; *changed_at*: when the present counts of its plain repositories began."""
     starts = connection.execute(text(SELECT_STARTS), {"account": account_id, "days": list(GROWTH_DAYS)}).all()
     values: dict[str, Any] = {f"start_{row.days}": row.start_at for row in starts}
     values |= {f"is_known_{row.days}": row.is_known for row in starts}
     known = [row for row in starts if row.is_known]
-    changed = [one.id for one in repositories if known and one.changed_at > min(row.start_at for row in known)]
+    changed = [id_ for id_, at in changed_at.items() if known and at > min(row.start_at for row in known)]
     if not changed:
         return PlainGrowth(_growth_columns("NULL"), "", values)
     values |= {"changed_ids": changed}

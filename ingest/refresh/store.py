@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from core.db.data_version import announce_past_change, is_late
+from core.queries.captures import PRESENCE_CHANGES
 from core.wording import quantity
 from ingest.github import Account, AccountSnapshot, Repository
 from ingest.history_import import adopt
@@ -19,6 +20,7 @@ from ingest.refresh.languages import LanguageSignals, LanguagesState
 from ingest.refresh.missing_repositories import MissingRepositories
 from ingest.refresh.run_log import IngestItem
 from ingest.refresh.stored_state import TrackedRepositories, short_name
+from ingest.refresh.summaries import Subject
 
 log = structlog.get_logger()
 
@@ -69,9 +71,12 @@ def store_account(
     observation = change_rate.observe_changes(stored, changes, at, repositories)
     due_accounts.record_success(connection, account_id, now, default_cadence, rng, observation)
     writer.write_capture(connection, account_id, at, run_id, default_cadence)
-    summaries.update_summaries(
-        connection, account_ids=[account_id], repository_ids=ids.values(), locked_account_ids=[account_id]
-    )
+    if has_adopted or adopted_repositories or _may_change_owners(stored, changes, missing):
+        summaries.update_summaries(
+            connection, account_ids=[account_id], repository_ids=ids.values(), locked_account_ids=[account_id]
+        )
+    else:
+        summaries.update_refreshed_summaries(connection, account_id, _subjects(stored, changes, at))
     # Last, as other transactions that publish or announce wait from here on.
     if has_adopted or adopted_repositories or is_late(at):
         announce_past_change(connection)
@@ -121,6 +126,29 @@ def _write_changes(
     entries = changes.entries + _write_missing_repositories(connection, changes, missing, at)
     writer.write_change_entries(connection, account_id, ids, entries, at, run_id)
     return ids, adopted
+
+
+def _may_change_owners(stored: StoredAccount, changes: AccountDiff, missing: MissingRepositories) -> bool:
+    """Return whether a repository may belong to another account than before, or be available since or until now."""
+    return (
+        stored.gone_at is not None
+        or bool(changes.new)
+        or bool(missing.gone or missing.moved)
+        or any(entry.kind in PRESENCE_CHANGES for entry in changes.entries)
+        or any(one.account_id != stored.id for one in stored.repositories.values())
+    )
+
+
+def _subjects(stored: StoredAccount, changes: AccountDiff, at: datetime) -> list[Subject]:
+    """Return the repositories whose summary a capture can change: growth of those that are gone stays as it is."""
+    changed = {one.github_id for one in changes.counts}
+    subjects = []
+    for github_id, one in stored.repositories.items():
+        if one.gone_at is None:
+            changed_at = at if github_id in changed else one.captured_at
+            is_plain = one.is_plain and changed_at is not None and changed_at <= at
+            subjects.append(Subject(one.id, stored.id, stored.id, changed_at, is_plain))
+    return subjects
 
 
 def _write_languages(

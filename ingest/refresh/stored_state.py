@@ -21,6 +21,7 @@ from ingest.refresh.diff import (
     StoredAccount,
     StoredRepository,
 )
+from ingest.refresh.growth import IS_PLAIN
 from ingest.refresh.languages import LanguageSignals, LanguagesState
 
 DETAIL_COLUMNS = ", ".join(f"repository.{name}" for name in DETAIL_NAMES)
@@ -126,7 +127,8 @@ def _load_repositories(
         # Named columns: a prepared `*` fails once a migration has added a column.
         text(f"""
             SELECT repository.id, repository.github_id, account_id, repository.gone_at, {DETAIL_COLUMNS},
-                   stars, forks, size_kb, {", ".join(EXTRA_NAMES)}, captured_at, owner.checked_at AS owner_checked_at
+                   stars, forks, size_kb, {", ".join(EXTRA_NAMES)}, captured_at, owner.checked_at AS owner_checked_at,
+                   {IS_PLAIN} AS is_plain
               FROM repository
               JOIN account AS owner ON owner.id = repository.account_id
               LEFT JOIN repository_current ON repository_id = repository.id
@@ -151,6 +153,7 @@ def _stored_repository(row: Row[Any]) -> StoredRepository:
         captured_at=row.captured_at,
         gone_at=row.gone_at,
         owner_checked_at=row.owner_checked_at,
+        is_plain=row.is_plain,
     )
 
 

@@ -9,9 +9,10 @@ rows computed by two transactions at once cannot replace each other.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, Table
+from sqlalchemy import Connection, Table
 
 from core.db.schema import GROWTH_DAYS, account_summary, repository_summary
 from core.db.statement import text
@@ -22,7 +23,7 @@ from ingest.refresh.growth import GROWN_CTE, IS_PLAIN, plain_growth
 CHUNK_REPOSITORIES = 5_000
 SELECT_SUBJECTS = f"""
     SELECT repository.id, repository.account_id, summary.account_id AS summed_in, own.captured_at AS changed_at,
-           {IS_PLAIN} AS is_plain
+           own.captured_at <= account.checked_at AND {IS_PLAIN} AS is_plain
       FROM repository
       JOIN account ON account.id = repository.account_id
       LEFT JOIN repository_current AS own ON own.repository_id = repository.id
@@ -88,6 +89,21 @@ DELETE_ACCOUNTS = """
 """
 
 
+class Subject(NamedTuple):
+    """A repository whose summary is to be brought up to date.
+
+    summed_in   the account that its summary counts for; None without one
+    changed_at  when we first captured its present counts; None without any
+    is_plain    see `ingest.refresh.growth`; it has counts of ours, none of them newer than its account's last capture
+    """
+
+    id: int
+    account_id: int
+    summed_in: int | None
+    changed_at: datetime | None
+    is_plain: bool
+
+
 def update_summaries(
     connection: Connection,
     *,
@@ -100,16 +116,12 @@ def update_summaries(
     Of a repository that moved, the totals of its former account too.
     """
     accounts = set(account_ids)
-    subjects = connection.execute(
-        text(SELECT_SUBJECTS), {"ids": list(repository_ids), "accounts": sorted(accounts)}
-    ).all()
+    subjects = _select_subjects(connection, list(repository_ids), sorted(accounts))
     accounts |= {id_ for row in subjects for id_ in (row.account_id, row.summed_in) if id_ is not None}
     if unlocked := accounts.difference(locked_account_ids):
         connection.execute(text(LOCK_ACCOUNTS), {"accounts": sorted(unlocked)})
         # What was waited for may have changed them.
-        subjects = connection.execute(
-            text(SELECT_SUBJECTS), {"ids": [row.id for row in subjects], "accounts": []}
-        ).all()
+        subjects = _select_subjects(connection, [row.id for row in subjects], [])
     written = _upsert_repositories(connection, subjects)
     if subjects and not written and not unlocked and all(row.account_id == row.summed_in for row in subjects):
         return  # the totals are those of before
@@ -120,7 +132,21 @@ def update_summaries(
         connection.execute(text(DELETE_ACCOUNTS), {"accounts": sorted(emptied)})
 
 
-def _upsert_repositories(connection: Connection, subjects: Sequence[Row[Any]]) -> int:
+def update_refreshed_summaries(connection: Connection, account_id: int, subjects: Sequence[Subject]) -> None:
+    """Bring the summaries of *subjects* up to date, repositories that a refresh has loaded with the account locked.
+
+    Each of them belonged to the account before, or to none; their totals are written only where a summary changes.
+    """
+    if _upsert_repositories(connection, subjects):
+        connection.execute(text(UPSERT_ACCOUNTS), {"accounts": [account_id]})
+
+
+def _select_subjects(connection: Connection, ids: Sequence[int], account_ids: Sequence[int]) -> list[Subject]:
+    rows = connection.execute(text(SELECT_SUBJECTS), {"ids": ids, "accounts": account_ids})
+    return [Subject(*row) for row in rows]
+
+
+def _upsert_repositories(connection: Connection, subjects: Sequence[Subject]) -> int:
     """Write the summaries of the repositories *subjects* that differ; returns how many."""
     plain = [row for row in subjects if row.is_plain]
     if len({row.account_id for row in plain}) != 1:
@@ -133,8 +159,8 @@ def _upsert_repositories(connection: Connection, subjects: Sequence[Row[Any]]) -
     return written
 
 
-def _upsert_plain(connection: Connection, account_id: int, plain: Sequence[Row[Any]]) -> int:
-    growth = plain_growth(connection, account_id, plain)
+def _upsert_plain(connection: Connection, account_id: int, plain: Sequence[Subject]) -> int:
+    growth = plain_growth(connection, account_id, {row.id: row.changed_at for row in plain if row.changed_at})
     columns = PLAIN_COLUMNS | growth.columns
     sql = f"""
         INSERT INTO repository_summary ({", ".join(COLUMNS)})
