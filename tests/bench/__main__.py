@@ -8,7 +8,7 @@ from tests.bench.measurement import console, print_measurements
 BENCHMARKS = (
     "snapshot_writes", "history_import", "snapshot", "startup", "page_bytes", "cadence", "refresh_plan", "sign_in",
     "worker_throughput", "sweep", "price", "floods", "questions_of_readers", "citus_questions", "citus_refresh",
-    "reruns", "storage_cost", "scale_model",
+    "reruns", "navigation", "storage_cost", "scale_model",
 )  # fmt: skip
 
 

@@ -57,6 +57,8 @@ def questions(end: datetime) -> Mapping[str, Callable[[], Any]]:
     ids = [one.repository_id for one in series if one]
     return {
         "explorer, three filters, as of": lambda: repository_list.matching_repositories(past),
+        "explorer's first page, three filters, now": lambda: repository_list.matching_page(some, "stars", 0, 250),
+        "explorer's first page, three filters, as of": lambda: repository_list.matching_page(past, "stars", 0, 250),
         "explorer's first page, as of": lambda: repository_list.matching_page(everything, "stars", 0, 250),
         "everything as of": lambda: repository_list.matching_repositories(everything),
         "scene, 60 owners, as of": lambda: scene.city_repositories(scene.CityFilters(as_of=then)),

@@ -1,7 +1,8 @@
 """Processor time of a page's warm rerun in the web process, and how many readers one process bears.
 
 BASE names a checkout of an older version to measure beside this one, SCALE (default 0.02) sizes the database, SESSIONS
-(default 100) is how many pages rerun at once, KEEP a folder that keeps the databases for the next run.
+(default 100) is how many pages rerun at once, KEEP a folder that keeps the databases for the next run. With MINUTES
+memory alone is measured: so many minutes of reruns, of several pages and of new data versions, beside the first five.
 """
 
 import asyncio
@@ -45,6 +46,7 @@ TYPICAL_REPOSITORIES = 40
 WARM_UP_RUNS, MEASURED_RUNS, ROUNDS = 3, 15, 3
 INTERVAL_SECONDS, LOAD_SECONDS = 5.0, 60.0
 PUBLISH_SECONDS = 20.0
+MINUTES_BEFORE = 5  # memory has its level by then: caches are full, pages compiled
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 ONE_CHART = """
 import plotly.graph_objects as go
@@ -125,8 +127,10 @@ class Page:
 
 
 def run() -> list[Measurement]:
-    sessions = int(os.environ.get("SESSIONS") or 100)
+    sessions, minutes = int(os.environ.get("SESSIONS") or 100), float(os.environ.get("MINUTES") or 0)
     with running_processes() as webs:
+        if minutes:
+            return [figure for web in webs[1:] for figure in asyncio.run(measure_memory(web, sessions, minutes))]
         figures = asyncio.run(measure_reruns(*webs))
         for web in webs:
             figures += asyncio.run(measure_load(web, sessions))
@@ -188,10 +192,25 @@ async def measure_load(web: Web, sessions: int) -> list[Measurement]:
     return figures
 
 
-async def rerun_all(pages: list[Page], publisher: Web | None) -> list[float]:
+async def measure_memory(web: Web, sessions: int, minutes: float) -> list[Measurement]:
+    """Let *sessions* pages of HEAVY rerun while data versions change; report memory after *minutes* and after five."""
+    async with AsyncExitStack() as until:
+        named = [page for page, _ in zip(cycle(HEAVY), range(sessions), strict=False)]
+        pages = [await open_page(until, web, page, PAGES[page].format(**web.subjects)) for page in named]
+        await rerun_all(pages, web, MINUTES_BEFORE * 60)
+        before, memory = web.megabytes(), []
+        for minute in range(round(minutes - MINUTES_BEFORE)):
+            await rerun_all(pages, web, 60)
+            memory.append(web.megabytes())
+            console.print(f"{web.name}: {memory[-1]:.0f} MB after {minute + 1 + MINUTES_BEFORE} minutes")
+        what = f"{web.name}: memory with {sessions} sessions after {minutes:g} minutes"
+        return [Measurement(what, median(memory[-5:]), "MB", before, f"at most 1.1 times that after {MINUTES_BEFORE}")]
+
+
+async def rerun_all(pages: list[Page], publisher: Web | None, seconds: float = LOAD_SECONDS) -> list[float]:
     """Rerun each page every INTERVAL_SECONDS, spread evenly; return the seconds of each run, waiting included."""
     took: list[float] = []
-    ends_at = time.perf_counter() + LOAD_SECONDS
+    ends_at = time.perf_counter() + seconds
 
     async def read(page: Page, first_at: float) -> None:
         due = first_at
