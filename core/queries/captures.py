@@ -179,17 +179,25 @@ def last_own_capture(of_id: str = "") -> str:
                ELSE account_last.own_at END"""  # noqa: S608
 
 
-LAST_OWN_CAPTURE_OF_ALL = f"CASE WHEN {PRESENCE_EXISTS} THEN special_last.captured_at ELSE account_last.own_at END"
-"""SQL: the same where all are asked for; needs `special_last`, too."""
-SPECIAL_LAST = f"""
-                   SELECT presence.repository_id, max(last.captured_at) AS captured_at
-                     FROM repository_presence AS presence
-                    CROSS JOIN LATERAL ({_last_present_capture(":until")}) AS last
-                    WHERE presence.repository_id = ANY(ARRAY(
-                          SELECT id FROM repository WHERE gone_at IS NOT NULL
-                           UNION SELECT repository_id FROM change WHERE {_PRESENCE_CHANGES}))
-                    GROUP BY presence.repository_id"""  # noqa: S608
-"""SQL: a SELECT of our last capture by `:until` of each repository that has PRESENCE_EXISTS."""
+SPECIAL_LAST_CTE = f"""special_last AS MATERIALIZED (
+            SELECT array_agg(repository_id ORDER BY repository_id) AS ids,
+                   array_agg(captured_at ORDER BY repository_id) AS captured_at
+              FROM (SELECT presence.repository_id, max(last.captured_at) AS captured_at
+                      FROM repository_presence AS presence
+                     CROSS JOIN LATERAL ({_last_present_capture(":until")}) AS last
+                     WHERE presence.repository_id = ANY(ARRAY(
+                           SELECT id FROM repository WHERE gone_at IS NOT NULL
+                            UNION SELECT repository_id FROM change WHERE {_PRESENCE_CHANGES}))
+                     GROUP BY presence.repository_id) AS last
+        )"""  # noqa: S608
+"""SQL: an expression of one row with our last captures by `:until` of the repositories that have PRESENCE_EXISTS.
+
+Two sorted lists rather than rows: Postgres expects few rows, and would compare each with each repository."""
+_PLACE_OF_ID = "width_bucket(repository.id, (SELECT ids FROM special_last))"
+LAST_OWN_CAPTURE_OF_ALL = f"""CASE WHEN NOT {PRESENCE_EXISTS} THEN account_last.own_at
+                        WHEN (SELECT ids FROM special_last)[{_PLACE_OF_ID}] = repository.id
+                        THEN (SELECT captured_at FROM special_last)[{_PLACE_OF_ID}] END"""  # noqa: S608
+"""SQL: the same where all are asked for; needs SPECIAL_LAST_CTE, too."""
 
 
 def newest_capture_at(until: datetime) -> datetime | None:

@@ -21,7 +21,7 @@ from core.queries.captures import (
     LAST_CAPTURE,
     LAST_OWN_CAPTURE_OF_ALL,
     PRESENCE_EXISTS,
-    SPECIAL_LAST,
+    SPECIAL_LAST_CTE,
     import_exists,
     last_own_capture,
 )
@@ -67,7 +67,7 @@ def _counted_ctes(accounts: str, of_id: str = "") -> str:
 
 # With all columns of `newest`: one scan of the repositories, for their attributes too. What is grouped Postgres leaves
 # out where nobody asks for captures.
-_COUNTED_OF_ALL_CTES = f"""{_ACCOUNT_LAST_CTE.format(accounts="true")}, counts AS (
+_COUNTED_OF_ALL_CTES = f"""{_ACCOUNT_LAST_CTE.format(accounts="true")}, {SPECIAL_LAST_CTE}, counts AS (
             SELECT repository.*, repository.account_id AS present_account_id,
                    CASE source_id WHEN 1 THEN repository.captured_at END AS changed_at,
                    {PRESENCE_EXISTS} AS is_special, {IMPORT_EXISTS} AS is_imported,
@@ -76,7 +76,6 @@ _COUNTED_OF_ALL_CTES = f"""{_ACCOUNT_LAST_CTE.format(accounts="true")}, counts A
               FROM newest AS repository
               LEFT JOIN (SELECT account_id, max(own_at) AS own_at FROM account_last GROUP BY account_id) AS account_last
                 ON account_last.account_id = repository.account_id
-              LEFT JOIN ({SPECIAL_LAST}) AS special_last ON special_last.repository_id = repository.id
         )"""  # noqa: S608
 
 
