@@ -29,14 +29,19 @@ INSERT_REPOSITORY_VERSIONS = f"""
            {columns_of("stored", REPOSITORY_COLUMNS)}, stored.gone_at IS NOT NULL
       FROM repository AS stored
 """  # noqa: S608 - our own names
-INSERT_PUSHES = """
+_OF_IDS = """
+     WHERE stored.id = ANY(CAST(:ids AS bigint[])) AND stored.first_captured_at IS NOT NULL ON CONFLICT DO NOTHING
+"""
+INSERT_CHANGED_VERSIONS = INSERT_REPOSITORY_VERSIONS + _OF_IDS
+INSERT_CHANGED_PUSHES = f"""
     INSERT INTO repository_push (repository_id, until, since, pushed_at)
     SELECT stored.id, :at,
            coalesce((SELECT max(until) FROM repository_push WHERE repository_id = stored.id),
                     stored.first_captured_at),
            stored.pushed_at
       FROM repository AS stored
-"""
+    {_OF_IDS}
+"""  # noqa: S608 - our own names
 INSERT_ACCOUNT_VERSION = f"""
     INSERT INTO account_version (account_id, until, since, {", ".join(ACCOUNT_COLUMNS)}, gone_at, gone_reason)
     SELECT stored.id, :at,

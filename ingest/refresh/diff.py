@@ -243,6 +243,15 @@ def _diff_repository(diff: AccountDiff, stored: StoredAccount, before: StoredRep
         diff.extras[now.github_id] = extras
 
 
+def has_other_attributes(before: StoredRepository, account_id: int, now: Repository) -> bool:
+    """Return whether a version has to be kept of *before*: *now* differs, pushes aside, or it was not available."""
+    if before.gone_at is not None or before.account_id != account_id:
+        return True
+    old = before.details
+    new = _with_unreported_filled(old, details_of(now))
+    return replace(new, node_id=old.node_id, created_at=old.created_at, pushed_at=old.pushed_at) != old
+
+
 def _repository_entries(stored: StoredAccount, before: StoredRepository, new: RepositoryDetails) -> list[ChangeEntry]:
     entries = []
     old, github_id = before.details, before.github_id

@@ -117,8 +117,8 @@ def _write_changes(
     ids |= writer.insert_repositories(connection, account_id, changes.new, at)
     new_ids = [ids[one.github_id] for one in changes.new]
     adopted = adopt.adopt_imported_history(connection, new_ids) if new_ids else []
-    writer.update_details(connection, account_id, changes.details, at)
-    writer.write_counts(connection, ids, [*changes.new, *changes.counts], at)
+    writer.update_details(connection, account_id, changes.details, at, stored.repositories)
+    writer.write_counts(connection, ids, [*changes.new, *changes.counts], at, has_new=bool(changes.new))
     extras = changes.extras | {one.github_id: diff.extras_of(one) for one in changes.new}
     writer.write_extras(connection, ids, extras, at)
     if changes.totals is not None:
@@ -186,7 +186,8 @@ def _write_missing_repositories(
             entries.append(ChangeEntry("gone", one.details.full_name, reason, one.github_id))
         elif one.github_id in missing.moved:
             moved = missing.moved[one.github_id]
-            writer.update_details(connection, stored_state.get_or_create_owner_id(connection, moved), [moved], at)
+            owner_id = stored_state.get_or_create_owner_id(connection, moved)
+            writer.update_details(connection, owner_id, [moved], at, {moved.github_id: one})
             entries.append(ChangeEntry("transferred", one.details.full_name, moved.full_name, one.github_id))
     return entries
 

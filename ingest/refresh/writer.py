@@ -14,10 +14,8 @@ from core.sources import OWN_SOURCE_ID
 from ingest.github.api.models import Account, Repository
 from ingest.refresh import closed_history, summaries
 from ingest.refresh.attribute_versions import (
-    INSERT_PUSHES,
-    INSERT_REPOSITORY_VERSIONS,
-    REPOSITORY_COLUMNS,
-    columns_of,
+    INSERT_CHANGED_PUSHES,
+    INSERT_CHANGED_VERSIONS,
     keep_account_version,
     keep_profile,
     keep_repository_version,
@@ -30,14 +28,15 @@ from ingest.refresh.diff import (
     ChangeEntry,
     RepositoryExtras,
     StoredAccount,
+    StoredRepository,
     counts_of,
+    has_other_attributes,
 )
 from ingest.refresh.languages import LanguageSignals
 from ingest.refresh.stored_state import load_languages
 
 # Below this many rows INSERT is faster than COPY.
 COPY_MIN_ROWS = 200
-DETAILS = tuple(name for name in REPOSITORY_COLUMNS if name not in ("account_id", "topics"))
 
 
 def write_account(
@@ -127,24 +126,7 @@ def insert_repositories(
     return {row.github_id: row.id for row in rows}
 
 
-SORTED_TOPICS = "ARRAY(SELECT unnest({topics}) ORDER BY 1)"
-UPDATE_DETAILS = f"""
-    WITH reported AS MATERIALIZED (
-        SELECT * FROM jsonb_populate_recordset(NULL::repository, CAST(:rows AS jsonb))
-    ), version AS ({INSERT_REPOSITORY_VERSIONS}
-          JOIN reported ON reported.github_id = stored.id
-         WHERE stored.first_captured_at IS NOT NULL
-           AND (stored.gone_at IS NOT NULL OR (reported.topics IS NOT NULL AND stored.topics IS NULL)
-                OR {SORTED_TOPICS.format(topics="stored.topics")} <>
-                   {SORTED_TOPICS.format(topics="coalesce(reported.topics, stored.topics)")}
-                OR ROW(stored.account_id, {columns_of("stored", DETAILS)})
-                   IS DISTINCT FROM ROW(CAST(:account_id AS bigint), {columns_of("reported", DETAILS)}))
-        ON CONFLICT DO NOTHING
-    ), push AS ({INSERT_PUSHES}
-          JOIN reported ON reported.github_id = stored.id
-         WHERE stored.first_captured_at IS NOT NULL AND stored.pushed_at IS DISTINCT FROM reported.pushed_at
-        ON CONFLICT DO NOTHING
-    )
+UPDATE_DETAILS = """
     UPDATE repository
        SET account_id = :account_id, node_id = coalesce(row.node_id, repository.node_id),
            full_name = row.full_name, description = row.description, homepage = row.homepage,
@@ -153,16 +135,29 @@ UPDATE_DETAILS = f"""
            is_fork = row.is_fork, is_archived = row.is_archived, is_template = row.is_template,
            created_at = row.created_at, pushed_at = row.pushed_at, gone_at = NULL, gone_reason = NULL,
            first_captured_at = coalesce(repository.first_captured_at, :at)
-      FROM reported AS row
-     WHERE repository.id = row.github_id
-"""  # noqa: S608 - our own names
+      FROM jsonb_populate_recordset(NULL::repository, CAST(:rows AS jsonb)) AS row
+     WHERE repository.id = row.github_id AND repository.id = ANY(CAST(:ids AS bigint[]))
+"""
 
 
-def update_details(connection: Connection, account_id: int, changed: Sequence[Repository], at: datetime) -> None:
-    """Store changed attributes, and keep those of before."""
-    if changed:
-        values = {"account_id": account_id, "rows": _to_json_rows(changed), "at": at}
-        connection.execute(text(UPDATE_DETAILS), values)
+def update_details(
+    connection: Connection,
+    account_id: int,
+    changed: Sequence[Repository],
+    at: datetime,
+    stored: Mapping[int, StoredRepository],
+) -> None:
+    """Store changed attributes, and keep those of before: *stored* has the repositories by GitHub's ids."""
+    if not changed:
+        return
+    before = [(stored[one.github_id], one) for one in changed]
+    # Each by itself: one statement for all three costs more to plan, most of all on Citus.
+    if versions := [one.id for one, now in before if has_other_attributes(one, account_id, now)]:
+        connection.execute(text(INSERT_CHANGED_VERSIONS), {"ids": versions, "at": at})
+    if pushed := [one.id for one, now in before if one.details.pushed_at != now.pushed_at]:
+        connection.execute(text(INSERT_CHANGED_PUSHES), {"ids": pushed, "at": at})
+    values = {"account_id": account_id, "rows": _to_json_rows(changed), "ids": [one.id for one, _ in before], "at": at}
+    connection.execute(text(UPDATE_DETAILS), values)
 
 
 def _to_json_rows(repositories: Sequence[Repository]) -> str:
@@ -170,28 +165,49 @@ def _to_json_rows(repositories: Sequence[Repository]) -> str:
     return json.dumps([repository.model_dump(mode="json", include=names) for repository in repositories])
 
 
-def write_counts(connection: Connection, ids: Mapping[int, int], changed: Sequence[Repository], at: datetime) -> int:
-    """Write changed counts to `repository_current` and as snapshots; returns how many."""
+_REPORTED_COUNTS = """unnest(CAST(:ids AS bigint[]), CAST(:stars AS int[]), CAST(:forks AS int[]),
+                   CAST(:sizes AS int[]))"""
+UPDATE_CURRENT = f"""
+    UPDATE repository_current
+       SET stars = reported.stars, forks = reported.forks, size_kb = reported.size_kb, captured_at = :at
+      FROM {_REPORTED_COUNTS} AS reported (id, stars, forks, size_kb)
+     WHERE repository_current.repository_id = reported.id AND captured_at <= :at
+       AND repository_current.repository_id = ANY(CAST(:ids AS bigint[]))
+"""  # noqa: S608 - our own names
+UPSERT_CURRENT = f"""
+    INSERT INTO repository_current (repository_id, stars, forks, size_kb, captured_at)
+    SELECT *, :at FROM {_REPORTED_COUNTS}
+    ON CONFLICT (repository_id) DO UPDATE SET stars = excluded.stars, forks = excluded.forks,
+           size_kb = excluded.size_kb, captured_at = excluded.captured_at
+     WHERE repository_current.captured_at <= excluded.captured_at
+"""  # noqa: S608 - our own names
+
+
+def write_counts(
+    connection: Connection,
+    ids: Mapping[int, int],
+    changed: Sequence[Repository],
+    at: datetime,
+    *,
+    has_new: bool = True,
+) -> int:
+    """Write changed counts to `repository_current` and as snapshots; returns how many.
+
+    has_new  whether some may have no counts yet
+    """
     rows = [(ids[repository.github_id], counts_of(repository)) for repository in changed]
     if not rows:
         return 0
-    connection.execute(
-        text("""
-            INSERT INTO repository_current (repository_id, stars, forks, size_kb, captured_at)
-            SELECT *, :at FROM unnest(CAST(:ids AS bigint[]), CAST(:stars AS int[]), CAST(:forks AS int[]),
-                                      CAST(:sizes AS int[]))
-            ON CONFLICT (repository_id) DO UPDATE SET stars = excluded.stars, forks = excluded.forks,
-                   size_kb = excluded.size_kb, captured_at = excluded.captured_at
-             WHERE repository_current.captured_at <= excluded.captured_at
-        """),
-        {
-            "at": at,
-            "ids": [id_ for id_, _ in rows],
-            "stars": [counts.stars for _, counts in rows],
-            "forks": [counts.forks for _, counts in rows],
-            "sizes": [counts.size_kb for _, counts in rows],
-        },
-    )
+    values = {
+        "at": at,
+        "ids": [id_ for id_, _ in rows],
+        "stars": [counts.stars for _, counts in rows],
+        "forks": [counts.forks for _, counts in rows],
+        "sizes": [counts.size_kb for _, counts in rows],
+    }
+    # A third of the work of an INSERT on Citus, which sends the rows around before it writes them.
+    if has_new or connection.execute(text(UPDATE_CURRENT), values).rowcount < len(rows):
+        connection.execute(text(UPSERT_CURRENT), values)
     write_snapshots(connection, [(id_, at, counts.stars, counts.forks, counts.size_kb) for id_, counts in rows])
     return len(rows)
 
