@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -67,6 +67,11 @@ class Client:
 
 def connect(database_url: str) -> psycopg.Connection[tuple[Any, ...]]:
     return psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True)
+
+
+def first_row(database_url: str, sql: LiteralString) -> tuple[Any, ...] | None:
+    with connect(database_url) as connection:
+        return connection.execute(sql).fetchone()
 
 
 def processes_of(folder: Path) -> list[int]:

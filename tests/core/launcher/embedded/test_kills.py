@@ -12,7 +12,7 @@ from redis import Redis, RedisError
 
 from core.launcher.embedded import lease
 from core.launcher.embedded.server_folders import find_server_folders
-from tests.core.launcher.conftest import Client, connect, process_named, processes_of, wait_until
+from tests.core.launcher.conftest import Client, connect, first_row, process_named, processes_of, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kill -9 is cleaned up after at once on Linux only")
 
@@ -77,7 +77,7 @@ def test_a_client_can_lease_again_after_its_supervisor_was_killed(used_folder: P
         wait_until(lambda: not servers.is_supervised())
         servers.acquire()
         assert servers.is_supervised()
-        assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
+        assert first_row(servers.database_url, "SELECT 1") == (1,)
 
 
 @pytest.mark.parametrize(("name", "signal_"), [("postgres", signal.SIGKILL), ("valkey-server", signal.SIGKILL)])
@@ -120,7 +120,7 @@ def test_a_lock_file_that_names_a_foreign_process_does_not_stop_postgres(used_fo
     cluster = find_server_folders(used_folder).cluster
     (cluster / "postmaster.pid").write_text(f"{os.getpid()}\n{cluster}\n1700000000\n5432\n\n\n")
     with lease(used_folder, durable=False) as servers:
-        assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
+        assert first_row(servers.database_url, "SELECT 1") == (1,)
 
 
 def test_an_incomplete_cluster_is_created_again(folder: Path, client: Callable[..., Client]) -> None:
@@ -132,7 +132,7 @@ def test_an_incomplete_cluster_is_created_again(folder: Path, client: Callable[.
             os.kill(pid, signal.SIGKILL)
     first.kill()
     with lease(folder, durable=False) as servers:
-        assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
+        assert first_row(servers.database_url, "SELECT 1") == (1,)
         assert not list(home.glob("postgres.new-*"))
 
 

@@ -15,7 +15,7 @@ from core.launcher import embedded
 from core.launcher.embedded import Servers, lease, leases
 from core.launcher.embedded.binaries import runnable_postgres
 from core.launcher.embedded.server_folders import find_server_folders
-from tests.core.launcher.conftest import Client, clear, connect, process_named, processes_of, wait_until
+from tests.core.launcher.conftest import Client, clear, connect, first_row, process_named, processes_of, wait_until
 
 
 def test_a_lease_provides_postgres_in_utc_with_a_fixed_collation(leased: Servers) -> None:
@@ -124,7 +124,7 @@ def test_only_the_requested_server_is_started(used_folder: Path) -> None:
         # A client that needs the other server too joins the same supervisor.
         with lease(used_folder, durable=False, redis=False) as other:
             assert other.redis_url == ""
-            assert connect(other.database_url).execute("SELECT 1").fetchone() == (1,)
+            assert first_row(other.database_url, "SELECT 1") == (1,)
             wait_until(lambda: len(processes_of(used_folder)) == 3)
 
 
@@ -132,7 +132,7 @@ def test_postgres_can_be_run_from_a_configured_folder(used_folder: Path) -> None
     home = find_server_folders(used_folder)
     wheel = runnable_postgres(home, "").folder
     with lease(used_folder, pg_bin_dir=str(wheel), durable=False, redis=False) as servers:
-        assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
+        assert first_row(servers.database_url, "SELECT 1") == (1,)
         program = Path(f"/proc/{process_named(used_folder, 'postgres')}/exe")
         assert program.resolve() == (wheel / "postgres").resolve()
 
@@ -142,7 +142,7 @@ def test_a_data_directory_may_have_any_name(folder: Path, name: str) -> None:
     """Long names exceed the length of a socket path; special characters need quoting in a connection string."""
     try:
         with lease(folder / name, durable=False) as servers:
-            assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
+            assert first_row(servers.database_url, "SELECT 1") == (1,)
             assert Redis.from_url(servers.redis_url).ping()
             servers.release(wait_seconds=60)
     finally:

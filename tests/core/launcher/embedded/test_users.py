@@ -16,7 +16,16 @@ from core.launcher.embedded import lease
 from core.launcher.embedded import server_folders as homes
 from core.launcher.embedded.postgres import PostgresService
 from core.launcher.embedded.server_folders import FALLBACK_ROOT, existing_data_root, find_server_folders
-from tests.core.launcher.conftest import Client, clear, connect, new_folder, process_named, processes_of, wait_until
+from tests.core.launcher.conftest import (
+    Client,
+    clear,
+    connect,
+    first_row,
+    new_folder,
+    process_named,
+    processes_of,
+    wait_until,
+)
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run Postgres as somebody else")
 
@@ -45,7 +54,7 @@ def test_an_ordinary_user_can_lease(client: Callable[..., Client], ordinary_user
     one = client(folder, **ordinary_user)
     try:
         database_url, _ = one.urls()
-        assert connect(database_url).execute("SELECT 1").fetchone() == (1,)
+        assert first_row(database_url, "SELECT 1") == (1,)
         assert owner_of(process_named(folder, "postgres")) == ordinary_user.get("user", os.geteuid())
         one.kill()
         wait_until(lambda: not processes_of(folder))
@@ -80,7 +89,7 @@ def test_two_first_starts_at_once_agree_on_where_the_data_lies(folder: Path, mon
 def test_the_servers_live_elsewhere_when_their_user_cannot_enter_the_parents(closed_folder: Path) -> None:
     before = modes(closed_folder)
     with lease(closed_folder, durable=False) as servers:
-        assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
+        assert first_row(servers.database_url, "SELECT 1") == (1,)
         assert find_server_folders(closed_folder).root.parent == FALLBACK_ROOT
         assert (closed_folder / "servers" / "postgres.log").exists()
         elsewhere = (closed_folder / "servers" / "elsewhere").resolve()
@@ -94,11 +103,12 @@ def test_the_servers_live_elsewhere_when_their_user_cannot_enter_the_parents(clo
 @as_root
 def test_a_cluster_keeps_its_location_when_the_modes_of_the_parents_change(closed_folder: Path) -> None:
     with lease(closed_folder, durable=False) as servers:
-        connect(servers.database_url).execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        with connect(servers.database_url) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
         servers.release(wait_seconds=60)
     closed_folder.parent.chmod(0o755)
     with lease(closed_folder, durable=False) as servers:
-        assert connect(servers.database_url).execute("SELECT answer FROM kept").fetchone() == (42,)
+        assert first_row(servers.database_url, "SELECT answer FROM kept") == (42,)
 
 
 @as_root
