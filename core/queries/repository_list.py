@@ -144,7 +144,8 @@ def _select_matching(filters: Filters, order: str, id_column: str = "") -> str:
         WITH {repository_ctes(filters.as_of, _where(CONDITIONS))}{names}
         SELECT {id_column}{LISTED}
           FROM {"stored" if is_current else STORED_WITH_EXTRAS}
-          JOIN source ON source.id = source_id
+          -- LEFT, although each has a source: JOIN would make a LEFT JOIN of the FULL JOIN.
+          LEFT JOIN source ON source.id = source_id
          WHERE {_where(CONDITIONS) if is_current else "true"}
          ORDER BY {order}, full_name, repository_id
     """  # noqa: S608
