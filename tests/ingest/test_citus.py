@@ -21,8 +21,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from core.alerts import rules
-from core.db import arrow, citus, partitions
+from core.db import arrow, citus, frames, partitions
+from core.db import engine as engines
 from core.db.engine import pooled_engine
+from core.db.errors import max_repeats
 from core.db.migrations import distribute_if_needed
 from core.db.override import use_engine
 from core.db.schema import metadata
@@ -590,6 +592,36 @@ def test_a_node_is_added_and_taken_out_while_accounts_are_refreshed_and_read(clu
     for name, question in questions(plain.login_with_most_repositories(), datetime.now(UTC)).items():
         if name != "captures":
             assert_same(name, answer(plain.engine, question), answer(spread.engine, question))
+
+
+@pytest.mark.parametrize("read", [frames.read_frame, arrow.read_arrow])
+def test_a_read_that_meets_a_shard_on_its_way_is_repeated(cluster, engine, monkeypatch, read):
+    """On the node where its plan expects it, the shard has another name until the read has failed."""
+    if not cluster.nodes:
+        pytest.skip("only shards of our own nodes can be renamed")
+    ((shard, port),) = cluster.execute(
+        "SELECT shard_name, nodeport FROM citus_shards WHERE table_name = 'repository'::regclass"
+        " ORDER BY shardid LIMIT 1"
+    )
+    (node,) = [node for node in cluster.nodes if node.port == port]
+
+    def rename(old: object, new: object) -> None:
+        with psycopg.connect(node.url(), autocommit=True) as connection:
+            connection.execute("SET citus.enable_manual_changes_to_shards TO on")
+            connection.execute(f"ALTER TABLE {old} RENAME TO {new}".encode())
+
+    errors: list[BaseException | None] = []
+
+    def put_back(error: BaseException | None) -> int:
+        errors.append(error)
+        rename("on_its_way", shard)
+        return max_repeats(error)
+
+    monkeypatch.setattr(engines, "max_repeats", put_back)
+    rename(shard, "on_its_way")
+    with use_engine(engine, everywhere=True):
+        assert read("SELECT count(*) AS n FROM repository WHERE full_name <> ''")["n"].tolist()[0] >= 0
+    assert [f'{shard}" does not exist' in str(error) for error in errors] == [True]
 
 
 @contextmanager
