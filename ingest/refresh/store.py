@@ -71,14 +71,15 @@ def store_account(
     observation = change_rate.observe_changes(stored, changes, at, repositories)
     due_accounts.record_success(connection, account_id, now, default_cadence, rng, observation)
     writer.write_capture(connection, account_id, at, run_id, default_cadence)
-    if has_adopted or adopted_repositories or _may_change_owners(stored, changes, missing):
+    has_adopted = has_adopted or bool(adopted_repositories)
+    if has_adopted or _may_change_owners(stored, changes, missing):
         summaries.update_summaries(
             connection, account_ids=[account_id], repository_ids=ids.values(), locked_account_ids=[account_id]
         )
     else:
         summaries.update_refreshed_summaries(connection, account_id, _subjects(stored, changes, at))
     # Last, as other transactions that publish or announce wait from here on.
-    if has_adopted or adopted_repositories or is_late(at):
+    if has_adopted or is_late(at):
         announce_past_change(connection)
     if snapshot.languages_failed:
         log.info("languages postponed", login=account.login, repositories=len(snapshot.languages_failed))
