@@ -132,31 +132,46 @@ NEWEST_OF_ONE_CTE = _newest_cte(OF_ID)
 
 # Our stars of many repositories at once, at `{moment}` of the chosen rows of `{rows}`, one for each `{key}`:
 # `open_stars` of a snapshot that is not closed, `closed_stars` of one that is; the newer one counts.
-_OWN_STARS_CTES = """{name}_open AS MATERIALIZED (
-            -- One sorted list a repository: paired with each of its moments, rows that are open for long would be many.
-            SELECT repository_id, {key}, open.captured_at[place] AS open_at, open.stars[place] AS open_stars
-              FROM {rows}
-              JOIN (SELECT repository_id, array_agg(snapshot.captured_at ORDER BY snapshot.captured_at) AS captured_at,
-                           array_agg(snapshot.stars ORDER BY snapshot.captured_at) AS stars
-                      FROM (SELECT DISTINCT repository_id FROM {rows} WHERE {chosen}) AS one
-                      JOIN repository_snapshot_open AS snapshot USING (repository_id)
-                     WHERE source_id = 1 AND {is_open} {open_of_id}
-                       AND captured_at <= (SELECT max({moment}) FROM {rows} WHERE {chosen})
-                     GROUP BY repository_id) AS open USING (repository_id)
-             CROSS JOIN LATERAL (SELECT width_bucket({moment}, open.captured_at) AS place) AS found
-             WHERE {chosen} AND place > 0
-        ), {name}_closed AS MATERIALIZED (
+_OWN_STARS_CTES = """{open}, {name}_closed AS MATERIALIZED (
             SELECT repository_id, {key}, {closed_captured_at} AS closed_at, {closed_stars} AS closed_stars
               FROM {rows}
               JOIN repository_month AS month USING (repository_id)
              WHERE {chosen} AND source_id = 1 AND month.month = {month} {closed_of_id}
+        )"""
+# One sorted list a repository: paired with each of its moments, rows that are open for long would be many. In an
+# expression of its own: where Postgres expects few rows, it would list all again for each of {rows}.
+_OPEN_OF_MOMENTS_CTES = """{name}_list AS MATERIALIZED (
+            SELECT repository_id, array_agg(snapshot.captured_at ORDER BY snapshot.captured_at) AS captured_at,
+                   array_agg(snapshot.stars ORDER BY snapshot.captured_at) AS stars
+              FROM (SELECT DISTINCT repository_id FROM {rows} WHERE {chosen}) AS one
+              JOIN repository_snapshot_open AS snapshot USING (repository_id)
+             WHERE source_id = 1 AND {is_open} {open_of_id}
+               AND captured_at <= (SELECT max({moment}) FROM {rows} WHERE {chosen})
+             GROUP BY repository_id
+        ), {name}_open AS MATERIALIZED (
+            SELECT repository_id, {key}, open.captured_at[place] AS open_at, open.stars[place] AS open_stars
+              FROM {rows}
+              JOIN {name}_list AS open USING (repository_id)
+             CROSS JOIN LATERAL (SELECT width_bucket({moment}, open.captured_at) AS place) AS found
+             WHERE {chosen} AND place > 0
+        )"""
+# Where each repository has one moment.
+_OPEN_OF_MOMENT_CTE = """{name}_open AS MATERIALIZED (
+            SELECT DISTINCT ON (repository_id, {key}) repository_id, {key}, snapshot.captured_at AS open_at,
+                   snapshot.stars AS open_stars
+              FROM {rows}
+              JOIN repository_snapshot_open AS snapshot USING (repository_id)
+             WHERE {chosen} AND source_id = 1 AND {is_open} {open_of_id}
+               AND snapshot.captured_at <= {moment}
+               AND snapshot.captured_at <= (SELECT max({moment}) FROM {rows} WHERE {chosen})
+             ORDER BY repository_id, {key}, snapshot.captured_at DESC
         )"""
 OWN_STARS = "CASE WHEN open_at IS NULL OR closed_at > open_at THEN closed_stars ELSE open_stars END"
 """SQL: our stars, of the rows of two such expressions joined."""
 
 
 def _own_stars_ctes(
-    name: str, rows: str, *, key: str, moment: str, month: str, chosen: str = "true", of_id: str = ""
+    name: str, rows: str, *, key: str, moment: str, month: str, chosen: str, of_id: str = "", one_moment: bool = False
 ) -> str:
     """Return the expressions `{name}_open` and `{name}_closed`: our stars of each repository in *rows* at a moment.
 
@@ -165,9 +180,12 @@ def _own_stars_ctes(
     chosen   a condition on the rows
     """
     place = f"width_bucket({moment}, month.captured_at)"
-    return _OWN_STARS_CTES.format(
-        name=name, rows=rows, key=key, moment=moment, month=month, chosen=chosen, is_open=_IS_OPEN,
+    found_open = (_OPEN_OF_MOMENT_CTE if one_moment else _OPEN_OF_MOMENTS_CTES).format(
+        name=name, rows=rows, key=key, moment=moment, chosen=chosen, is_open=_IS_OPEN,
         open_of_id=of_id and f"AND snapshot.repository_id {of_id}",
+    )  # fmt: skip
+    return _OWN_STARS_CTES.format(
+        name=name, rows=rows, key=key, month=month, chosen=chosen, open=found_open,
         closed_of_id=of_id and f"AND month.repository_id {of_id}",
         closed_captured_at=month_value("captured_at", place), closed_stars=month_value("stars", place),
     )  # fmt: skip
@@ -181,7 +199,7 @@ def own_stars_at_start_ctes(of_id: str) -> str:
 
 
 OWN_STARS_BEFORE_CTES = _own_stars_ctes(
-    "before", "captured", key="run_id", moment="earlier_at", month="earlier_month", chosen="is_changed"
+    "before", "captured", key="run_id", moment="earlier_at", month="earlier_month", chosen="is_changed", one_moment=True
 )
 """SQL: our stars of the rows of `captured` that have changed, before they did."""
 _PLACE_AT = "width_bucket(at, month.captured_at)"

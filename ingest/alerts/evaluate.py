@@ -105,7 +105,8 @@ SELECT_STAR_DROPS = f"""
           JOIN (SELECT repository_id, stars, stars_1d, stars_7d, stars_30d, captured_at
                   FROM repository_summary WHERE source_id = 1) AS latest ON latest.repository_id = repository.id
          CROSS JOIN (SELECT last_month FROM source WHERE id = 1) AS source
-    ), {OWN_STARS_BEFORE_CTES}, judged AS (
+    ), {OWN_STARS_BEFORE_CTES}, judged AS MATERIALIZED (
+        -- Materialized, so that what is asked of its rows below makes no LEFT JOIN, and nested loops, of FULL JOIN.
         SELECT rule.id AS rule_id, rule.kind, subject, captured.account_id, repository_id, stars, days,
                - ({GROWN}) AS lost_in_days, {OWN_STARS} - stars AS lost_in_step, settings,
                CAST(settings ->> 'share' AS float) AS share

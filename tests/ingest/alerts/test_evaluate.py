@@ -1,6 +1,8 @@
 """Rules raise one alert per event, and one per state until it ends."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -170,6 +172,38 @@ def test_what_a_run_found_is_read_without_the_rows_of_all_other_runs(database, n
     plan = database.scalars(text(f"EXPLAIN {getattr(evaluate, name)}"), values).all()
     table = "change" if name == "SELECT_CHANGE_EVENTS" else "capture_open"
     assert any(f"{table}_run_id_idx" in line for line in plan)
+
+
+@pytest.mark.one_postgres("the coordinator's plan has not the rows that nodes read")
+@pytest.mark.parametrize("name", ["SELECT_STAR_JUMPS", "SELECT_STAR_DROPS"])
+def test_each_repository_of_a_first_run_is_read_a_few_times(database, name):
+    """Postgres knows nothing of the tables yet, and expects one row of each."""
+    values = {"octo": add_account(database, "octo"), "count": 300}
+    for sql in (
+        "INSERT INTO repository (id, account_id, full_name) SELECT n, :octo, 'octo/' || n"
+        " FROM generate_series(1, :count) AS n",
+        "INSERT INTO repository_snapshot_open (repository_id, source_id, captured_at, stars)"
+        " SELECT n, 1, captured_at, 9 FROM generate_series(1, :count) AS n,"
+        " unnest(ARRAY['2026-03-01', '2026-03-02']::timestamptz[]) AS captured_at",
+        "INSERT INTO repository_summary (repository_id, account_id, full_name, is_fork, is_archived, is_gone, stars,"
+        " captured_at) SELECT n, :octo, 'octo/' || n, false, false, false, 9, '2026-03-02'"
+        " FROM generate_series(1, :count) AS n",
+        "INSERT INTO capture_open (account_id, captured_at, run_id) VALUES (:octo, '2026-03-02', 7)",
+    ):
+        database.execute(text(sql), values)
+    explained = database.execute(
+        text(f"EXPLAIN (ANALYZE, FORMAT JSON) {getattr(evaluate, name)}"),
+        {"run_id": 7, "kind": name.removeprefix("SELECT_").lower(), "now": NOW},
+    ).scalar_one()
+    assert max(rows_read(explained[0]["Plan"])) <= 20 * values["count"]  # there are eleven rules
+
+
+def rows_read(plan: dict[str, Any]) -> Iterator[float]:
+    """Yield how many rows, and pairs of rows, each node of a plan read."""
+    removed = plan.get("Rows Removed by Join Filter", 0) + plan.get("Rows Removed by Filter", 0)
+    yield (plan["Actual Rows"] + removed) * plan["Actual Loops"]
+    for part in plan.get("Plans", ()):
+        yield from rows_read(part)
 
 
 def test_webhooks_subscribed_to_a_kind_get_a_delivery_and_a_job(ingestor, seen):
