@@ -88,8 +88,7 @@ STAR_TRENDS_CTES = f"""point AS MATERIALIZED (
                        WHEN own_capture.at IS NULL OR own_capture.at < imported_at THEN imported_stars
                        ELSE coalesce({OWN_STARS}, imported_stars) END)::text AS star_trend
               FROM value
-              -- Postgres joins both sides of FULL by hash, however few rows it expects.
-              FULL JOIN kind USING (repository_id)
+              JOIN kind USING (repository_id)
               JOIN account_point USING (steps_ago)
              CROSS JOIN LATERAL (SELECT CASE WHEN is_special THEN special_at ELSE own_at END AS at) AS own_capture
              GROUP BY repository_id

@@ -175,9 +175,10 @@ def _own_stars_ctes(
 ) -> str:
     """Return the expressions `{name}_open` and `{name}_closed`: our stars of each repository in *rows* at a moment.
 
-    key      column that tells the rows of one repository apart
-    moment   column with the moment; *month* that with its `closed_month`
-    chosen   a condition on the rows
+    key         column that tells the rows of one repository apart
+    moment      column with the moment; *month* that with its `closed_month`
+    chosen      a condition on the rows
+    one_moment  whether the rows of a repository have the same moment
     """
     place = f"width_bucket({moment}, month.captured_at)"
     found_open = (_OPEN_OF_MOMENT_CTE if one_moment else _OPEN_OF_MOMENTS_CTES).format(

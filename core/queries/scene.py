@@ -44,6 +44,7 @@ _TALLEST_NOW_CTES = f"""account_stars AS (
             SELECT repository_id, district, district_stars
               FROM repository_latest
               JOIN chosen_account USING (account_id)
+             -- Lets Postgres look up these accounts instead of reading all.
              WHERE {_MATCHES} AND account_id = ANY(ARRAY(SELECT account_id FROM chosen_account))
              ORDER BY stars DESC, full_name LIMIT :limit
         ), tallest AS (
