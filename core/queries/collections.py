@@ -8,7 +8,7 @@ from pandas import DataFrame
 from core.db.frames import derived, first_record, read_frame
 from core.queries.captures import FIRST_CAPTURE_AT
 from core.queries.compared_counts import beside_counts_at
-from core.queries.repository_base import as_of_values, repository_ctes
+from core.queries.repository_base import as_of_values, growing_ctes
 
 IS_MEMBER = """repository_id IN (
                    SELECT repository.id
@@ -90,12 +90,11 @@ def compared_repositories(name: str, as_of: datetime | None, vs: datetime) -> Da
 
 def _read(name: str, as_of: datetime | None) -> DataFrame:
     sql = f"""
-        WITH {repository_ctes(as_of, IS_MEMBER)}
+        WITH {growing_ctes(as_of, IS_MEMBER, "full_name, owner, language, forks, source_id, description")}
         SELECT repository_id, full_name, owner, language, stars, stars_30d, forks, checked_at, source.name AS source,
                description
-          FROM stored
+          FROM grown_row
           JOIN source ON source.id = source_id
-         WHERE {IS_MEMBER}
          ORDER BY stars DESC NULLS LAST, full_name
     """  # noqa: S608
     return read_frame(sql, collection=name, **as_of_values(as_of, (30,)))

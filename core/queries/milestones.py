@@ -12,7 +12,7 @@ from core.analysis import milestones
 from core.db.frames import derived, read_frame
 from core.queries.compared_counts import beside_counts_at
 from core.queries.past_counts import month_of
-from core.queries.repository_base import as_of_values, repository_ctes
+from core.queries.repository_base import as_of_values, growing_ctes
 
 WINDOW = timedelta(days=90)
 MIN_STARS = 50
@@ -30,13 +30,13 @@ def ahead(as_of: datetime | None, limit: int = 15, *, vs: datetime | None = None
     stars_vs, stars_difference, stars_percent   only with *vs*: see `with_differences`; most changed first
     """
     sql = f"""
-        WITH {repository_ctes(as_of, MAY_BE_AHEAD)}, candidate AS (
+        WITH {growing_ctes(as_of, MAY_BE_AHEAD, "full_name, source_id")}, candidate AS (
             SELECT repository_id, full_name, stars, stars_30d, checked_at, source_id,
                    CASE WHEN stars < 2 * power THEN 2 * power WHEN stars < 5 * power THEN 5 * power ELSE 10 * power
                    END::bigint AS milestone
-              FROM stored
+              FROM grown_row
              CROSS JOIN LATERAL (SELECT power(10::numeric, length(stars::text) - 1)::bigint AS power) AS size
-             WHERE {MAY_BE_AHEAD} AND stars_30d > 0
+             WHERE stars_30d > 0
         ), nearest AS MATERIALIZED (
             SELECT repository_id, full_name, stars, milestone, stars_30d, checked_at, source_id
               FROM candidate

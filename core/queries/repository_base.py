@@ -188,9 +188,31 @@ def grown_ctes(as_of: datetime | None, table: str) -> str:
     return _GROWN_OF_TABLE_CTES.format(table=table, name="grown_row")
 
 
-def extras_of_cte(table: str) -> str:
-    """Return `extras` as of a timestamp of the repositories in *table*; the same values."""
-    return _EXTRAS_CTE.format(table=table)
+def growing_ctes(as_of: datetime | None, matching: str, more_columns: str) -> str:
+    """Return `grown_row`: stars and growth of the repositories that match a condition on columns of `counts_ctes`.
+
+    repository_id, stars, checked_at, *more_columns* and growth, no others: Postgres writes rows of the past down, to
+    disk where they are many. It needs the values of `as_of_values`.
+    """
+    columns = f"repository_id, stars, checked_at, {more_columns}"
+    if as_of is None:
+        return f"{CURRENT_CTES}, grown_row AS (SELECT {columns}, stars_7d, stars_30d FROM stored WHERE {matching})"  # noqa: S608
+    return f"""{counts_ctes(as_of)}, matching AS MATERIALIZED (
+            SELECT {columns}, {GROWTH_COLUMNS} FROM stored WHERE {matching}
+        ), {grown_ctes(as_of, "matching")}"""  # noqa: S608
+
+
+def extended_ctes(table: str, *, many: bool) -> str:
+    """Return `extended_row`: the rows of *table*, with watchers and open issues as of a timestamp; the same values.
+
+    many  whether these are more rows than a page
+    """
+    extras = (_EXTRAS_OF_MANY_CTES if many else _EXTRAS_CTE).format(table=table)
+    return f"""{extras}, extended_row AS MATERIALIZED (
+            SELECT {table}.*, watchers, open_issues
+              FROM {table}
+              FULL JOIN extras ON extras.repository_id = {table}.repository_id
+        )"""  # noqa: S608
 
 
 def as_of_values(as_of: datetime | None, days: Sequence[int] = GROWTH_SHOWN) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from core.queries.repository_base import (
     STORED_WITH_EXTRAS,
     as_of_values,
     counts_ctes,
-    extras_of_cte,
+    extended_ctes,
+    growing_ctes,
     grown_ctes,
     repository_ctes,
 )
@@ -42,8 +43,9 @@ SORT_BY: Mapping[str, str] = {
 }
 """SQL by column that a reader can sort a table of repositories by; the state as the table writes it."""
 
-ADDED_OF_PAST = ("stars_7d", "stars_30d", "watchers", "open_issues")
-"""Columns that are read of the past beside the counts: for the rows of a page alone unless it is sorted by them."""
+SHOWN_GROWTH = ("stars_7d", "stars_30d")
+SHOWN_EXTRAS = ("watchers", "open_issues")
+"""These and growth are read of the past beside the counts: for the rows of a page alone unless it is sorted by them."""
 COMPARED_COLUMNS = ("stars", "forks")
 LISTED = """full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers,
                open_issues, size_kb, license, topics, is_fork, is_archived, is_gone, created_at, pushed_at, checked_at,
@@ -59,9 +61,11 @@ CONDITIONS: Mapping[str, str] = {
     "languages": "(CAST(:languages AS text[]) = '{}' OR language = ANY(CAST(:languages AS text[])))",
     "license": "(:license = '' OR license = :license)",
     "min_stars": "(:min_stars = 0 OR stars >= :min_stars)",
-    "forks": "(NOT :hide_forks OR is_fork IS NOT TRUE)",
-    "archived": "(NOT :hide_archived OR is_archived IS NOT TRUE)",
-    "deleted": "NOT (:hide_deleted AND is_gone)",
+    # Most repositories are neither. Of a boolean that is computed, Postgres would expect that half of them are, of a
+    # number hardly any.
+    "forks": "(NOT :hide_forks OR is_fork::int IS DISTINCT FROM 1)",
+    "archived": "(NOT :hide_archived OR is_archived::int IS DISTINCT FROM 1)",
+    "deleted": "(NOT :hide_deleted OR is_gone::int IS DISTINCT FROM 1)",
 }
 
 
@@ -130,9 +134,9 @@ def matching_page(
     by = ORDER_BY[order]
     if sort:
         by = f"{SORT_BY[sort]} {'DESC' if descending else 'ASC'} NULLS LAST"
-    is_past = filters.as_of is not None and (sort or order) not in ADDED_OF_PAST
-    select = _select_page_of_past if is_past else _select_matching_page
-    return read_arrow(select(filters, by), only_until=filters.as_of, **filters.values, limit=limit, offset=offset)
+    is_current = filters.as_of is None
+    sql = _select_matching_page(filters, by) if is_current else _select_page_of_past(filters, by, sort or order)
+    return read_arrow(sql, only_until=filters.as_of, **filters.values, limit=limit, offset=offset)
 
 
 def _select_matching(filters: Filters, order: str, id_column: str = "") -> str:
@@ -155,20 +159,30 @@ def _select_matching_page(filters: Filters, order: str) -> str:
     return f"{_select_matching(filters, order).rstrip()}\n         LIMIT :limit OFFSET :offset"
 
 
-def _select_page_of_past(filters: Filters, order: str) -> str:
-    """Like `_select_matching_page`, but read ADDED_OF_PAST, by which it is not ordered, for these rows alone."""
-    return f"""
-        WITH {counts_ctes(filters.as_of)}, page AS MATERIALIZED (
-            SELECT stored.*
-              FROM stored
-              JOIN source ON source.id = source_id
-             WHERE {_where(CONDITIONS)}
+def _select_page_of_past(filters: Filters, order: str, column: str) -> str:
+    """Like `_select_matching_page`, but read growth and extras for these rows alone, unless *column* is one of them."""
+    by_growth, by_extras = column in SHOWN_GROWTH, column in SHOWN_EXTRAS
+    rows = "grown_row" if by_growth else "extended_row" if by_extras else "matching"
+    grown = grown_ctes(filters.as_of, "matching" if by_growth else "page")
+    extended = extended_ctes("matching" if by_extras else "page" if by_growth else "grown_row", many=by_extras)
+    page_rows = "grown_row" if by_extras else "extended_row"
+    matching = f"""matching AS {"MATERIALIZED" if by_growth or by_extras else ""} (
+            SELECT * FROM stored WHERE {_where(CONDITIONS)}
+        )"""  # noqa: S608
+    page = f"""page AS MATERIALIZED (
+            SELECT {rows}.* FROM {rows}
+              -- LEFT, although each has a source: JOIN would make a LEFT JOIN of a FULL JOIN.
+              LEFT JOIN source ON source.id = source_id
              ORDER BY {order}, full_name, repository_id
              LIMIT :limit OFFSET :offset
-        ), {grown_ctes(filters.as_of, "page")}, {extras_of_cte("page")}
+        )"""  # noqa: S608
+    in_order = (
+        (grown, page, extended) if by_growth else (extended, page, grown) if by_extras else (page, grown, extended)
+    )
+    return f"""
+        WITH {counts_ctes(filters.as_of)}, {matching}, {", ".join(in_order)}
         SELECT {LISTED}
-          FROM grown_row
-          LEFT JOIN extras USING (repository_id)
+          FROM {page_rows}
           JOIN source ON source.id = source_id
          ORDER BY {order}, full_name, repository_id
     """  # noqa: S608
@@ -288,12 +302,13 @@ def fastest_growing(filters: Filters, limit: int = 400) -> DataFrame:
     checked_at           timestamp of the last capture
     """
     sql = f"""
-        WITH {repository_ctes(filters.as_of, _where(CONDITIONS))}
+        WITH {growing_ctes(filters.as_of, _where(CONDITIONS), "full_name, language")}
         SELECT full_name, language, stars, stars_30d, checked_at
-          FROM stored WHERE stars_30d > 0 AND stars > 0 AND {_where(CONDITIONS)}
+          FROM grown_row WHERE stars_30d > 0 AND stars > 0
          ORDER BY stars_30d DESC, full_name LIMIT :limit
     """  # noqa: S608
-    return read_frame(sql, only_until=filters.as_of, **filters.values, limit=limit)
+    values = filters.values | as_of_values(filters.as_of, (30,))
+    return read_frame(sql, only_until=filters.as_of, **values, limit=limit)
 
 
 def _where(conditions: Iterable[str]) -> str:
