@@ -37,6 +37,11 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".json": "application/json",
     ".wasm": "application/wasm",
 }
+COMPILE_HINT = b"//# allFunctionsCalledOnLoad\n"
+"""First line of a script by which Chromium compiles all its functions in the background, while it is being fetched.
+Otherwise each is parsed again as it is called. See https://v8.dev/blog/explicit-compile-hints."""
+HINTED_SCRIPTS = ("PlotlyChart.",)
+"""How the names begin of scripts that call most of their functions as they start."""
 SUFFIXES: Mapping[str, str] = {"br": ".br", "gzip": ".gz"}
 """File suffix by content coding."""
 
@@ -62,7 +67,8 @@ def compressible_files(folder: Path) -> list[Path]:
 def folder_fingerprint(folder: Path) -> str:
     """Return a digest of names and sizes: Streamlit's files have a hash of their contents in their names."""
     files = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in compressible_files(folder)]
-    return blake2b(repr((MANIFEST_VERSION, EFFORTS, files)).encode(), digest_size=12).hexdigest()
+    made_by = (MANIFEST_VERSION, EFFORTS, COMPILE_HINT, HINTED_SCRIPTS)
+    return blake2b(repr((*made_by, files)).encode(), digest_size=12).hexdigest()
 
 
 def compress_folder(folder: Path, destination: Path, effort: str) -> None:
@@ -70,7 +76,7 @@ def compress_folder(folder: Path, destination: Path, effort: str) -> None:
     manifest: dict[str, dict[str, str]] = {}
     destination.mkdir(parents=True)
     for path in compressible_files(folder):
-        plain = path.read_bytes()
+        plain = with_compile_hint(path)
         name = path.relative_to(folder).as_posix()
         bodies = compressed_bodies(plain, effort)
         for encoding, body in bodies.items():
@@ -83,6 +89,12 @@ def compress_folder(folder: Path, destination: Path, effort: str) -> None:
                 **{encoding: _digest(body) for encoding, body in bodies.items()},
             }
     (destination / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+def with_compile_hint(path: Path) -> bytes:
+    """Return the file's contents, after COMPILE_HINT if it is one of HINTED_SCRIPTS."""
+    contents = path.read_bytes()
+    return COMPILE_HINT + contents if path.name.startswith(HINTED_SCRIPTS) else contents
 
 
 def compressed_bodies(plain: bytes, effort: str) -> dict[str, bytes]:

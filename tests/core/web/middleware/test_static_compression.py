@@ -248,6 +248,23 @@ def test_files_are_compressed_in_a_child_process(folder, tmp_path):
     assert precompress.load_files(tmp_path / "files")["js/index.A1b2.js"].bodies["br"]
 
 
+def test_the_script_of_charts_is_compiled_in_the_background(folder, tmp_path):
+    """It takes as long as the rest of a page where its functions are compiled one by one, as they are called."""
+    (folder / "js" / "PlotlyChart.C3d4.js").write_bytes(SCRIPT)
+    precompress.compress_folder(folder, tmp_path / "files", "quick")
+    files = precompress.load_files(tmp_path / "files")
+    charts, other = files["js/PlotlyChart.C3d4.js"], files["js/index.A1b2.js"]
+    for decompress, coding in ((brotli.decompress, "br"), (gzip.decompress, "gzip")):
+        assert decompress(charts.bodies[coding]) == b"//# allFunctionsCalledOnLoad\n" + SCRIPT
+        assert decompress(other.bodies[coding]) == SCRIPT
+    assert charts.digest != other.digest
+
+
+def test_streamlit_has_the_scripts_that_are_compiled_in_the_background():
+    for name in precompress.HINTED_SCRIPTS:
+        assert len(list((FRONTEND / "static" / "js").glob(f"{name}*.js"))) == 1
+
+
 def test_a_child_whose_parent_has_ended_stops(folder, tmp_path):
     options = [str(folder), "--to", str(tmp_path / "files"), "--parent", "1"]
     command = [sys.executable, "-m", precompress.__name__, *options]
