@@ -75,9 +75,16 @@ PLAIN_COLUMNS = {
     "is_gone": "false",
     "own_checked_at": "CAST(NULL AS timestamptz)",
 }
+# As `account_summary_computed`, of which the nodes of Citus would send the rows of all accounts.
 UPSERT_ACCOUNTS = f"""
     INSERT INTO account_summary ({", ".join(column.name for column in account_summary.columns)})
-    SELECT * FROM account_summary_computed WHERE account_id = ANY(CAST(:accounts AS bigint[]))
+    SELECT account_id, count(*), sum(stars), sum(forks),
+           coalesce(array_agg(DISTINCT language ORDER BY language) FILTER (WHERE language IS NOT NULL), '{{}}'),
+           count(*) FILTER (WHERE NOT is_gone AND own_checked_at IS NULL), {
+    ", ".join(f"count({name}) FILTER (WHERE NOT is_gone AND own_checked_at IS NULL)" for name in GROWTH_COLUMNS)
+}
+      FROM repository_summary WHERE account_id = ANY(CAST(:accounts AS bigint[]))
+     GROUP BY account_id
     {_upsert(account_summary, "account_id")}
 """  # noqa: S608 - our own names
 DELETE_ACCOUNTS = """

@@ -55,7 +55,7 @@ from ingest.alerts.evaluate import RemainingBudget
 from ingest.enrichment import Enricher
 from ingest.history_import.importer import import_history
 from ingest.planning import due_accounts
-from ingest.refresh import writer
+from ingest.refresh import summaries, writer
 from ingest.sandbox import World, serve
 from ingest.sandbox.world.history_file import write_history
 from ingest.scheduler import ScheduledJobs
@@ -421,6 +421,15 @@ def test_each_node_joins_the_newest_counts_of_its_repositories(engine):
         plan = connection.scalars(text(f"EXPLAIN (VERBOSE) {sql}"), values).all()
     queries = [line for line in plan if "Query: " in line]
     assert [line.count("repository_month") > 1 for line in queries if "repository" in line] == [True]
+
+
+def test_nodes_send_the_rows_of_the_accounts_that_are_summed_up_alone(engine):
+    """Otherwise each refresh would read the summaries of all repositories there are."""
+    sql = summaries.UPSERT_ACCOUNTS.replace(":accounts", "'{1}'")  # EXPLAIN takes no values here
+    with engine.connect() as connection:
+        plan = connection.scalars(text(f"EXPLAIN (VERBOSE) {sql}")).all()
+    queries = [line for line in plan if "Query: " in line]
+    assert ["account_id OPERATOR(pg_catalog.=) ANY" in line for line in queries] == [True]
 
 
 def answer(engine: Engine, question: Callable[[], Any]) -> Any:
