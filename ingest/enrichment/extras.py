@@ -30,11 +30,11 @@ def store(connection: Connection, repository_id: int, reported: Extras, at: date
     now = RepositoryExtras(
         *(getattr(stored if getattr(reported, name) is None else reported, name) for name in row._mapping)
     )
-    rows = 0 if now == stored else writer.write_extras(connection, {0: repository_id}, {0: now}, at)
+    rows = 0 if now == stored else writer.write_extras(connection, [(repository_id, at, now)])
     if reported.topics is not None:
         values = {"id": repository_id, "topics": list(reported.topics)}
         if connection.scalar(text(SELECT_TOPICS_CHANGED), values):
-            attribute_versions.keep_repository_version(connection, repository_id, at)
+            attribute_versions.keep_versions(connection, {repository_id: at})
             rows += connection.execute(text("UPDATE repository SET topics = :topics WHERE id = :id"), values).rowcount
     if rows:
         summaries.update_summaries(connection, repository_ids=[repository_id])

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from ingest.refresh import writer
-from ingest.refresh.languages import LanguageSignals
+from ingest.refresh.languages import FetchedLanguages, LanguageSignals
 
 SELECT_SIGNALS = """
     SELECT pushed_at, default_branch, primary_language, size_kb
@@ -18,4 +18,5 @@ def store(connection: Connection, repository_id: int, reported: Mapping[str, int
     """Store the languages if they differ; returns the rows written."""
     row = connection.execute(text(SELECT_SIGNALS), {"id": repository_id}).one()
     signals = LanguageSignals(**row._mapping)
-    return writer.write_languages(connection, {repository_id: reported}, {repository_id: signals}, {}, at)
+    rows = writer.write_languages(connection, {repository_id: FetchedLanguages(reported, signals, at)})
+    return rows.get(repository_id, 0)

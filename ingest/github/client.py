@@ -164,7 +164,7 @@ class GitHub:
         credential = self._pool.choose(login, pinned)
         return None if credential is None or credential.fingerprint == ANONYMOUS else credential.fingerprint
 
-    def accounts(
+    def account_groups(
         self,
         requests: Sequence[AccountRequest],
         *,
@@ -172,8 +172,9 @@ class GitHub:
         extras: bool = False,
         urgent: bool = False,
         stop: StopSignal | None = None,
-    ) -> Iterator[AccountResult]:
-        """Fetch accounts with all their public repositories; yield each as soon as it is complete, in any order.
+    ) -> Iterator[list[AccountResult]]:
+        """Fetch accounts with all their public repositories; yield each as soon as it is complete, in any order,
+        together with those that are complete by then.
 
         Each request has exactly one result. *should_fetch_languages* is called once per repository, from another
         thread. *extras* also fetches watchers, open issues, open change requests and topics. *urgent* may spend the
@@ -194,7 +195,22 @@ class GitHub:
             reserve=0.0 if urgent else INTERACTIVE_RESERVE,
             stop=stop,
         )
-        return fetcher.results()
+        return fetcher.groups()
+
+    def accounts(
+        self,
+        requests: Sequence[AccountRequest],
+        *,
+        should_fetch_languages: ShouldFetchLanguages,
+        extras: bool = False,
+        urgent: bool = False,
+        stop: StopSignal | None = None,
+    ) -> Iterator[AccountResult]:
+        """Fetch accounts as `account_groups`, and yield each by itself."""
+        for group in self.account_groups(
+            requests, should_fetch_languages=should_fetch_languages, extras=extras, urgent=urgent, stop=stop
+        ):
+            yield from group
 
     def account_by_id(self, github_id: int, *, stop: StopSignal | None = None) -> Account:
         """Fetch an account by id, whatever its login is now. Raises AccountNotFound."""

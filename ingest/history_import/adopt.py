@@ -3,7 +3,7 @@
 Names are reused: a repository created after the name's first imported day is another one, and the two stay separate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -182,11 +182,13 @@ def delete_empty_accounts(connection: Connection, account_ids: Sequence[int]) ->
 
 
 SELECT_ACCOUNT_PAIRS = """
-    SELECT named.id AS named, real.id AS real
-      FROM account AS real
+    SELECT DISTINCT ON (named.id) named.id AS named, real.id AS real
+      FROM unnest(CAST(:ids AS bigint[]), CAST(:former AS text[])) AS reported (id, former)
+      JOIN account AS real ON real.id = reported.id
       JOIN account AS named ON named.github_id IS NULL
-       AND lower(named.login) IN (lower(real.login), lower(CAST(:former AS text)))
-     WHERE real.id = ANY(CAST(:ids AS bigint[])) AND real.github_id IS NOT NULL
+       AND lower(named.login) IN (lower(real.login), lower(reported.former))
+     WHERE real.github_id IS NOT NULL
+     ORDER BY named.id, lower(named.login) = lower(real.login) DESC, real.id
 """
 # Repositories stored by name only move if the account existed on their first imported day.
 MOVE_REPOSITORIES = """
@@ -197,6 +199,7 @@ MOVE_REPOSITORIES = """
        -- In UTC, where adding a day does not depend on the session, as Citus wants it.
        AND (row.github_id IS NOT NULL OR owner.created_at AT TIME ZONE 'UTC' < interval '1 day' + (
             SELECT min(captured_at) AT TIME ZONE 'UTC' FROM capture_open WHERE repository_id = row.id))
+    RETURNING row.account_id
 """
 MOVE_VERSIONS = """
     UPDATE repository_version AS row SET account_id = pair.real
@@ -227,22 +230,23 @@ MOVE_MEMBERS = """
 """
 
 
-def adopt_accounts(connection: Connection, account_ids: Sequence[int], former_login: str | None = None) -> int:
-    """Assign to these accounts the rows stored under their logins alone; returns how many repositories were moved.
+def adopt_accounts(connection: Connection, former_logins: Mapping[int, str | None]) -> set[int]:
+    """Assign to accounts the rows stored under their logins alone; returns those that repositories were moved to.
 
-    former_login  under which one account was requested, when GitHub answered with another login
+    former_logins  by our id the login that was requested, when GitHub answered with another one
     Repositories with history older than the account stay with the name: it belonged to another account then.
     """
-    pairs = connection.execute(text(SELECT_ACCOUNT_PAIRS), {"ids": list(account_ids), "former": former_login}).all()
+    requested = {"ids": list(former_logins), "former": list(former_logins.values())}
+    pairs = connection.execute(text(SELECT_ACCOUNT_PAIRS), requested).all()
     if not pairs:
-        return 0
+        return set()
     values = {"named": [pair.named for pair in pairs], "real": [pair.real for pair in pairs]}
     for statement in (MOVE_TRACKING, DROP_TRACKING, MOVE_ITEMS, MOVE_MEMBERS):
         connection.execute(text(statement), values)
     # A running import may add repositories to the name: they follow at the account's next refresh.
-    moved = 0
-    if try_block_imports(connection):
-        moved = connection.execute(text(MOVE_REPOSITORIES), values).rowcount
-        connection.execute(text(MOVE_VERSIONS), values)
-        delete_empty_accounts(connection, values["named"])
+    if not try_block_imports(connection):
+        return set()
+    moved = set(connection.scalars(text(MOVE_REPOSITORIES), values))
+    connection.execute(text(MOVE_VERSIONS), values)
+    delete_empty_accounts(connection, values["named"])
     return moved

@@ -4,7 +4,7 @@ Callers own the transaction.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +16,6 @@ from core.db.statement import text
 from ingest.github import AccountRequest
 from ingest.planning import backoff, change_rate
 from ingest.planning.change_rate import DAY, ChangeObservation, ChangeRate
-
-SET_DUE_AT = "due_at = :at, queued_at = NULL, job_id = NULL, failures = :failures"
 
 
 @dataclass(frozen=True)
@@ -92,47 +90,55 @@ def queued_accounts(connection: Connection) -> list[DueAccount]:
     return [DueAccount(*row) for row in rows]
 
 
-def record_success(
+def record_successes(
     connection: Connection,
-    account_id: int,
+    observations: Mapping[int, ChangeObservation],
     now: datetime,
     default: timedelta,
     rng: random.Random,
-    observation: ChangeObservation | None = None,
 ) -> None:
-    """Update the change rate with *observation* and schedule the next refresh; untracked accounts are ignored.
+    """Update the change rates of accounts and schedule their next refreshes; untracked accounts are ignored.
 
-    *default* is the cadence of accounts without one of their own.
+    observations  what a refresh found, by our id
+    default       the cadence of accounts without one of their own
     """
-    tracked = _tracking_row(connection, account_id)
-    if tracked is None:
+    planned = [
+        _next_refresh(tracked, observations[tracked.account_id], now, default, rng)
+        for tracked in _tracking_rows(connection, list(observations))
+    ]
+    if not planned:
         return
+    connection.execute(
+        text("""
+            UPDATE tracked_account
+               SET due_at = planned.due_at, queued_at = NULL, job_id = NULL, failures = 0,
+                   planned_cadence = planned.cadence, change_rate = rate, change_rate_shape = shape,
+                   change_rate_samples = samples, stars = planned.stars, repositories = planned.repositories
+              FROM unnest(CAST(:account_id AS bigint[]), CAST(:due_at AS timestamptz[]), CAST(:cadence AS interval[]),
+                          CAST(:rate AS real[]), CAST(:shape AS real[]), CAST(:samples AS int[]),
+                          CAST(:stars AS bigint[]), CAST(:repositories AS int[]))
+                AS planned (account_id, due_at, cadence, rate, shape, samples, stars, repositories)
+             WHERE tracked_account.account_id = planned.account_id
+        """),
+        {name: [row[name] for row in planned] for name in planned[0]},
+    )
+
+
+def _next_refresh(
+    tracked: Row[Any], observation: ChangeObservation, now: datetime, default: timedelta, rng: random.Random
+) -> dict[str, Any]:
     rate = _updated_change_rate(tracked, observation)
-    planned = _planned_interval(tracked, rate, observation)
-    interval = tracked.cadence or planned or default
-    due_at = backoff.next_due_at(now, interval, rng)
-    if observation is None:
-        _set_due_at(connection, account_id, due_at, failures=0)
-    else:
-        connection.execute(
-            text(f"""
-                UPDATE tracked_account
-                   SET {SET_DUE_AT}, planned_cadence = :planned, change_rate = :rate, change_rate_shape = :shape,
-                       change_rate_samples = :samples, stars = :stars, repositories = :repositories
-                 WHERE account_id = :id
-            """),  # noqa: S608 - our own names
-            {
-                "id": account_id,
-                "at": due_at,
-                "failures": 0,
-                "planned": planned,
-                "rate": rate.changes_per_day,
-                "shape": rate.shape,
-                "samples": rate.samples,
-                "stars": observation.stars,
-                "repositories": observation.repositories,
-            },
-        )
+    cadence = _planned_interval(tracked, rate, observation)
+    return {
+        "account_id": tracked.account_id,
+        "due_at": backoff.next_due_at(now, tracked.cadence or cadence or default, rng),
+        "cadence": cadence,
+        "rate": rate.changes_per_day,
+        "shape": rate.shape,
+        "samples": rate.samples,
+        "stars": observation.stars,
+        "repositories": observation.repositories,
+    }
 
 
 def record_failure(
@@ -144,29 +150,37 @@ def record_failure(
     rng: random.Random | None = None,
 ) -> None:
     """Schedule a retry with backoff, never before *not_before*; untracked accounts are ignored."""
-    tracked = _tracking_row(connection, account_id)
-    if tracked is not None:
+    for tracked in _tracking_rows(connection, [account_id]):
         failures = tracked.failures + 1
         interval = tracked.cadence or tracked.planned_cadence or default
-        due_at = backoff.retry_due_at(now, interval, failures, not_before, rng)
-        _set_due_at(connection, account_id, due_at, failures=failures)
+        connection.execute(
+            text(
+                "UPDATE tracked_account SET due_at = :at, queued_at = NULL, job_id = NULL, failures = :failures"
+                " WHERE account_id = :id"
+            ),
+            {
+                "id": account_id,
+                "at": backoff.retry_due_at(now, interval, failures, not_before, rng),
+                "failures": failures,
+            },
+        )
 
 
-def _updated_change_rate(tracked: Row[Any], observation: ChangeObservation | None) -> ChangeRate:
+def _updated_change_rate(tracked: Row[Any], observation: ChangeObservation) -> ChangeRate:
     if tracked.change_rate is None:
-        rate = change_rate.default_change_rate(observation.stars if observation else 0)
+        rate = change_rate.default_change_rate(observation.stars)
     else:
         rate = ChangeRate(tracked.change_rate, tracked.change_rate_shape, tracked.change_rate_samples)
-    if observation is None or observation.days is None:
+    if observation.days is None:
         return rate
     return rate.updated(observation.days, observation.changes, at_least=observation.at_least)
 
 
-def _planned_interval(tracked: Row[Any], rate: ChangeRate, observation: ChangeObservation | None) -> timedelta | None:
+def _planned_interval(tracked: Row[Any], rate: ChangeRate, observation: ChangeObservation) -> timedelta | None:
     """Return the interval at the newest plan's shadow price; None (the default cadence) without a plan or estimate."""
     if tracked.shadow_price is None:
         return None
-    if not rate.is_reliable or observation is None:
+    if not rate.is_reliable:
         return tracked.slowed_default_cadence if tracked.slowdown > 1 else None
     days = change_rate.optimal_interval(
         rate.changes_per_day,
@@ -179,22 +193,16 @@ def _planned_interval(tracked: Row[Any], rate: ChangeRate, observation: ChangeOb
     return days * DAY
 
 
-def _tracking_row(connection: Connection, account_id: int) -> Row[Any] | None:
+def _tracking_rows(connection: Connection, account_ids: Sequence[int]) -> Sequence[Row[Any]]:
     return connection.execute(
         text("""
-            SELECT tracked_account.cadence, planned_cadence, failures, priority, change_rate, change_rate_shape,
-                   change_rate_samples, shadow_price, unit, shortest_cadence, longest_cadence, slowdown,
-                   default_cadence * slowdown AS slowed_default_cadence
+            SELECT account_id, tracked_account.cadence, planned_cadence, failures, priority, change_rate,
+                   change_rate_shape, change_rate_samples, shadow_price, unit, shortest_cadence, longest_cadence,
+                   slowdown, default_cadence * slowdown AS slowed_default_cadence
               FROM tracked_account
               LEFT JOIN (SELECT * FROM refresh_plan ORDER BY id DESC LIMIT 1) AS plan ON true
-             WHERE account_id = :id
+             WHERE account_id = ANY(CAST(:ids AS bigint[]))
+             ORDER BY account_id
         """),
-        {"id": account_id},
-    ).one_or_none()
-
-
-def _set_due_at(connection: Connection, account_id: int, at: datetime, *, failures: int) -> None:
-    connection.execute(
-        text(f"UPDATE tracked_account SET {SET_DUE_AT} WHERE account_id = :id"),  # noqa: S608 - our own names
-        {"id": account_id, "at": at, "failures": failures},
-    )
+        {"ids": list(account_ids)},
+    ).all()

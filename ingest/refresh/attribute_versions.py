@@ -3,6 +3,7 @@
 A version is written only where something differs, so a first capture costs nothing. Counts have snapshots of their own.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -20,48 +21,61 @@ def columns_of(table: str, names: tuple[str, ...]) -> str:
     return ", ".join(f"{table}.{name}" for name in names)
 
 
-# `stored` is the repository as it is before the change; a version begins where the last one ended.
-INSERT_REPOSITORY_VERSIONS = f"""
+def _insert_repository_versions(until: str) -> str:
+    """Return the start of an INSERT of the repositories `stored` as they are before the change at *until*.
+
+    A version begins where the last one ended.
+    """
+    return f"""
     INSERT INTO repository_version (repository_id, until, since, {", ".join(REPOSITORY_COLUMNS)}, is_gone)
-    SELECT stored.id, :at,
+    SELECT stored.id, {until},
            coalesce((SELECT max(until) FROM repository_version WHERE repository_id = stored.id),
                     stored.first_captured_at),
            {columns_of("stored", REPOSITORY_COLUMNS)}, stored.gone_at IS NOT NULL
       FROM repository AS stored
 """  # noqa: S608 - our own names
-_OF_IDS = """
-     WHERE stored.id = ANY(CAST(:ids AS bigint[])) AND stored.first_captured_at IS NOT NULL ON CONFLICT DO NOTHING
+
+
+# What changes when: by id.
+_CHANGED = "unnest(CAST(:ids AS bigint[]), CAST(:times AS timestamptz[])) AS changed (id, at)"
+_OF_CHANGED = f"""
+      JOIN {_CHANGED} ON changed.id = stored.id
+     WHERE stored.id = ANY(CAST(:ids AS bigint[])) AND stored.first_captured_at IS NOT NULL
+    ON CONFLICT DO NOTHING
 """
-INSERT_CHANGED_VERSIONS = INSERT_REPOSITORY_VERSIONS + _OF_IDS
+INSERT_CHANGED_VERSIONS = _insert_repository_versions("changed.at") + _OF_CHANGED
 INSERT_CHANGED_PUSHES = f"""
     INSERT INTO repository_push (repository_id, until, since, pushed_at)
-    SELECT stored.id, :at,
+    SELECT stored.id, changed.at,
            coalesce((SELECT max(until) FROM repository_push WHERE repository_id = stored.id),
                     stored.first_captured_at),
            stored.pushed_at
       FROM repository AS stored
-    {_OF_IDS}
+    {_OF_CHANGED}
 """  # noqa: S608 - our own names
-INSERT_ACCOUNT_VERSION = f"""
+INSERT_VERSIONS_OF_ACCOUNT = (
+    _insert_repository_versions(":at")
+    + " WHERE account_id = :id AND gone_at IS NULL AND first_captured_at IS NOT NULL ON CONFLICT DO NOTHING"
+)
+INSERT_ACCOUNT_VERSIONS = f"""
     INSERT INTO account_version (account_id, until, since, {", ".join(ACCOUNT_COLUMNS)}, gone_at, gone_reason)
-    SELECT stored.id, :at,
+    SELECT stored.id, changed.at,
            coalesce((SELECT max(until) FROM account_version WHERE account_id = stored.id),
                     stored.first_captured_at),
            {columns_of("stored", ACCOUNT_COLUMNS)}, stored.gone_at, stored.gone_reason
       FROM account AS stored
-     WHERE stored.id = :id AND stored.first_captured_at IS NOT NULL
+    {_OF_CHANGED}
 """  # noqa: S608 - our own names
 
 
-def keep_repository_version(connection: Connection, repository_id: int, at: datetime) -> None:
-    """Keep the repository's attributes as they are, before the caller changes one of them."""
-    connection.execute(
-        text(
-            INSERT_REPOSITORY_VERSIONS
-            + " WHERE stored.id = :id AND stored.first_captured_at IS NOT NULL ON CONFLICT DO NOTHING"
-        ),
-        {"id": repository_id, "at": at},
-    )
+def keep_versions(connection: Connection, changed_at: Mapping[int, datetime]) -> None:
+    """Keep the attributes of repositories as they are, before the caller changes one of them; by id."""
+    _execute(connection, INSERT_CHANGED_VERSIONS, changed_at)
+
+
+def keep_pushes(connection: Connection, changed_at: Mapping[int, datetime]) -> None:
+    """Keep the last pushes of repositories as they are, before the caller changes them; by id."""
+    _execute(connection, INSERT_CHANGED_PUSHES, changed_at)
 
 
 def profile_of(account: object) -> tuple[str | None, ...]:
@@ -69,18 +83,17 @@ def profile_of(account: object) -> tuple[str | None, ...]:
     return tuple(getattr(account, name) for name in ACCOUNT_COLUMNS)
 
 
-def keep_profile(connection: Connection, account_id: int, at: datetime) -> None:
-    """Keep the account's profile as it is, before the caller changes it."""
-    connection.execute(text(INSERT_ACCOUNT_VERSION + " ON CONFLICT DO NOTHING"), {"id": account_id, "at": at})
+def keep_profiles(connection: Connection, changed_at: Mapping[int, datetime]) -> None:
+    """Keep the profiles of accounts as they are, before the caller changes them; by our id."""
+    _execute(connection, INSERT_ACCOUNT_VERSIONS, changed_at)
 
 
 def keep_account_version(connection: Connection, account_id: int, at: datetime) -> None:
     """Keep the account's profile and that of its available repositories, before the caller marks them as gone."""
-    keep_profile(connection, account_id, at)
-    connection.execute(
-        text(
-            INSERT_REPOSITORY_VERSIONS + " WHERE account_id = :id AND gone_at IS NULL AND first_captured_at IS NOT NULL"
-            " ON CONFLICT DO NOTHING"
-        ),
-        {"id": account_id, "at": at},
-    )
+    keep_profiles(connection, {account_id: at})
+    connection.execute(text(INSERT_VERSIONS_OF_ACCOUNT), {"id": account_id, "at": at})
+
+
+def _execute(connection: Connection, statement: str, changed_at: Mapping[int, datetime]) -> None:
+    if changed_at:
+        connection.execute(text(statement), {"ids": list(changed_at), "times": list(changed_at.values())})

@@ -1,12 +1,11 @@
 """One batch of accounts, from request to committed snapshots.
 
-Safe to repeat. Each account is stored in one transaction.
+Safe to repeat. An account is stored in one transaction, with others whose responses are complete at the same time.
 """
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -20,31 +19,40 @@ from core.clock import now_utc
 from core.db.data_version import publish_data_version
 from core.db.engine import run_transaction
 from core.db.errors import is_conflict, is_connection_error, is_server_unavailable
-from core.db.statement import prepared
 from core.errors import AlmanacError
 from core.queue.enrichment import IDLE_RESERVE
 from core.queue.jobs import JobOrigin
 from core.tracking import accounts
 from core.tracking.login import BadLogin, parse_login
 from ingest.alerts import evaluate as alerts
-from ingest.github import AccountRequest, AccountResult, AccountSnapshot, GitHub
+from ingest.github import AccountRequest, AccountResult, GitHub
 from ingest.github.errors import AccountNotFound, RateLimited, Stopped
 from ingest.github.http.rate_gate import StopSignal
 from ingest.planning import due_accounts
 from ingest.refresh import language_rollups, reused_login, run_log, store, stored_state, writer
 from ingest.refresh.languages import LanguagesState, should_fetch_languages
-from ingest.refresh.missing_repositories import MissingRepositories, find_missing_repositories
+from ingest.refresh.missing_repositories import find_missing_repositories
 from ingest.refresh.run_log import IngestItem, Run
-from ingest.refresh.stored_state import BatchState
+from ingest.refresh.store import Response
 
 log = structlog.get_logger()
 PUBLISH_INTERVAL_SECONDS = 60.0
 PROGRESS_INTERVAL_SECONDS = 0.5
 NOT_FOUND_RETRY_DELAY = timedelta(days=1)
-# Of an account with more, planning each statement costs less than a plan that was made for few rows.
-MAX_REPOSITORIES_PREPARED = 300
+# Of accounts that are stored together; one with more is stored alone.
+MAX_REPOSITORIES_TOGETHER = 2_000
+STORE_ERRORS = (DBAPIError, ValueError, TypeError, LookupError)
 
 ItemCallback = Callable[[IngestItem], None]
+
+
+@dataclass(frozen=True)
+class FetchedAccount:
+    """A response to store; *account_id* is ours of the account that was requested, None where it was not stored."""
+
+    account_id: int | None
+    result: AccountResult
+    response: Response
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,7 @@ class Refresher:
         for text, error in bad_logins:
             item = IngestItem(text[:100], "failed", error_code=error.code, error=str(error))
             with self.engine.begin() as connection:
-                run_log.write_item(connection, run.id, item)
+                run_log.write_items(connection, run.id, [item])
             run.items.append(item)
             yield item
 
@@ -157,8 +165,8 @@ class Refresher:
 
         is_idle = not request.urgent and self._has_idle_budget()
 
-        def fetch(account_requests: Sequence[AccountRequest]) -> Iterator[AccountResult]:
-            return self.github.accounts(
+        def fetch(account_requests: Sequence[AccountRequest]) -> Iterator[list[AccountResult]]:
+            return self.github.account_groups(
                 account_requests,
                 should_fetch_languages=lambda account, repository: (
                     state.is_wanted(account, repository)
@@ -173,69 +181,79 @@ class Refresher:
             )
 
         by_id = set(request.account_ids)
-        for result in fetch(list(ids)):
-            # A requested login means whichever account has it now; a tracked account is the same under any login.
-            if ids[result.account_request] in by_id and reused_login.is_other_account(result):
-                result = reused_login.fetch_renamed_account(self.github, result, lambda one: next(fetch([one])), stop)  # noqa: PLW2901
-            if isinstance(result.error, Stopped):
-                continue
-            yield self._store_or_record_failure(run, ids[result.account_request], result, state, stop)
+        for results in fetch(list(ids)):
+            fetched = []
+            for result in results:
+                # A requested login means whichever account has it now; a tracked account is the same under any login.
+                if ids[result.account_request] in by_id and reused_login.is_other_account(result):
+                    result = reused_login.fetch_renamed_account(  # noqa: PLW2901
+                        self.github, result, lambda one: next(fetch([one]))[0], stop
+                    )
+                account_id = ids[result.account_request]
+                if result.snapshot is not None:
+                    missing = find_missing_repositories(self.github, result.snapshot, state.listed, stop)
+                    response = Response(result.account_request.login, result.snapshot, missing)
+                    fetched.append(FetchedAccount(account_id, result, response))
+                elif not isinstance(result.error, Stopped):
+                    yield self._record_failure(run, account_id, result, result.error)
+            for group in _groups(fetched):
+                yield from self._store_group(run, group, state.languages)
 
     def _has_idle_budget(self) -> bool:
         """Return whether every token's points are reported, and at least IDLE_RESERVE of them left."""
         points = [bucket for bucket in self.github.rate_budgets() if bucket.resource == "graphql"]
         return bool(points) and all(bucket.remaining >= IDLE_RESERVE * bucket.limit for bucket in points)
 
+    def _store_group(
+        self, run: Run, group: Sequence[FetchedAccount], language_states: Mapping[int, LanguagesState]
+    ) -> list[IngestItem]:
+        """Store *group* in one transaction; where that fails, each account in its own, as one may be the cause."""
+        if len(group) > 1:
+            try:
+                return self._store_together(run, group, language_states)
+            except STORE_ERRORS as error:
+                log.info("accounts stored one by one", accounts=len(group), reason=type(error).__name__)
+        return [self._store_or_record_failure(run, one, language_states) for one in group]
+
     def _store_or_record_failure(
-        self, run: Run, account_id: int | None, result: AccountResult, state: BatchState, stop: StopSignal | None
+        self, run: Run, fetched: FetchedAccount, language_states: Mapping[int, LanguagesState]
     ) -> IngestItem:
         try:
-            if result.snapshot is not None:
-                missing = find_missing_repositories(self.github, result.snapshot, state.listed, stop)
-                return self._store_with_retries(run, result, result.snapshot, missing, state.languages)
-            error: Exception | None = result.error
-        except (DBAPIError, ValueError, TypeError, LookupError) as store_error:
-            if is_server_unavailable(store_error) and not is_conflict(store_error):
+            for attempt in Retrying(
+                retry=retry_if_exception(_is_retryable),
+                stop=stop_after_attempt(4),
+                wait=wait_random_exponential(0.05, 1),
+                reraise=True,
+            ):
+                with attempt:
+                    return self._store_together(run, [fetched], language_states)[0]
+            raise AssertionError("unreachable")
+        except STORE_ERRORS as error:
+            if is_server_unavailable(error) and not is_conflict(error):
                 raise  # not caused by this account: the job is retried
             # Other accounts of the batch must not fail with this one; the traceback is in the log.
-            log.exception("account not stored", login=result.account_request.login)
-            error = StoreFailed(result.account_request.login, store_error)
-        return self._record_failure(run, account_id, result, error)
+            log.exception("account not stored", login=fetched.response.login)
+            failure = StoreFailed(fetched.response.login, error)
+            return self._record_failure(run, fetched.account_id, fetched.result, failure)
 
-    def _store_with_retries(
-        self,
-        run: Run,
-        result: AccountResult,
-        snapshot: AccountSnapshot,
-        missing: MissingRepositories,
-        language_states: Mapping[int, LanguagesState],
-    ) -> IngestItem:
-        is_small = len(snapshot.repositories) <= MAX_REPOSITORIES_PREPARED
-        for attempt in Retrying(
-            retry=retry_if_exception(_is_retryable),
-            stop=stop_after_attempt(4),
-            wait=wait_random_exponential(0.05, 1),
-            reraise=True,
-        ):
-            with (
-                attempt,
-                self.engine.begin() as connection,
-                prepared(connection) if is_small else nullcontext(),
-            ):
-                started = time.monotonic()
-                item = store.store_account(
-                    connection,
-                    run.id,
-                    result.account_request.login,
-                    snapshot,
-                    missing,
-                    language_states=language_states,
-                    now=self.clock(),
-                    default_cadence=self.default_cadence,
-                    rng=self.rng,
-                )
-                return _record_item(connection, run, item, result, started)
-        raise AssertionError("unreachable")
+    def _store_together(
+        self, run: Run, group: Sequence[FetchedAccount], language_states: Mapping[int, LanguagesState]
+    ) -> list[IngestItem]:
+        started = time.monotonic()
+        with self.engine.begin() as connection:
+            items = store.store_accounts(
+                connection,
+                run.id,
+                [one.response for one in group],
+                language_states=language_states,
+                now=self.clock(),
+                default_cadence=self.default_cadence,
+                rng=self.rng,
+            )
+            seconds = (time.monotonic() - started) / len(group)
+            items = [_with_usage(item, one.result, seconds) for item, one in zip(items, group, strict=True)]
+            run_log.write_items(connection, run.id, items)
+        return items
 
     def _record_failure(
         self, run: Run, account_id: int | None, result: AccountResult, error: Exception | None
@@ -248,12 +266,15 @@ class Refresher:
         )
         log.warning("account not refreshed", login=login, code=code, error=str(error))
         item = IngestItem(login, "deleted" if is_gone else "failed", account_id, error_code=code, error=str(error))
+        item = _with_usage(item, result)
 
         def record(connection: Connection) -> IngestItem:
             is_unknown = isinstance(error, AccountNotFound) and not is_gone
             # Never an account: nothing of the name stays, unless history of it was imported.
             if account_id is None or (is_unknown and accounts.forget_name(connection, account_id)):
-                return _record_item(connection, run, replace(item, account_id=None), result, time.monotonic())
+                nameless = replace(item, account_id=None)
+                run_log.write_items(connection, run.id, [nameless])
+                return nameless
             not_before = error.resets_at if isinstance(error, RateLimited) else None
             if is_gone:  # each 404 is charged
                 not_before = self.clock() + NOT_FOUND_RETRY_DELAY
@@ -262,7 +283,8 @@ class Refresher:
             )
             if is_gone:
                 writer.mark_account_gone(connection, account_id, "not found", self.clock(), run.id)
-            return _record_item(connection, run, item, result, time.monotonic())
+            run_log.write_items(connection, run.id, [item])
+            return item
 
         return run_transaction(self.engine, record)
 
@@ -322,19 +344,31 @@ class StoreFailed(AlmanacError):
         super().__init__(f"The response for {login} could not be stored ({type(error).__name__}); see the log")
 
 
-def _record_item(
-    connection: Connection, run: Run, item: IngestItem, result: AccountResult, started: float
-) -> IngestItem:
-    """Write the outcome of an account with its usage, in the transaction that stores the account."""
-    item = replace(
+def _groups(fetched: Iterable[FetchedAccount]) -> Iterator[list[FetchedAccount]]:
+    """Divide accounts into groups to store together: no two about one account or one repository, and not too many."""
+    group: list[FetchedAccount] = []
+    accounts, repositories = set[int](), set[int]()
+    for one in fetched:
+        account_id, ids = one.response.account.github_id, one.response.repository_ids
+        is_full = len(repositories) + len(ids) > MAX_REPOSITORIES_TOGETHER
+        if group and (is_full or account_id in accounts or not repositories.isdisjoint(ids)):
+            yield group
+            group, accounts, repositories = [], set(), set()
+        group.append(one)
+        accounts.add(account_id)
+        repositories |= ids
+    if group:
+        yield group
+
+
+def _with_usage(item: IngestItem, result: AccountResult, seconds: float = 0) -> IngestItem:
+    return replace(
         item,
         requests=result.requests,
         points=result.points,
         not_modified=result.not_modified,
-        duration_ms=round((time.monotonic() - started) * 1000),
+        duration_ms=round(seconds * 1000),
     )
-    run_log.write_item(connection, run.id, item)
-    return item
 
 
 def _is_retryable(error: BaseException) -> bool:

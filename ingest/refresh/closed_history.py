@@ -250,17 +250,18 @@ def _announce(connection: Connection, until: datetime) -> None:
 def keep_from_closing(connection: Connection) -> None:
     """Wait for who announces that history is being closed, and keep it from being announced in this transaction.
 
-    Call it before writing a capture; a later statement sees what was announced: IS_CLOSED.
+    Call it before writing a capture; a later statement sees what was announced: `is_closed`.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": WRITERS_LOCK})
 
 
-IS_CLOSED = "coalesce(closing_until > :at, false)"
-"""SQL: whether the history of a `source` is closed, or being closed, at the time `:at`."""
+def is_closed(at: str) -> str:
+    """Return SQL for whether the history of a `source` is closed, or being closed, at the time *at*."""
+    return f"coalesce(closing_until > {at}, false)"
 
 
 def reopen_own(connection: Connection, at: datetime) -> None:
-    """Reopen our history from *at* on, where it IS_CLOSED."""
+    """Reopen our history from *at* on, where it `is_closed`."""
     _reopen(connection, OWN_SOURCE_ID, at)
 
 

@@ -50,26 +50,31 @@ UPDATE_IMPORT_GROWTH = f"""
 IS_PLAIN = f"NOT {PRESENCE_EXISTS} AND NOT {IMPORT_EXISTS}"
 """SQL: whether a `repository` is plain."""
 SELECT_STARTS = f"""
-    SELECT days, until_at - length AS start_at, {closed_month("until_at - length")} AS start_month,
+    SELECT account_id, days, until_at - length AS start_at, {closed_month("until_at - length")} AS start_month,
            coalesce(captured_at >= until_at - length - least(max_gap, length), false) AS is_known,
            coalesce(until_at - length < closed_until, false) AS is_closed, closed_until
-      FROM (SELECT id AS account_id, checked_at AS until_at FROM account WHERE id = :account) AS ended
+      FROM (SELECT id AS account_id, checked_at AS until_at
+              FROM account WHERE id = ANY(CAST(:accounts AS bigint[]))) AS ended
      CROSS JOIN (SELECT days, make_interval(days => days) AS length FROM unnest(CAST(:days AS int[])) AS days) AS span
      CROSS JOIN (SELECT last_month, closed_until FROM source WHERE id = 1) AS source
       LEFT JOIN LATERAL ({LAST_CAPTURE_AT_START}) AS own ON true
 """  # noqa: S608 - our own names
-_STARTS = """unnest(CAST(:start_days AS int[]), CAST(:start_times AS timestamptz[]), CAST(:start_months AS date[]))
-                     AS start (days, start_at, start_month)"""
+_STARTS = """unnest(CAST(:start_accounts AS bigint[]), CAST(:start_days AS int[]),
+                          CAST(:start_times AS timestamptz[]), CAST(:start_months AS date[]))
+                     AS start (account_id, days, start_at, start_month)"""
+_CHANGED = """unnest(CAST(:changed_ids AS bigint[]), CAST(:changed_accounts AS bigint[]))
+                     AS changed (repository_id, account_id)"""
 _PLACE = "width_bucket(start_at, month.captured_at)"
 _FROM_MONTHS = f"""
-              SELECT repository_id, days, {month_value("captured_at", _PLACE)} AS at,
+              SELECT month.repository_id, days, {month_value("captured_at", _PLACE)} AS at,
                      {month_value("stars", _PLACE)} AS stars
                 FROM repository_month AS month
-                JOIN {_STARTS} ON month.month = start_month
-               WHERE repository_id = ANY(CAST(:changed_ids AS bigint[])) AND source_id = 1"""  # noqa: S608
+                JOIN {_CHANGED} ON changed.repository_id = month.repository_id
+                JOIN {_STARTS} ON start.account_id = changed.account_id AND start_month = month.month
+               WHERE month.repository_id = ANY(CAST(:changed_ids AS bigint[])) AND source_id = 1"""  # noqa: S608
 _FROM_OPEN = f"""
                UNION ALL
-              SELECT repository_id, days, captured_at[place], stars[place]
+              SELECT open.repository_id, days, captured_at[place], stars[place]
                 FROM (SELECT repository_id, array_agg(captured_at ORDER BY captured_at) AS captured_at,
                              array_agg(stars ORDER BY captured_at) AS stars
                         FROM repository_snapshot_open
@@ -77,7 +82,8 @@ _FROM_OPEN = f"""
                          AND captured_at >= CAST(:open_from AS timestamptz)
                          AND captured_at <= CAST(:open_to AS timestamptz)
                        GROUP BY repository_id) AS open
-               CROSS JOIN {_STARTS}
+                JOIN {_CHANGED} ON changed.repository_id = open.repository_id
+                JOIN {_STARTS} ON start.account_id = changed.account_id
                CROSS JOIN LATERAL (SELECT width_bucket(start_at, open.captured_at) AS place) AS found
                WHERE place > 0"""  # noqa: S608
 _BEFORE = f"""
@@ -90,39 +96,59 @@ _BEFORE = f"""
 }
               FROM ({_FROM_MONTHS}{{from_open}}) AS found
              GROUP BY repository_id) AS before ON before.repository_id = repository.id"""  # noqa: S608
-_GROWTH = """CASE WHEN repository.created_at > :start_{days} THEN stars WHEN CAST(:is_known_{days} AS boolean) THEN
-                  stars - CASE WHEN own.captured_at <= :start_{days} THEN stars ELSE {before} END END"""
+_SPAN = f"""
+      JOIN unnest(CAST(:accounts AS bigint[]), {
+    ", ".join(f"CAST(:start_{days} AS timestamptz[]), CAST(:is_known_{days} AS boolean[])" for days in GROWTH_DAYS)
+})
+        AS span (account_id, {", ".join(f"start_{days}, is_known_{days}" for days in GROWTH_DAYS)})
+        ON span.account_id = repository.account_id"""
+_GROWTH = """CASE WHEN repository.created_at > start_{days} THEN stars WHEN is_known_{days} THEN
+                  stars - CASE WHEN own.captured_at <= start_{days} THEN stars ELSE {before} END END"""
 
 
 @dataclass(frozen=True)
 class PlainGrowth:
-    """SQL for the growth of plain repositories of one account, by its column's name, and the values to bind.
+    """SQL for the growth of plain repositories, by its column's name, and the values to bind.
 
-    columns  need a `repository` and `own`, its counts, and what is joined by *before*
+    columns  need a `repository` and `own`, its counts, and what *joined* joins to them
     """
 
     columns: dict[str, str]
-    before: str
+    joined: str
     values: dict[str, Any]
 
 
-def plain_growth(connection: Connection, account_id: int, changed_at: Mapping[int, datetime]) -> PlainGrowth:
-    """Ask when growth of the account starts; *changed_at*: when the present counts of its plain repositories began."""
-    starts = connection.execute(text(SELECT_STARTS), {"account": account_id, "days": list(GROWTH_DAYS)}).all()
-    values: dict[str, Any] = {f"start_{row.days}": row.start_at for row in starts}
-    values |= {f"is_known_{row.days}": row.is_known for row in starts}
+def plain_growth(connection: Connection, changed_at: Mapping[int, Mapping[int, datetime | None]]) -> PlainGrowth:
+    """Ask when growth of accounts starts.
+
+    changed_at  when the present counts of their plain repositories began, by account and repository
+    """
+    starts = connection.execute(text(SELECT_STARTS), {"accounts": list(changed_at), "days": list(GROWTH_DAYS)}).all()
+    by_span = {(row.account_id, row.days): row for row in starts}
+    values: dict[str, Any] = {"accounts": list(changed_at)}
+    for days in GROWTH_DAYS:
+        values[f"start_{days}"] = [by_span[account_id, days].start_at for account_id in changed_at]
+        values[f"is_known_{days}"] = [by_span[account_id, days].is_known for account_id in changed_at]
     known = [row for row in starts if row.is_known]
-    changed = [id_ for id_, at in changed_at.items() if known and at > min(row.start_at for row in known)]
+    first: dict[int, datetime] = {}
+    for row in known:
+        first[row.account_id] = min(row.start_at, first.get(row.account_id, row.start_at))
+    changed = [
+        (id_, account_id)
+        for account_id, repositories in changed_at.items()
+        for id_, at in repositories.items()
+        if account_id in first and at is not None and at > first[account_id]
+    ]
     if not changed:
-        return PlainGrowth(_growth_columns("NULL"), "", values)
-    values |= {"changed_ids": changed}
-    values |= {"start_days": [row.days for row in known], "start_times": [row.start_at for row in known]}
-    values |= {"start_months": [row.start_month for row in known]}
+        return PlainGrowth(_growth_columns("NULL"), _SPAN, values)
+    values |= {"changed_ids": [id_ for id_, _ in changed], "changed_accounts": [account for _, account in changed]}
+    values |= {"start_accounts": [row.account_id for row in known], "start_days": [row.days for row in known]}
+    values |= {"start_times": [row.start_at for row in known], "start_months": [row.start_month for row in known]}
     from_open = ""
     if open_starts := [row.start_at for row in known if not row.is_closed]:
         from_open = _FROM_OPEN
         values |= {"open_from": known[0].closed_until or datetime.min.replace(tzinfo=UTC), "open_to": max(open_starts)}
-    return PlainGrowth(_growth_columns("stars_before_{days}d"), _BEFORE.format(from_open=from_open), values)
+    return PlainGrowth(_growth_columns("stars_before_{days}d"), _SPAN + _BEFORE.format(from_open=from_open), values)
 
 
 def _growth_columns(before: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """When a repository's languages are fetched: where something that is free suggests that they changed. No I/O."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -48,6 +49,19 @@ class LanguagesState:
     signals: LanguageSignals = LanguageSignals()
     due_at: datetime | None = None
     """When to fetch them again whatever is reported; None: no need."""
+
+
+@dataclass(frozen=True)
+class FetchedLanguages:
+    """A repository's languages with their bytes as fetched *at* some time, and what was reported of it then.
+
+    due_at  when to fetch them again whatever is reported; None: no need
+    """
+
+    languages: Mapping[str, int]
+    signals: LanguageSignals
+    at: datetime
+    due_at: datetime | None = None
 
 
 def should_fetch_languages(

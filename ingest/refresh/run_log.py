@@ -1,6 +1,7 @@
 """Records runs and the outcome of each account in them (`ingest_run`, `ingest_item`)."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -127,15 +128,21 @@ def _close_run(connection: Connection, run: Run) -> None:
     )
 
 
-def write_item(connection: Connection, run_id: int, item: IngestItem) -> None:
+def write_items(connection: Connection, run_id: int, items: Sequence[IngestItem]) -> None:
+    rows = [
+        vars(item) | {"run_id": run_id, "requests": round(item.requests), "points": round(item.points)}
+        for item in items
+    ]
     connection.execute(
-        text(
-            "INSERT INTO ingest_item (run_id, login, account_id, state, requests, points, not_modified, repositories,"
-            " rows_written, duration_ms, error_code, error) VALUES (:run_id, :login, :account_id, :state, :requests,"
-            " :points, :not_modified, :repositories, :rows_written, :duration_ms, :error_code, :error)"
-            " ON CONFLICT (run_id, login) DO NOTHING"
-        ),
-        vars(item) | {"run_id": run_id, "requests": round(item.requests), "points": round(item.points)},
+        text("""
+            INSERT INTO ingest_item (run_id, login, account_id, state, requests, points, not_modified, repositories,
+                   rows_written, duration_ms, error_code, error)
+            SELECT run_id, login, account_id, state, requests, points, not_modified, repositories, rows_written,
+                   duration_ms, error_code, error
+              FROM jsonb_populate_recordset(NULL::ingest_item, CAST(:rows AS jsonb))
+            ON CONFLICT (run_id, login) DO NOTHING
+        """),
+        {"rows": json.dumps(rows)},
     )
 
 

@@ -1,6 +1,6 @@
 """Loads the stored state of accounts, to compare it with GitHub's response. Callers own the transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -27,23 +27,49 @@ from ingest.refresh.languages import LanguageSignals, LanguagesState
 DETAIL_COLUMNS = ", ".join(f"repository.{name}" for name in DETAIL_NAMES)
 
 
-def lock_or_create_account(connection: Connection, account: Account, requested_login: str) -> tuple[int, bool]:
-    """Find or create the row of *account* and lock it until the transaction ends.
+def lock_or_create_accounts(
+    connection: Connection, reported: Sequence[tuple[Account, str]]
+) -> tuple[list[int], set[int]]:
+    """Find or create the rows of accounts, given with their requested logins, and lock them until the transaction ends.
 
-    Returns our id, and whether repositories stored under the login alone were assigned to it. Identity is GitHub's id:
-    the same login with another id is another account.
+    Returns our ids in the same order, and those to which repositories stored under the login alone were assigned.
+    Identity is GitHub's id: the same login with another id is another account.
     """
-    found = connection.execute(
+    rows = connection.execute(
         text(
-            "INSERT INTO account (github_id, login, created_at) VALUES (:github_id, :login, :created_at)"
-            " ON CONFLICT (github_id) DO UPDATE SET created_at = coalesce(account.created_at, excluded.created_at)"
-            " RETURNING id"
+            "SELECT id, github_id FROM account WHERE github_id = ANY(CAST(:ids AS bigint[])) AND created_at IS NOT NULL"
+            " ORDER BY id FOR NO KEY UPDATE"
         ),
-        {"github_id": account.github_id, "login": account.login, "created_at": account.created_at},
-    ).scalar_one()
-    is_renamed = requested_login.lower() != account.login.lower()
-    adopted = adopt_accounts(connection, [found], requested_login if is_renamed else None)
-    return int(found), bool(adopted)
+        {"ids": [account.github_id for account, _ in reported]},
+    )
+    ids = {row.github_id: row.id for row in rows}
+    if new := [account for account, _ in reported if account.github_id not in ids]:
+        ids |= _insert_accounts(connection, new)
+    former_logins = {
+        ids[account.github_id]: None if login.lower() == account.login.lower() else login for account, login in reported
+    }
+    adopting = adopt_accounts(connection, former_logins)
+    return [ids[account.github_id] for account, _ in reported], adopting
+
+
+def _insert_accounts(connection: Connection, accounts: Sequence[Account]) -> dict[int, int]:
+    """Insert accounts that are not stored, or only as owners of a repository; returns our ids by GitHub's."""
+    rows = connection.execute(
+        text("""
+            INSERT INTO account (github_id, login, created_at)
+            SELECT * FROM unnest(CAST(:github_ids AS bigint[]), CAST(:logins AS text[]),
+                                 CAST(:created_at AS timestamptz[])) AS reported (github_id, login, created_at)
+             ORDER BY github_id
+            ON CONFLICT (github_id) DO UPDATE SET created_at = coalesce(account.created_at, excluded.created_at)
+            RETURNING id, github_id
+        """),
+        {
+            "github_ids": [account.github_id for account in accounts],
+            "logins": [account.login for account in accounts],
+            "created_at": [account.created_at for account in accounts],
+        },
+    )
+    return {row.github_id: row.id for row in rows}
 
 
 def short_name(repository: Repository) -> str:
@@ -89,42 +115,53 @@ def get_or_create_owner_id(connection: Connection, repository: Repository) -> in
     return int(found)
 
 
-def load_account(
-    connection: Connection, account_id: int, github_ids: Sequence[int]
-) -> tuple[StoredAccount, TrackedRepositories]:
-    """Load an account with its repositories, and the repositories *github_ids* whichever account they belong to."""
-    row = connection.execute(
+def load_accounts(
+    connection: Connection, listed: Mapping[int, Collection[int]]
+) -> dict[int, tuple[StoredAccount, TrackedRepositories]]:
+    """Load accounts with their repositories, by our id.
+
+    listed  by our account ids, GitHub's of repositories that are loaded whichever account they belong to
+    """
+    rows = connection.execute(
         text(f"""
-            SELECT {", ".join(ACCOUNT_COLUMNS)}, checked_at, gone_at, only_repositories, widened_at, followers,
-                   following, public_repositories, public_gists, last.stars, last.forks, last.repositories
+            SELECT account.id, {", ".join(ACCOUNT_COLUMNS)}, checked_at, gone_at, only_repositories, widened_at,
+                   followers, following, public_repositories, public_gists, last.stars, last.forks, last.repositories
               FROM account
               LEFT JOIN tracked_account ON tracked_account.account_id = account.id
               LEFT JOIN LATERAL (
                    SELECT * FROM account_snapshot
                     WHERE account_id = account.id ORDER BY captured_at DESC LIMIT 1) AS last ON true
-             WHERE account.id = :id
+             WHERE account.id = ANY(CAST(:ids AS bigint[]))
         """),  # noqa: S608 - our own names
-        {"id": account_id},
-    ).one()
-    only = None if row.only_repositories is None else frozenset(row.only_repositories)
+        {"ids": list(listed)},
+    )
+    repositories = _load_repositories(connection, listed)
+    return {row.id: (_stored_account(row, repositories[row.id]), _tracked_repositories(row)) for row in rows}
+
+
+def _stored_account(row: Row[Any], repositories: Mapping[int, StoredRepository]) -> StoredAccount:
     counts = None if row.stars is None else AccountCounts(*(getattr(row, part.name) for part in fields(AccountCounts)))
-    stored = StoredAccount(
-        id=account_id,
+    return StoredAccount(
+        id=row.id,
         login=row.login,
         checked_at=row.checked_at,
         gone_at=row.gone_at,
         counts=counts,
-        repositories=_load_repositories(connection, account_id, github_ids),
+        repositories=repositories,
         profile=profile_of(row),
     )
-    return stored, TrackedRepositories(only, row.widened_at)
+
+
+def _tracked_repositories(row: Row[Any]) -> TrackedRepositories:
+    only = None if row.only_repositories is None else frozenset(row.only_repositories)
+    return TrackedRepositories(only, row.widened_at)
 
 
 def _load_repositories(
-    connection: Connection, account_id: int, github_ids: Sequence[int]
-) -> Mapping[int, StoredRepository]:
+    connection: Connection, listed: Mapping[int, Collection[int]]
+) -> dict[int, dict[int, StoredRepository]]:
+    """Load the repositories of `load_accounts`, by our account id and GitHub's id."""
     rows = connection.execute(
-        # Named columns: a prepared `*` fails once a migration has added a column.
         text(f"""
             SELECT repository.id, repository.github_id, account_id, repository.gone_at, {DETAIL_COLUMNS},
                    stars, forks, size_kb, {", ".join(EXTRA_NAMES)}, captured_at, owner.checked_at AS owner_checked_at,
@@ -132,12 +169,21 @@ def _load_repositories(
               FROM repository
               JOIN account AS owner ON owner.id = repository.account_id
               LEFT JOIN repository_current ON repository_id = repository.id
-             WHERE repository.id IN (SELECT id FROM repository WHERE account_id = :account AND github_id IS NOT NULL
-                                     UNION SELECT id FROM repository WHERE id = ANY(:github_ids))
+             WHERE repository.id IN (
+                   SELECT id FROM repository
+                    WHERE account_id = ANY(CAST(:accounts AS bigint[])) AND github_id IS NOT NULL
+                    UNION SELECT id FROM repository WHERE id = ANY(CAST(:github_ids AS bigint[])))
         """),  # noqa: S608 - our own names
-        {"account": account_id, "github_ids": list(github_ids)},
+        {"accounts": list(listed), "github_ids": [id_ for ids in listed.values() for id_ in ids]},
     )
-    return {row.github_id: _stored_repository(row) for row in rows}
+    found = {row.github_id: _stored_repository(row) for row in rows}
+    repositories = {
+        account_id: {id_: found[id_] for id_ in github_ids if id_ in found} for account_id, github_ids in listed.items()
+    }
+    for github_id, one in found.items():
+        if one.account_id in repositories:
+            repositories[one.account_id][github_id] = one
+    return repositories
 
 
 def _stored_repository(row: Row[Any]) -> StoredRepository:

@@ -70,6 +70,7 @@ UPSERT_REPOSITORIES = f"""
 # What `repository_summary_computed` has of a plain repository; all others have the name that they have in its tables.
 PLAIN_COLUMNS = {
     "repository_id": "repository.id",
+    "account_id": "repository.account_id",
     "source_id": "1",
     "language": "present_language(repository.primary_language)",
     "is_gone": "false",
@@ -129,8 +130,8 @@ def update_summaries(
         connection.execute(text(LOCK_ACCOUNTS), {"accounts": sorted(unlocked)})
         # What was waited for may have changed them.
         subjects = _select_subjects(connection, [row.id for row in subjects], [])
-    written = _upsert_repositories(connection, subjects)
-    if subjects and not written and not unlocked and all(row.account_id == row.summed_in for row in subjects):
+    changed = _upsert_repositories(connection, subjects)
+    if subjects and not changed and not unlocked and all(row.account_id == row.summed_in for row in subjects):
         return  # the totals are those of before
     connection.execute(text(UPSERT_ACCOUNTS), {"accounts": sorted(accounts)})
     # A summary of a repository is deleted with the repository alone.
@@ -139,13 +140,13 @@ def update_summaries(
         connection.execute(text(DELETE_ACCOUNTS), {"accounts": sorted(emptied)})
 
 
-def update_refreshed_summaries(connection: Connection, account_id: int, subjects: Sequence[Subject]) -> None:
-    """Bring the summaries of *subjects* up to date, repositories that a refresh has loaded with the account locked.
+def update_refreshed_summaries(connection: Connection, subjects: Sequence[Subject]) -> None:
+    """Bring the summaries of *subjects* up to date, repositories that a refresh has loaded with their accounts locked.
 
-    Each of them belonged to the account before, or to none; their totals are written only where a summary changes.
+    Each of them belonged to its account before, or to none; totals are written only where a summary changes.
     """
-    if _upsert_repositories(connection, subjects):
-        connection.execute(text(UPSERT_ACCOUNTS), {"accounts": [account_id]})
+    if changed := _upsert_repositories(connection, subjects):
+        connection.execute(text(UPSERT_ACCOUNTS), {"accounts": sorted(changed)})
 
 
 def _select_subjects(connection: Connection, ids: Sequence[int], account_ids: Sequence[int]) -> list[Subject]:
@@ -153,31 +154,33 @@ def _select_subjects(connection: Connection, ids: Sequence[int], account_ids: Se
     return [Subject(*row) for row in rows]
 
 
-def _upsert_repositories(connection: Connection, subjects: Sequence[Subject]) -> int:
-    """Write the summaries of the repositories *subjects* that differ; returns how many."""
+def _upsert_repositories(connection: Connection, subjects: Sequence[Subject]) -> set[int]:
+    """Write the summaries of the repositories *subjects* that differ; returns the accounts of those."""
     plain = [row for row in subjects if row.is_plain]
-    if len({row.account_id for row in plain}) != 1:
-        plain = []
-    written = _upsert_plain(connection, plain[0].account_id, plain) if plain else 0
-    done = {row.id for row in plain}
-    if ids := [row.id for row in subjects if row.id not in done]:
-        values = {"ids": ids, **growth_values(GROWTH_DAYS)}
-        written += connection.execute(text(UPSERT_REPOSITORIES), values).rowcount
-    return written
+    changed = _upsert_plain(connection, plain) if plain else set()
+    if others := [row for row in subjects if not row.is_plain]:
+        values = {"ids": [row.id for row in others], **growth_values(GROWTH_DAYS)}
+        if connection.execute(text(UPSERT_REPOSITORIES), values).rowcount:
+            changed |= {row.account_id for row in others}
+    return changed
 
 
-def _upsert_plain(connection: Connection, account_id: int, plain: Sequence[Subject]) -> int:
-    growth = plain_growth(connection, account_id, {row.id: row.changed_at for row in plain if row.changed_at})
+def _upsert_plain(connection: Connection, plain: Sequence[Subject]) -> set[int]:
+    changed_at: dict[int, dict[int, datetime | None]] = {}
+    for row in plain:
+        changed_at.setdefault(row.account_id, {})[row.id] = row.changed_at
+    growth = plain_growth(connection, changed_at)
     columns = PLAIN_COLUMNS | growth.columns
     sql = f"""
         INSERT INTO repository_summary ({", ".join(COLUMNS)})
         SELECT {", ".join(columns.get(name, name) for name in COLUMNS)}
           FROM repository
-          JOIN repository_current AS own ON own.repository_id = repository.id {growth.before}
+          JOIN repository_current AS own ON own.repository_id = repository.id {growth.joined}
          WHERE repository.id = ANY(CAST(:ids AS bigint[]))
         {_upsert(repository_summary, "repository_id")}
+        RETURNING account_id
     """  # noqa: S608 - our own names
-    return connection.execute(text(sql), growth.values | {"ids": [row.id for row in plain]}).rowcount
+    return set(connection.scalars(text(sql), growth.values | {"ids": [row.id for row in plain]}))
 
 
 def lock_account_of(connection: Connection, repository_id: int) -> None:

@@ -1,9 +1,13 @@
-"""Writes the differences of a refresh. Callers own the transaction and hold the lock of the account."""
+"""Writes the differences of a refresh. Callers own the transaction and hold the locks of the accounts.
+
+Our id of a repository is GitHub's.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,11 +18,10 @@ from core.sources import OWN_SOURCE_ID
 from ingest.github.api.models import Account, Repository
 from ingest.refresh import closed_history, summaries
 from ingest.refresh.attribute_versions import (
-    INSERT_CHANGED_PUSHES,
-    INSERT_CHANGED_VERSIONS,
     keep_account_version,
-    keep_profile,
-    keep_repository_version,
+    keep_profiles,
+    keep_pushes,
+    keep_versions,
     profile_of,
 )
 from ingest.refresh.diff import (
@@ -29,194 +32,230 @@ from ingest.refresh.diff import (
     RepositoryExtras,
     StoredAccount,
     StoredRepository,
-    counts_of,
     has_other_attributes,
 )
-from ingest.refresh.languages import LanguageSignals
+from ingest.refresh.languages import FetchedLanguages, LanguageSignals
 from ingest.refresh.stored_state import load_languages
 
 # Below this many rows INSERT is faster than COPY.
 COPY_MIN_ROWS = 200
 
 
-def write_account(
-    connection: Connection, stored: StoredAccount, account: Account, captured_at: datetime, token: str | None
-) -> None:
-    """Store what is reported of the account, and keep its profile of before if that differs."""
-    if stored.gone_at is not None or profile_of(account) != stored.profile:
-        keep_profile(connection, stored.id, captured_at)
+@dataclass(frozen=True)
+class ReportedAccount:
+    """An account as GitHub reported it *at* some time, beside what is stored of it; *token* fetched it."""
+
+    stored: StoredAccount
+    account: Account
+    at: datetime
+    token: str | None
+
+
+def write_accounts(connection: Connection, reported: Sequence[ReportedAccount]) -> None:
+    """Store what is reported of accounts, and keep the profiles of before that differ."""
+    keep_profiles(
+        connection,
+        {
+            one.stored.id: one.at
+            for one in reported
+            if one.stored.gone_at is not None or profile_of(one.account) != one.stored.profile
+        },
+    )
+    rows = [
+        one.account.model_dump(mode="json")
+        | {"id": one.stored.id, "checked_at": one.at.isoformat(), "token_fingerprint": one.token}
+        for one in reported
+    ]
     connection.execute(
         text("""
             UPDATE account
-               SET node_id = coalesce(:node_id, node_id), login = :login, kind = :kind, name = :name,
-                   company = :company, location = :location, website = :website, bio = :bio,
-                   avatar_url = :avatar_url, created_at = coalesce(:created_at, created_at), token_fingerprint = :token,
-                   gone_at = NULL, gone_reason = NULL, checked_at = :at,
-                   first_captured_at = coalesce(first_captured_at, :at)
-             WHERE id = :id
+               SET node_id = coalesce(row.node_id, account.node_id), login = row.login, kind = row.kind,
+                   name = row.name, company = row.company, location = row.location, website = row.website,
+                   bio = row.bio, avatar_url = row.avatar_url,
+                   created_at = coalesce(row.created_at, account.created_at),
+                   token_fingerprint = row.token_fingerprint, gone_at = NULL, gone_reason = NULL,
+                   checked_at = row.checked_at,
+                   first_captured_at = coalesce(account.first_captured_at, row.checked_at)
+              FROM jsonb_populate_recordset(NULL::account, CAST(:rows AS jsonb)) AS row
+             WHERE account.id = row.id
         """),
-        account.model_dump() | {"id": stored.id, "at": captured_at, "token": token},
+        {"rows": json.dumps(rows)},
     )
 
 
-def write_account_snapshot(
-    connection: Connection, account_id: int, captured_at: datetime, counts: AccountCounts
-) -> None:
+def write_account_snapshots(connection: Connection, counts: Sequence[tuple[int, datetime, AccountCounts]]) -> None:
+    """Insert counts of accounts: our id, when they were captured, and what they were."""
+    if not counts:
+        return
+    rows = [asdict(one) | {"account_id": id_, "captured_at": at.isoformat()} for id_, at, one in counts]
     connection.execute(
-        text(
-            "INSERT INTO account_snapshot (account_id, captured_at, followers, following, public_repositories,"
-            " public_gists, stars, forks, repositories) VALUES (:account_id, :captured_at, :followers, :following,"
-            " :public_repositories, :public_gists, :stars, :forks, :repositories)"
-            " ON CONFLICT (account_id, captured_at) DO NOTHING"
-        ),
-        asdict(counts) | {"account_id": account_id, "captured_at": captured_at},
+        text("""
+            INSERT INTO account_snapshot (account_id, captured_at, followers, following, public_repositories,
+                   public_gists, stars, forks, repositories)
+            SELECT account_id, captured_at, followers, following, public_repositories, public_gists, stars, forks,
+                   repositories
+              FROM jsonb_populate_recordset(NULL::account_snapshot, CAST(:rows AS jsonb)) AS row
+            ON CONFLICT (account_id, captured_at) DO NOTHING
+        """),
+        {"rows": json.dumps(rows)},
     )
 
 
-def write_capture(
-    connection: Connection, account_id: int, captured_at: datetime, run_id: int, default_cadence: timedelta
+def write_captures(
+    connection: Connection, captured_at: Mapping[int, datetime], run_id: int, default_cadence: timedelta
 ) -> None:
-    """Write a capture, and when the next one is expected: its refresh is planned already."""
+    """Write a capture of each account, and when its next one is expected: its refresh is planned already."""
     closed_history.keep_from_closing(connection)
     # Asked first: a node of Citus that has the captures has not the tracked accounts, and a write waits for all nodes.
     found = connection.execute(
         text(f"""
-            SELECT {closed_history.IS_CLOSED} AS is_closed,
+            SELECT captured.account_id, captured.at, {closed_history.is_closed("captured.at")} AS is_closed,
                    CAST({STORED_CADENCE} AS text) AS cadence,
                    EXISTS (SELECT 1 FROM capture_month
-                            WHERE capture_month.account_id = :account AND month = {month_of("CAST(:at AS timestamptz)")}
-                              AND CAST(:at AS timestamptz) = ANY(captured_at)) AS is_stored
-              FROM (SELECT closing_until FROM source WHERE id = :own) AS source
-              LEFT JOIN tracked_account ON tracked_account.account_id = :account
+                            WHERE capture_month.account_id = captured.account_id
+                              AND month = {month_of("captured.at")} AND captured.at = ANY(captured_at)) AS is_stored
+              FROM unnest(CAST(:accounts AS bigint[]), CAST(:times AS timestamptz[])) AS captured (account_id, at)
+             CROSS JOIN (SELECT closing_until FROM source WHERE id = :own) AS source
+              LEFT JOIN tracked_account ON tracked_account.account_id = captured.account_id
         """),  # noqa: S608 - our own names
-        {"account": account_id, "at": captured_at, "own": OWN_SOURCE_ID, "every": default_cadence},
-    ).one()
-    if found.is_closed:
-        closed_history.reopen_own(connection, captured_at)
-    if found.is_stored:
-        return
+        {
+            "accounts": list(captured_at),
+            "times": list(captured_at.values()),
+            "own": OWN_SOURCE_ID,
+            "every": default_cadence,
+        },
+    ).all()
+    if late := [row.at for row in found if row.is_closed]:
+        closed_history.reopen_own(connection, min(late))
+    new = [row for row in found if not row.is_stored]
     connection.execute(
-        text(
-            "INSERT INTO capture_open (account_id, captured_at, source_id, run_id, cadence)"
-            " VALUES (:account, :at, :own, :run, CAST(:cadence AS interval)) ON CONFLICT DO NOTHING"
-        ),
-        {"account": account_id, "at": captured_at, "own": OWN_SOURCE_ID, "run": run_id, "cadence": found.cadence},
+        text("""
+            INSERT INTO capture_open (account_id, captured_at, source_id, run_id, cadence)
+            SELECT account_id, at, :own, :run, cadence
+              FROM unnest(CAST(:accounts AS bigint[]), CAST(:times AS timestamptz[]), CAST(:cadences AS interval[]))
+                AS captured (account_id, at, cadence)
+            ON CONFLICT DO NOTHING
+        """),
+        {
+            "accounts": [row.account_id for row in new],
+            "times": [row.at for row in new],
+            "cadences": [row.cadence for row in new],
+            "own": OWN_SOURCE_ID,
+            "run": run_id,
+        },
     )
 
 
-def insert_repositories(
-    connection: Connection, account_id: int, new: Sequence[Repository], at: datetime
-) -> dict[int, int]:
-    """Insert repositories that are not stored yet; returns our ids by GitHub's."""
+@dataclass(frozen=True)
+class ReportedRepository:
+    """A repository as GitHub reported it *at* some time, and the account it belongs to now, by our id."""
+
+    account_id: int
+    repository: Repository
+    at: datetime
+
+
+def insert_repositories(connection: Connection, new: Sequence[ReportedRepository]) -> None:
+    """Insert repositories that are not stored yet."""
     if not new:
-        return {}
-    rows = connection.execute(
+        return
+    connection.execute(
         text("""
             INSERT INTO repository (account_id, id, node_id, full_name, description, homepage, license, topics,
                    primary_language, default_branch, is_fork, is_archived, is_template, created_at, pushed_at,
                    first_captured_at)
-            SELECT :account_id, github_id, node_id, full_name, description, homepage, license, topics,
-                   primary_language, default_branch, is_fork, is_archived, is_template, created_at, pushed_at, :at
+            SELECT account_id, github_id, node_id, full_name, description, homepage, license, topics,
+                   primary_language, default_branch, is_fork, is_archived, is_template, created_at, pushed_at,
+                   first_captured_at
               FROM jsonb_populate_recordset(NULL::repository, CAST(:rows AS jsonb)) AS row
             ON CONFLICT (id) DO UPDATE SET account_id = excluded.account_id, full_name = excluded.full_name
-            RETURNING id, github_id
         """),
-        {"account_id": account_id, "rows": _to_json_rows(new), "at": at},
+        {"rows": _to_json_rows(new)},
     )
-    return {row.github_id: row.id for row in rows}
 
 
 UPDATE_DETAILS = """
     UPDATE repository
-       SET account_id = :account_id, node_id = coalesce(row.node_id, repository.node_id),
+       SET account_id = row.account_id, node_id = coalesce(row.node_id, repository.node_id),
            full_name = row.full_name, description = row.description, homepage = row.homepage,
            license = row.license, topics = coalesce(row.topics, repository.topics),
            primary_language = row.primary_language, default_branch = row.default_branch,
            is_fork = row.is_fork, is_archived = row.is_archived, is_template = row.is_template,
            created_at = row.created_at, pushed_at = row.pushed_at, gone_at = NULL, gone_reason = NULL,
-           first_captured_at = coalesce(repository.first_captured_at, :at)
+           first_captured_at = coalesce(repository.first_captured_at, row.first_captured_at)
       FROM jsonb_populate_recordset(NULL::repository, CAST(:rows AS jsonb)) AS row
      WHERE repository.id = row.github_id AND repository.id = ANY(CAST(:ids AS bigint[]))
 """
 
 
 def update_details(
-    connection: Connection,
-    account_id: int,
-    changed: Sequence[Repository],
-    at: datetime,
-    stored: Mapping[int, StoredRepository],
+    connection: Connection, changed: Sequence[ReportedRepository], stored: Mapping[int, StoredRepository]
 ) -> None:
     """Store changed attributes, and keep those of before: *stored* has the repositories by GitHub's ids."""
     if not changed:
         return
-    before = [(stored[one.github_id], one) for one in changed]
+    before = [(stored[one.repository.github_id], one) for one in changed]
     # Each by itself: one statement for all three costs more to plan, most of all on Citus.
-    if versions := [one.id for one, now in before if has_other_attributes(one, account_id, now)]:
-        connection.execute(text(INSERT_CHANGED_VERSIONS), {"ids": versions, "at": at})
-    if pushed := [one.id for one, now in before if one.details.pushed_at != now.pushed_at]:
-        connection.execute(text(INSERT_CHANGED_PUSHES), {"ids": pushed, "at": at})
-    values = {"account_id": account_id, "rows": _to_json_rows(changed), "ids": [one.id for one, _ in before], "at": at}
-    connection.execute(text(UPDATE_DETAILS), values)
+    keep_versions(
+        connection,
+        {old.id: now.at for old, now in before if has_other_attributes(old, now.account_id, now.repository)},
+    )
+    keep_pushes(
+        connection, {old.id: now.at for old, now in before if old.details.pushed_at != now.repository.pushed_at}
+    )
+    connection.execute(text(UPDATE_DETAILS), {"rows": _to_json_rows(changed), "ids": [old.id for old, _ in before]})
 
 
-def _to_json_rows(repositories: Sequence[Repository]) -> str:
+def _to_json_rows(reported: Sequence[ReportedRepository]) -> str:
     names = {*DETAIL_NAMES, "github_id"}
-    return json.dumps([repository.model_dump(mode="json", include=names) for repository in repositories])
+    return json.dumps(
+        [
+            one.repository.model_dump(mode="json", include=names)
+            | {"account_id": one.account_id, "first_captured_at": one.at.isoformat()}
+            for one in reported
+        ]
+    )
 
 
-_REPORTED_COUNTS = """unnest(CAST(:ids AS bigint[]), CAST(:stars AS int[]), CAST(:forks AS int[]),
-                   CAST(:sizes AS int[]))"""
+SnapshotRow = tuple[int, datetime, int | None, int | None, int | None]
+"""Repository, captured_at, stars, forks, size."""
+_REPORTED_COUNTS = """unnest(CAST(:ids AS bigint[]), CAST(:times AS timestamptz[]), CAST(:stars AS int[]),
+                   CAST(:forks AS int[]), CAST(:sizes AS int[]))"""
 UPDATE_CURRENT = f"""
     UPDATE repository_current
-       SET stars = reported.stars, forks = reported.forks, size_kb = reported.size_kb, captured_at = :at
-      FROM {_REPORTED_COUNTS} AS reported (id, stars, forks, size_kb)
-     WHERE repository_current.repository_id = reported.id AND captured_at <= :at
+       SET stars = reported.stars, forks = reported.forks, size_kb = reported.size_kb, captured_at = at
+      FROM {_REPORTED_COUNTS} AS reported (id, at, stars, forks, size_kb)
+     WHERE repository_current.repository_id = reported.id AND captured_at <= at
        AND repository_current.repository_id = ANY(CAST(:ids AS bigint[]))
 """  # noqa: S608 - our own names
 UPSERT_CURRENT = f"""
-    INSERT INTO repository_current (repository_id, stars, forks, size_kb, captured_at)
-    SELECT *, :at FROM {_REPORTED_COUNTS}
+    INSERT INTO repository_current (repository_id, captured_at, stars, forks, size_kb)
+    SELECT * FROM {_REPORTED_COUNTS}
     ON CONFLICT (repository_id) DO UPDATE SET stars = excluded.stars, forks = excluded.forks,
            size_kb = excluded.size_kb, captured_at = excluded.captured_at
      WHERE repository_current.captured_at <= excluded.captured_at
 """  # noqa: S608 - our own names
+INSERT_SNAPSHOTS = f"""
+    INSERT INTO repository_snapshot_open (repository_id, captured_at, stars, forks, size_kb)
+    SELECT * FROM {_REPORTED_COUNTS}
+"""  # noqa: S608 - our own names
 
 
-def write_counts(
-    connection: Connection,
-    ids: Mapping[int, int],
-    changed: Sequence[Repository],
-    at: datetime,
-    *,
-    has_new: bool = True,
-) -> int:
-    """Write changed counts to `repository_current` and as snapshots; returns how many.
+def write_counts(connection: Connection, rows: Sequence[SnapshotRow], *, has_new: bool = True) -> None:
+    """Write changed counts to `repository_current` and as snapshots.
 
     has_new  whether some may have no counts yet
     """
-    rows = [(ids[repository.github_id], counts_of(repository)) for repository in changed]
     if not rows:
-        return 0
-    values = {
-        "at": at,
-        "ids": [id_ for id_, _ in rows],
-        "stars": [counts.stars for _, counts in rows],
-        "forks": [counts.forks for _, counts in rows],
-        "sizes": [counts.size_kb for _, counts in rows],
-    }
+        return
     # A third of the work of an INSERT on Citus, which sends the rows around before it writes them.
-    if has_new or connection.execute(text(UPDATE_CURRENT), values).rowcount < len(rows):
-        connection.execute(text(UPSERT_CURRENT), values)
-    write_snapshots(connection, [(id_, at, counts.stars, counts.forks, counts.size_kb) for id_, counts in rows])
-    return len(rows)
-
-
-SnapshotRow = tuple[int, datetime, int | None, int | None, int | None]
+    if has_new or connection.execute(text(UPDATE_CURRENT), _columns_of(rows)).rowcount < len(rows):
+        connection.execute(text(UPSERT_CURRENT), _columns_of(rows))
+    write_snapshots(connection, rows)
 
 
 def write_snapshots(connection: Connection, rows: Sequence[SnapshotRow]) -> None:
-    """Insert snapshots (repository, captured_at, stars, forks, size); the caller made sure that none exists yet."""
+    """Insert snapshots; the caller made sure that none exists yet."""
     if len(rows) >= COPY_MIN_ROWS:
         columns = "repository_id, captured_at, stars, forks, size_kb"
         statement = f"COPY repository_snapshot_open ({columns}) FROM STDIN (FORMAT binary)"
@@ -225,30 +264,29 @@ def write_snapshots(connection: Connection, rows: Sequence[SnapshotRow]) -> None
             for row in rows:
                 copy.write_row(row)
         return
-    ids, times, stars, forks, sizes = map(list, zip(*rows, strict=True))
-    connection.execute(
-        text("""
-            INSERT INTO repository_snapshot_open (repository_id, captured_at, stars, forks, size_kb)
-            SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:times AS timestamptz[]), CAST(:stars AS int[]),
-                                 CAST(:forks AS int[]), CAST(:sizes AS int[]))
-        """),
-        {"ids": ids, "times": times, "stars": stars, "forks": forks, "sizes": sizes},
-    )
+    connection.execute(text(INSERT_SNAPSHOTS), _columns_of(rows))
 
 
-def write_extras(
-    connection: Connection, ids: Mapping[int, int], changed: Mapping[int, RepositoryExtras], at: datetime
-) -> int:
-    rows = [asdict(extras) | {"repository_id": ids[github_id]} for github_id, extras in changed.items()]
-    rows = [row for row in rows if any(row[name] is not None for name in EXTRA_NAMES)]
+def _columns_of(rows: Sequence[SnapshotRow]) -> dict[str, list[Any]]:
+    return dict(zip(("ids", "times", "stars", "forks", "sizes"), map(list, zip(*rows, strict=True)), strict=True))
+
+
+def write_extras(connection: Connection, changed: Sequence[tuple[int, datetime, RepositoryExtras]]) -> int:
+    """Write the extras of repositories, given with our id and when they were captured; returns how many."""
+    rows = [
+        asdict(extras) | {"repository_id": id_, "captured_at": at.isoformat()}
+        for id_, at, extras in changed
+        if any(getattr(extras, name) is not None for name in EXTRA_NAMES)
+    ]
     if not rows:
         return 0
-    values = {"at": at, "rows": json.dumps(rows)}
+    values = {"rows": json.dumps(rows)}
     connection.execute(
         text("""
             INSERT INTO repository_extra_snapshot (repository_id, captured_at, watchers, open_issues,
                    open_change_requests, open_issues_and_change_requests)
-            SELECT repository_id, :at, watchers, open_issues, open_change_requests, open_issues_and_change_requests
+            SELECT repository_id, captured_at, watchers, open_issues, open_change_requests,
+                   open_issues_and_change_requests
               FROM jsonb_populate_recordset(NULL::repository_current, CAST(:rows AS jsonb))
         """),
         values,
@@ -267,87 +305,94 @@ def write_extras(
     return len(rows)
 
 
-def write_languages(
-    connection: Connection,
-    reported: Mapping[int, Mapping[str, int]],
-    signals: Mapping[int, LanguageSignals],
-    due: Mapping[int, datetime],
-    at: datetime,
-) -> int:
-    """Write the sets of languages that differ from the stored ones, by our repository id; returns how many rows.
+def write_languages(connection: Connection, fetched: Mapping[int, FetchedLanguages]) -> dict[int, int]:
+    """Write the sets of languages that differ from the stored ones; returns how many rows of each repository.
 
-    *signals* and *due* decide at the next refreshes whether to fetch again.
+    What was reported beside them decides at the next refreshes whether to fetch them again.
     """
-    if not reported:
-        return 0
-    stored = load_languages(connection, reported)
-    rows = [
-        {"repository_id": id_, "language": language, "bytes": size}
-        for id_, languages in reported.items()
-        if stored.get(id_, None if languages else {}) != dict(languages)
-        for language, size in (languages or {"": 0}).items()
-    ]
-    if rows:
+    if not fetched:
+        return {}
+    stored = load_languages(connection, fetched)
+    changed = {
+        id_: one.languages or {"": 0}
+        for id_, one in fetched.items()
+        if stored.get(id_, None if one.languages else {}) != dict(one.languages)
+    }
+    if changed:
+        rows = [
+            {"repository_id": id_, "captured_at": fetched[id_].at.isoformat(), "language": language, "bytes": size}
+            for id_, languages in changed.items()
+            for language, size in languages.items()
+        ]
         connection.execute(
             text(
                 "INSERT INTO repository_language (repository_id, captured_at, language, bytes)"
-                " SELECT repository_id, :at, language, bytes"
+                " SELECT repository_id, captured_at, language, bytes"
                 "  FROM jsonb_populate_recordset(NULL::repository_language, CAST(:rows AS jsonb))"
             ),
-            {"at": at, "rows": json.dumps(rows)},
+            {"rows": json.dumps(rows)},
         )
     connection.execute(
         text(
-            "UPDATE repository SET languages_checked_at = :at, languages_due_at = reported.due_at,"
+            "UPDATE repository SET languages_checked_at = reported.at, languages_due_at = reported.due_at,"
             "       languages_pushed_at = reported.pushed_at, languages_default_branch = reported.default_branch,"
             "       languages_primary_language = reported.primary_language, languages_size_kb = reported.size_kb"
-            "  FROM unnest(CAST(:ids AS bigint[]), CAST(:due_at AS timestamptz[]), CAST(:pushed_at AS timestamptz[]),"
-            "              CAST(:default_branch AS text[]), CAST(:primary_language AS text[]), CAST(:size_kb AS int[]))"
-            "       AS reported(id, due_at, pushed_at, default_branch, primary_language, size_kb)"
-            " WHERE repository.id = reported.id"
+            "  FROM unnest(CAST(:ids AS bigint[]), CAST(:times AS timestamptz[]), CAST(:due_at AS timestamptz[]),"
+            "              CAST(:pushed_at AS timestamptz[]), CAST(:default_branch AS text[]),"
+            "              CAST(:primary_language AS text[]), CAST(:size_kb AS int[]))"
+            "       AS reported(id, at, due_at, pushed_at, default_branch, primary_language, size_kb)"
+            " WHERE repository.id = reported.id AND repository.id = ANY(CAST(:ids AS bigint[]))"
         ),
         {
-            "at": at,
-            "ids": list(reported),
-            "due_at": [due.get(id_) for id_ in reported],
-            **{part.name: [getattr(signals[id_], part.name) for id_ in reported] for part in fields(LanguageSignals)},
+            "ids": list(fetched),
+            "times": [one.at for one in fetched.values()],
+            "due_at": [one.due_at for one in fetched.values()],
+            **{
+                part.name: [getattr(one.signals, part.name) for one in fetched.values()]
+                for part in fields(LanguageSignals)
+            },
         },
     )
-    return len(rows)
+    return {id_: len(languages) for id_, languages in changed.items()}
 
 
-def write_change_entries(
-    connection: Connection,
-    account_id: int,
-    ids: Mapping[int, int],
-    entries: Sequence[ChangeEntry],
-    at: datetime,
-    run_id: int,
-) -> None:
-    if not entries:
+@dataclass(frozen=True)
+class AccountChanges:
+    """Changes of an account and its repositories that were detected *at* some time; its id is ours."""
+
+    account_id: int
+    entries: Sequence[ChangeEntry]
+    at: datetime
+
+
+def write_change_entries(connection: Connection, changes: Sequence[AccountChanges], run_id: int) -> None:
+    rows = [
+        {
+            "account_id": of_account.account_id,
+            "repository_id": entry.repository,
+            "detected_at": of_account.at.isoformat(),
+            "kind": entry.kind,
+            "before": entry.before,
+            "after": entry.after,
+        }
+        for of_account in changes
+        for entry in of_account.entries
+    ]
+    if not rows:
         return
     connection.execute(
-        text(
-            "INSERT INTO change (account_id, repository_id, detected_at, kind, before, after, run_id)"
-            " VALUES (:account, :repository, :at, :kind, :before, :after, :run)"
-        ),
-        [
-            {
-                "account": account_id,
-                "repository": None if entry.repository is None else ids[entry.repository],
-                "at": at,
-                "kind": entry.kind,
-                "before": entry.before,
-                "after": entry.after,
-                "run": run_id,
-            }
-            for entry in entries
-        ],
+        text("""
+            INSERT INTO change (account_id, repository_id, detected_at, kind, before, after, run_id)
+            SELECT account_id, repository_id, detected_at, kind, before, after, :run
+              FROM jsonb_populate_recordset(NULL::change, CAST(:rows AS jsonb)) WITH ORDINALITY AS row
+             ORDER BY ordinality
+        """),
+        {"rows": json.dumps(rows), "run": run_id},
     )
 
 
 def mark_gone(connection: Connection, repository_id: int, reason: str, at: datetime) -> None:
-    keep_repository_version(connection, repository_id, at)
+    keep_versions(connection, {repository_id: at})
     connection.execute(
         text("UPDATE repository SET gone_at = :at, gone_reason = :reason WHERE id = :id AND gone_at IS NULL"),
         {"id": repository_id, "reason": reason, "at": at},
@@ -373,5 +418,5 @@ def mark_account_gone(connection: Connection, account_id: int, reason: str, at: 
         ),
         {"id": account_id, "reason": "account not found", "at": at},
     )
-    write_change_entries(connection, account_id, {}, [ChangeEntry("gone", None, reason)], at, run_id)
+    write_change_entries(connection, [AccountChanges(account_id, [ChangeEntry("gone", None, reason)], at)], run_id)
     summaries.update_summaries(connection, account_ids=[account_id])

@@ -10,20 +10,17 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from math import ceil
 
 from pydantic import SecretStr
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from core import log
 from core.budget.cost_model import CONNECTIONS_PER_POINT
 from core.settings import Settings
-from ingest.github import AccountRequest, AccountSnapshot, GitHub
-from ingest.refresh import diff, summaries, writer
-from ingest.refresh.diff import StoredAccount
+from ingest.github import AccountRequest, GitHub
+from ingest.refresh.store import Response, store_accounts
 from ingest.sandbox import Sandbox
 from tests.bench.measurement import Measurement, temporary_servers
 from tests.bench.sandbox_process import SandboxProcess, sandbox_process
@@ -34,7 +31,6 @@ TOKEN = "sandbox-token-1"
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 # Until the sweep: few changes come by themselves meanwhile, so that those that are made count.
 SWEEP_DELAY = timedelta(minutes=5)
-ACCOUNTS_PER_TRANSACTION = 100
 
 
 def run(accounts: int = ACCOUNTS, error_share: float = 0.0) -> list[Measurement]:
@@ -118,13 +114,14 @@ def store_everything(engine: Engine, github: SandboxProcess) -> None:
     github.call(lift_limits)
     given = Settings(github_api_url=github.url, github_tokens=(SecretStr(TOKEN),))
     with GitHub.from_settings(given) as client:
-        outcomes = client.accounts(
-            [AccountRequest(login) for login in github.logins], should_fetch_languages=lambda *_: False
-        )
-        answers = (outcome.snapshot for outcome in outcomes if outcome.snapshot is not None)
-        for some in _chunks(answers):
+        requests = [AccountRequest(login) for login in github.logins]
+        for group in client.account_groups(requests, should_fetch_languages=lambda *_: False):
+            responses = [Response(one.account_request.login, one.snapshot) for one in group if one.snapshot is not None]
             with engine.begin() as connection:
-                _write_accounts(connection, some)
+                store_accounts(
+                    connection, 0, responses,
+                    language_states={}, now=START, default_cadence=timedelta(days=1), rng=random.Random(1),
+                )  # fmt: skip
     with engine.begin() as connection:
         connection.execute(text("UPDATE repository SET languages_checked_at = :at, languages_pushed_at = pushed_at"),
                            {"at": START})  # fmt: skip
@@ -135,27 +132,5 @@ def store_everything(engine: Engine, github: SandboxProcess) -> None:
             ),
             {"due": START},
         )
-    summaries.update_all_summaries(engine.begin)
     with engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
-
-
-def _chunks(answers: Iterator[AccountSnapshot]) -> Iterator[list[AccountSnapshot]]:
-    while some := list(islice(answers, ACCOUNTS_PER_TRANSACTION)):
-        yield some
-
-
-def _write_accounts(connection: Connection, answers: Sequence[AccountSnapshot]) -> None:
-    for answer in answers:
-        account = answer.account
-        account_id = connection.execute(
-            text("INSERT INTO account (github_id, login) VALUES (:github_id, :login) RETURNING id"),
-            {"github_id": account.github_id, "login": account.login},
-        ).scalar_one()
-        nothing = StoredAccount(account_id, account.login, None, None, None, {})
-        plan = diff.diff_account(nothing, account, answer.repositories)
-        ids = writer.insert_repositories(connection, account_id, plan.new, answer.captured_at)
-        writer.write_counts(connection, ids, plan.new, answer.captured_at)
-        assert plan.totals is not None
-        writer.write_account_snapshot(connection, account_id, answer.captured_at, plan.totals)
-        writer.write_account(connection, account_id, account, answer.captured_at, answer.token)

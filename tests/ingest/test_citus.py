@@ -23,7 +23,6 @@ from sqlalchemy.pool import NullPool
 from core.alerts import rules
 from core.db import arrow, citus, frames, partitions
 from core.db import engine as engines
-from core.db.engine import pooled_engine
 from core.db.errors import max_repeats
 from core.db.migrations import distribute_if_needed
 from core.db.override import use_engine
@@ -170,26 +169,6 @@ def test_a_cluster_stores_and_reads_what_one_postgres_does(both):
     largest = plain.login_with_most_repositories()
     for name, question in questions(largest, datetime.now(UTC)).items():
         assert_same(name, answer(plain.engine, question), answer(spread.engine, question))
-
-
-def test_a_cluster_accepts_the_plans_that_a_refresh_keeps(redis, cluster, engine):
-    """Prepared statements of a connection, after the executions at which Postgres turns to a plan for all values."""
-    delete_all_rows(cluster.url)
-    pooled = pooled_engine(engine.url.render_as_string(hide_password=False))
-    with (
-        serve(World(accounts=10, repositories=40, biggest=8, seed=4)) as github,
-        github_client(github, redis, TOKEN) as client,
-    ):
-        github.world.freeze()
-        ingestor, logins = Ingestor(github, client, pooled), github.world.logins()
-        for state in ("stored", "unchanged"):
-            items = ingestor.refresh(*logins).items
-            assert {item.state for item in items} == {state}, [item.error for item in items]
-        assert ingestor.rows("SELECT count(*) > 10 FROM pg_prepared_statements") == [(True,)]
-        stored = ingestor.rows("SELECT full_name, stars FROM repository_summary WHERE NOT is_gone")
-        reported = [one for login in logins for one in github.ground_truth(login)["repositories"]]
-    pooled.dispose()
-    assert sorted(stored) == sorted((one["full_name"], one["stars"]) for one in reported)
 
 
 # What an import stores, by name: ids of sources and accounts differ between two databases.

@@ -1,4 +1,4 @@
-"""Fetch many accounts concurrently and yield each result as soon as it is complete.
+"""Fetch many accounts concurrently and yield each result as soon as it is complete, with those complete by then.
 
 How it works: `account_fetch` describes one account as a generator that yields requests and receives their responses
 (like the authentication flows of httpx). The dispatcher here runs the generators of all accounts in one thread. It puts
@@ -10,10 +10,11 @@ snapshot or a GitHubError; either becomes one result. When the stop signal is se
 end with Stopped; when the consumer stops iterating, no further request is sent.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import Any
 
@@ -30,6 +31,9 @@ from ingest.github.types import AccountRequest, AccountResult, AccountSnapshot
 
 # Fetching goes on while the consumer stores results, but only so far ahead.
 MAX_QUEUED_RESULTS = 64
+MAX_RESULTS_TOGETHER = 50
+# How long one waits for others: the accounts of a response become complete one after the other.
+GROUP_SECONDS = 0.05
 POLL_SECONDS = 0.25
 
 
@@ -64,18 +68,36 @@ class AccountFetcher:
         self._running: set[RunningFetch] = set()
         self._queues: dict[str, CredentialQueue] = {}
         self._task_sources: list[TaskSource] = []
-        self._results: Queue[AccountResult | BaseException | None] = Queue(MAX_QUEUED_RESULTS)
+        self._results: Queue[AccountResult | End] = Queue(MAX_QUEUED_RESULTS)
 
-    def results(self) -> Iterator[AccountResult]:
+    def groups(self) -> Iterator[list[AccountResult]]:
         """Yield results while other accounts are still being fetched; ends after one result for each request."""
         Thread(target=self._run, name="github-fetcher", daemon=True).start()
+        end = None
         try:
-            while (item := self._results.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
+            while end is None:
+                group, end = self._take_group()
+                if group:
+                    yield group
+            if end.error:
+                raise end.error
         finally:
             self._abandoned_by_consumer.set()
+
+    def _take_group(self) -> tuple[list[AccountResult], "End | None"]:
+        """Wait for a result, and a moment for others; returns them, and the end once it is there."""
+        group: list[AccountResult] = []
+        item = self._results.get()
+        until = time.monotonic() + GROUP_SECONDS
+        while isinstance(item, AccountResult):
+            group.append(item)
+            if len(group) == MAX_RESULTS_TOGETHER:
+                return group, None
+            try:
+                item = self._results.get(timeout=max(0, until - time.monotonic()))
+            except Empty:
+                return group, None
+        return group, item
 
     def _run(self) -> None:
         try:
@@ -87,9 +109,9 @@ class AccountFetcher:
             self._worker_pool.run(self._task_sources, self._stop)
             self._stop_unfinished()
         except BaseException as error:  # raised again in the consumer's thread
-            self._put_result(error)
-        finally:
-            self._put_result(None)
+            self._put_result(End(error))
+        else:
+            self._put_result(End())
 
     def _resume(self, running: RunningFetch, responses: list[Any] | None) -> None:
         """Run a generator to its next requests and queue those, or to its end."""
@@ -136,13 +158,20 @@ class AccountFetcher:
     def _new_context(self, credential: Credential) -> RequestContext:
         return RequestContext(credential, self._reserve, stop=self._stop)
 
-    def _put_result(self, item: AccountResult | BaseException | None) -> None:
+    def _put_result(self, item: "AccountResult | End") -> None:
         while not self._abandoned_by_consumer.is_set():
             try:
                 self._results.put(item, timeout=POLL_SECONDS)
             except Full:
                 continue
             return
+
+
+@dataclass(frozen=True)
+class End:
+    """What comes after the last result; *error* ended the fetching before."""
+
+    error: BaseException | None = None
 
 
 class EitherStopSignal:

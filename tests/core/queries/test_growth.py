@@ -17,7 +17,7 @@ from core.db.frames import clear_frames
 from core.db.partitions import ensure_partitions
 from core.queries import account_repositories, growth, movers, peers, repository_detail, repository_list, scene
 from ingest.refresh import closed_history
-from ingest.refresh.attribute_versions import keep_repository_version
+from ingest.refresh.attribute_versions import keep_versions
 from ingest.refresh.growth import update_import_growth
 from ingest.refresh.summaries import update_all_summaries
 from tests import seed_data
@@ -145,7 +145,7 @@ class Writer:
 
     def update(self, number: int, step: int, **values: object) -> None:
         table, key = schema.repository, self.ids[number]
-        keep_repository_version(self.connection, key, at(step))
+        keep_versions(self.connection, {key: at(step)})
         self.connection.execute(update(table).where(table.c.id == key).values(**values))
 
     def change(self, number: int, kind: str, step: int, before: str | None = None) -> None:

@@ -17,9 +17,11 @@ from core.queue import abandoned, ingestions, jobs
 from core.queue.abandoned import AbandonedJobs
 from core.queue.liveness import APPLICATION_NAME, JOB_LOCK_SPACE, lock_key
 from ingest.planning import due_accounts
+from ingest.planning.change_rate import ChangeObservation
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SIX_HOURS = timedelta(hours=6)
+NOTHING_NEW = ChangeObservation(None, 0, at_least=False, stars=0, repositories=0)
 ACCOUNTS = 3
 
 
@@ -111,7 +113,7 @@ class Queue:
         if execution.accounts:
             account = execution.accounts.pop()
             with self.engine.begin() as connection:
-                due_accounts.record_success(connection, account, NOW, SIX_HOURS, Random(1))
+                due_accounts.record_successes(connection, {account: NOTHING_NEW}, NOW, SIX_HOURS, Random(1))
             self.requested.discard(account)
 
     def store_without_reply(self, execution: Execution) -> None:

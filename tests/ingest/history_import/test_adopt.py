@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from ingest.history_import import adopt
 from ingest.history_import.adopt import adopt_accounts, adopt_imported_history
 from ingest.history_import.importer import import_history
-from ingest.refresh.attribute_versions import keep_repository_version
+from ingest.refresh.attribute_versions import keep_versions
 
 ImportRows = Callable[..., None]
 CREATED_AT = datetime(2020, 6, 1, 15, tzinfo=UTC)
@@ -147,7 +147,7 @@ def test_reimporting_a_file_finds_a_renamed_repository(
     real = add_repository(database, "octo/cat", CREATED_AT)
     database.execute(text("UPDATE repository SET first_captured_at = '2021-01-01' WHERE github_id = 1"))
     adopt_imported_history(database, [real])
-    keep_repository_version(database, real, datetime(2022, 1, 1, tzinfo=UTC))
+    keep_versions(database, {real: datetime(2022, 1, 1, tzinfo=UTC)})
     database.execute(text("UPDATE repository SET full_name = 'octo/lion'"))
     if is_taken:
         add_repository(database, "octo/cat", CREATED_AT, 2)
@@ -228,8 +228,8 @@ def test_an_account_adopts_the_history_of_its_login(database: Connection, import
     imported(("2009-01-01", "octo/old", 5, 0, 0), *ROWS)
     database.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
     real = add_account(database, "OCTO", datetime(2015, 1, 1, tzinfo=UTC))
-    assert adopt_accounts(database, [real]) == 1
-    assert adopt_accounts(database, [real]) == 0
+    assert adopt_accounts(database, {real: None}) == {real}
+    assert adopt_accounts(database, {real: None}) == set()
     assert rows_of(
         database,
         "SELECT full_name, login FROM repository JOIN account ON account.id = account_id ORDER BY full_name",
@@ -240,9 +240,9 @@ def test_an_account_adopts_the_history_of_its_login(database: Connection, import
 def test_an_empty_placeholder_account_is_deleted(database: Connection, imported: ImportRows) -> None:
     imported(*ROWS)
     real = add_account(database, "octo", datetime(2015, 1, 1, tzinfo=UTC))
-    adopt_accounts(database, [real])
+    adopt_accounts(database, {real: None})
     assert rows_of(database, "SELECT id FROM account") == [(real,)]
-    assert adopt_accounts(database, [real]) == 0
+    assert adopt_accounts(database, {real: None}) == set()
 
 
 def test_tracking_of_a_login_moves_even_during_an_import(
@@ -254,8 +254,8 @@ def test_tracking_of_a_login_moves_even_during_an_import(
     real = add_account(database, "octo", datetime(2015, 1, 1, tzinfo=UTC))
     with monkeypatch.context() as patch:
         patch.setattr(adopt, "try_block_imports", lambda _: False)
-        adopt_accounts(database, [real])
+        adopt_accounts(database, {real: None})
     assert rows_of(database, "SELECT account_id FROM tracked_account") == [(real,)]
     assert rows_of(database, "SELECT account_id = :real FROM repository", real=real) == [(False,)]
-    adopt_accounts(database, [real])
+    adopt_accounts(database, {real: None})
     assert rows_of(database, "SELECT account_id = :real FROM repository", real=real) == [(True,)]

@@ -71,7 +71,7 @@ def record_refresh(engine, login, now, *, days=1.0, changes=10, at_least=False, 
     with engine.begin() as connection:
         observation = ChangeObservation(days, changes, at_least, stars, 30)
         account_id = connection.scalar(text("SELECT id FROM account WHERE login = :l"), {"l": login})
-        due_accounts.record_success(connection, account_id, now, SIX_HOURS, random.Random(1), observation)
+        due_accounts.record_successes(connection, {account_id: observation}, now, SIX_HOURS, random.Random(1))
     return tracked_row(engine, login)
 
 

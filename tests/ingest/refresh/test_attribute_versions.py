@@ -17,7 +17,7 @@ from core.web.api.conditional import records
 from ingest.github import Account, AccountSnapshot, Repository
 from ingest.refresh import writer
 from ingest.refresh.missing_repositories import MissingRepositories
-from ingest.refresh.store import store_account
+from ingest.refresh.store import Response, store_accounts
 from tests import seed_data
 
 RUN = 1
@@ -107,8 +107,8 @@ def refresh(
     snapshot = AccountSnapshot(world.account(account), tuple(map(world.repository, listed)), {}, at, True)
     missing = MissingRepositories((), {id_: world.repository(id_) for id_ in moved}, dict.fromkeys(gone, "404"))
     login = world.profiles[account]["login"]
-    store_account(
-        connection, RUN, login, snapshot, missing,
+    store_accounts(
+        connection, RUN, [Response(login, snapshot, missing)],
         language_states={}, now=now or at, default_cadence=timedelta(days=1), rng=random.Random(1),
     )  # fmt: skip
     reported.report("accounts", account, at, gone=False, **world.profiles[account])

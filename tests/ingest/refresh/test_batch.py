@@ -3,6 +3,7 @@
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from core.linguist import present_name
+from core.queries.summary_check import count_differences
 from core.queue.jobs import JobOrigin
 from core.tracking import accounts
+from ingest.github.fetch import fetcher
 from ingest.github.http.credentials import Token
 from ingest.history_import.importer import import_history
-from ingest.refresh import run_log
+from ingest.refresh import batch, run_log, store
 from ingest.refresh.batch import RefreshRequest
 from tests.ingest.conftest import Ingestor, github_client
 
@@ -241,6 +244,75 @@ def test_an_unknown_login_does_not_affect_the_others(still):
     assert outcomes["not a login!"].error_code == "bad_login"
     assert all(item.error for item in run.items if not item.is_stored)
     assert (run.state, run.failed) == ("partial", 2)
+
+
+@pytest.fixture
+def together(monkeypatch):
+    """Wait for all responses, and store them together."""
+    monkeypatch.setattr(fetcher, "GROUP_SECONDS", 60)
+
+
+def test_an_account_that_postgres_refuses_costs_no_other(still, together):
+    """Nothing of it is stored; all others are, although they share a transaction at first."""
+    logins = still.world.logins()
+    still.refresh(*logins)
+    refused, starred = still.login_with_most_repositories("user"), still.login_with_most_repositories("organization")
+    still.world.advance(seconds=30)
+    still.world.edit.star(still.active_repository(refused), 2**31)
+    still.world.edit.star(still.active_repository(starred), 5)
+    before = still.stored_account(refused)
+    run = still.refresh(*logins)
+    outcomes = {item.login: item for item in run.items}
+    assert (run.state, run.failed) == ("partial", 1)
+    assert (outcomes[refused].state, outcomes[refused].error_code) == ("failed", "not_stored")
+    assert still.stored_account(refused) == before
+    assert_exact(still.stored_account(starred), still.sandbox.ground_truth(starred))
+    items = still.rows("SELECT login, state FROM ingest_item WHERE run_id = :id", id=run.id)
+    assert dict(items) == {item.login: item.state for item in run.items}
+    assert len(items) == len(logins)
+
+
+def test_accounts_whose_common_transaction_meets_a_conflict_are_stored_one_by_one(still, together, monkeypatch):
+    stored_together = []
+
+    def store_accounts(connection, run_id, responses, **given):
+        stored_together.append(len(responses))
+        items = store.store_accounts(connection, run_id, responses, **given)
+        if len(responses) > 1:
+            connection.execute(text("DO $$ BEGIN RAISE EXCEPTION 'met another' USING ERRCODE = '40P01'; END $$"))
+        return items
+
+    logins = still.world.logins()
+    monkeypatch.setattr(batch, "store", SimpleNamespace(store_accounts=store_accounts))
+    run = still.refresh(*logins)
+    assert (run.state, run.stored, len(run.items)) == ("done", len(logins), len(logins))
+    assert stored_together == [len(logins)] + [1] * len(logins)
+    assert still.count("capture") == len(logins)
+
+
+def test_two_logins_of_one_account_are_stored_one_after_the_other(still, together):
+    login = still.login_with_most_repositories("user")
+    still.world.edit.rename(login, "somebody-else")
+    run = still.refresh(login, "somebody-else")
+    assert [item.is_stored for item in run.items] == [True, True]
+    assert still.count("capture") == 2
+    assert still.rows("SELECT count(*) FROM account WHERE github_id IS NOT NULL") == [(1,)]
+    assert_exact(still.stored_account("somebody-else"), still.sandbox.ground_truth("somebody-else"))
+
+
+def test_a_repository_that_moves_between_two_accounts_of_one_run_moves_once(still, together):
+    giver, taker = still.login_with_most_repositories("user"), still.login_with_most_repositories("organization")
+    still.refresh(giver, taker)
+    full_name = still.active_repository(giver)
+    still.world.advance(seconds=30)
+    still.world.edit.transfer(full_name, taker)
+    assert still.refresh(giver, taker).stored == 2
+    for login in (giver, taker):
+        assert_exact(still.stored_account(login), still.sandbox.ground_truth(login))
+    moved = f"{taker}/{full_name.partition('/')[2]}"
+    assert still.rows("SELECT before, after FROM change WHERE kind = 'transferred'") == [(full_name, moved)]
+    with still.engine.begin() as connection:
+        assert count_differences(connection) == 0
 
 
 def test_a_login_in_two_spellings_is_requested_once(still):

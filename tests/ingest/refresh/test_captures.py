@@ -30,7 +30,7 @@ def test_a_capture_has_the_cadence_of_its_time_if_longer_than_a_day(database, tr
     octo = seed_data.add_account(database, "octo")
     if tracking is not None:
         database.execute(insert(schema.tracked_account).values(account_id=octo, **tracking))
-    writer.write_capture(database, octo, AT, 1, default)
-    writer.write_capture(database, octo, AT, 1, default)
+    writer.write_captures(database, {octo: AT}, 1, default)
+    writer.write_captures(database, {octo: AT}, 1, default)
     rows = database.execute(schema.capture_open.select()).mappings().all()
     assert [(row["account_id"], row["captured_at"], row["cadence"]) for row in rows] == [(octo, AT, stored)]

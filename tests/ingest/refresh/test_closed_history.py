@@ -70,7 +70,7 @@ def test_a_late_capture_reopens_what_is_closed(database):
     assert close(database, "2026-03-10") == 0
     at = utc("2026-03-05 08:00")
     writer.write_snapshots(database, [(id_, at, 15, 0, 10)])
-    writer.write_capture(database, octo, at, 1, timedelta(hours=6))
+    writer.write_captures(database, {octo: at}, 1, timedelta(hours=6))
     assert database.scalar(CLOSED_UNTIL) == at
     for _ in range(2):
         clear_frames()
@@ -90,7 +90,7 @@ def test_closing_less_than_before_carries_counts_on(database):
     close(database, "2026-04-05")
     at = utc("2026-03-05 08:00")
     writer.write_snapshots(database, [(old, at, 15, 0, 10), (77, at, 3, 0, 10)])
-    writer.write_capture(database, octo, at, 1, timedelta(hours=6))
+    writer.write_captures(database, {octo: at}, 1, timedelta(hours=6))
     close(database, "2026-03-10")
     for until in ("2026-03-20", "2026-04-20"):
         rows = database.execute(
@@ -107,7 +107,7 @@ def test_what_is_written_while_two_close_stays_open(committing_database, monkeyp
     def refresh(day: str) -> None:
         with committing_database.begin() as connection:
             writer.write_snapshots(connection, [(1, utc(day), 5, 0, 10)])
-            writer.write_capture(connection, octo, utc(day), 1, timedelta(hours=6))
+            writer.write_captures(connection, {octo: utc(day)}, 1, timedelta(hours=6))
 
     def interfere(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         if " ".join(statement.split()).startswith(closing) and not interfered:
@@ -130,7 +130,7 @@ def test_what_is_written_while_two_close_stays_open(committing_database, monkeyp
 def test_a_refresh_before_anything_was_closed_closes_nothing(database):
     octo = add_tracked_account(database, "octo")
     database.execute(text("UPDATE source SET closing_until = '2026-03-10+00' WHERE id = 1"))
-    writer.write_capture(database, octo, utc("2026-03-05"), 1, timedelta(hours=6))
+    writer.write_captures(database, {octo: utc("2026-03-05")}, 1, timedelta(hours=6))
     assert database.scalar(CLOSED_UNTIL) is None
 
 
@@ -154,7 +154,7 @@ def test_rules_judge_what_a_run_captured_before_midnight(database):
         " asked RETURNING id"
     ))  # fmt: skip
     for at, run in (("02-28 22:00", run_id - 1), ("02-28 23:30", run_id), ("03-01 00:30", run_id)):
-        writer.write_capture(database, octo, utc(f"2026-{at}"), run, timedelta(hours=6))
+        writer.write_captures(database, {octo: utc(f"2026-{at}")}, run, timedelta(hours=6))
     close(database, "2026-03-01")
     found = database.execute(text(CAPTURES_OF_RUN), {"run_id": run_id}).all()
     assert sorted(found) == [(octo, utc("2026-02-28 23:30"), run_id), (octo, utc("2026-03-01 00:30"), run_id)]
@@ -203,7 +203,7 @@ class Stored:
             return
         writer.write_snapshots(self.connection, [(repository, STEPS[step], stars, stars // 2, None)])
         cadence = timedelta(days=stars % 3)
-        writer.write_capture(self.connection, self.account, STEPS[step], stars, cadence)
+        writer.write_captures(self.connection, {self.account: STEPS[step]}, stars, cadence)
         self.rows[repository, 1, STEPS[step]] = stars
         self.captures.setdefault(STEPS[step], (stars, 2 * max(cadence, timedelta(days=1))))
 
@@ -368,7 +368,7 @@ def test_partitions_whose_snapshots_are_closed_are_dropped(committing_database):
         account = add_account(connection, "octo")
         for day in ("2026-01-05", "2026-02-03"):
             writer.write_snapshots(connection, [(1, utc(day), 5, 0, 10)])
-            writer.write_capture(connection, account, utc(day), 1, timedelta(hours=6))
+            writer.write_captures(connection, {account: utc(day)}, 1, timedelta(hours=6))
     with committing_database.connect().execution_options(isolation_level="REPEATABLE READ") as reader:
         counted = text("SELECT count(*) FROM repository_snapshot")
         assert reader.scalar(counted) == 2
@@ -387,11 +387,11 @@ def test_a_month_keeps_its_partition_for_a_day(committing_database):
     with committing_database.begin() as connection:
         partitions.ensure_partitions(connection, date(2026, 1, 1), date(2026, 2, 1))
         account = add_account(connection, "octo")
-        writer.write_capture(connection, account, utc("2026-01-05"), 1, timedelta(hours=6))
+        writer.write_captures(connection, {account: utc("2026-01-05")}, 1, timedelta(hours=6))
     for now, misplaced in ((utc("2026-02-01 03:00"), 0), (utc("2026-02-02 03:00"), 1)):
         ScheduledJobs(committing_database, clock=lambda now=now: now).close_history()
         with committing_database.begin() as connection:
             at = utc("2026-02-01") - timedelta(seconds=1)
             writer.write_snapshots(connection, [(now.day, at, 5, 0, 10)])
-            writer.write_capture(connection, account, at, 1, timedelta(hours=6))
+            writer.write_captures(connection, {account: at}, 1, timedelta(hours=6))
             assert partitions.count_default_rows(connection) == misplaced

@@ -1,4 +1,4 @@
-"""What a refresh asks of Postgres for each account: how many statements, and how many of them are planned again."""
+"""What a refresh asks of Postgres: how many statements for all accounts whose responses come together."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,17 +8,19 @@ import pytest
 from sqlalchemy import event
 
 from core.db.engine import pooled_engine
-from core.db.statement import EXECUTIONS_BEFORE_PREPARE
 from core.tracking import accounts
+from ingest.github.fetch import fetcher
 from ingest.refresh import batch
 from tests.ingest.conftest import Ingestor
 
-# Each costs a quarter of a millisecond, whatever it does.
-UNCHANGED_STATEMENTS, CHANGED_STATEMENTS = 14, 21
-PLANS = """
-    SELECT coalesce(sum(generic_plans), 0), coalesce(sum(custom_plans), 0)
-      FROM pg_prepared_statements WHERE statement LIKE '%INSERT INTO repository_summary%'
-"""
+# Each costs one Postgres a quarter of a millisecond, whatever it does, and a cluster up to twenty times that.
+UNCHANGED_STATEMENTS, CHANGED_STATEMENTS = 14, 22
+
+
+@pytest.fixture(autouse=True)
+def together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for all responses, and store them together."""
+    monkeypatch.setattr(fetcher, "GROUP_SECONDS", 60)
 
 
 @pytest.fixture
@@ -30,30 +32,9 @@ def pooled(ingestor: Ingestor) -> Iterator[Ingestor]:
     engine.dispose()
 
 
-def test_the_summaries_of_many_accounts_share_a_plan(pooled: Ingestor) -> None:
-    logins = pooled.world.logins()
-    pooled.refresh(*logins)
-    ((shared, own),) = pooled.rows(PLANS)
-    with_repositories = [login for login in logins if pooled.sandbox.ground_truth(login)["repositories"]]
-    assert own <= 5  # Postgres compares as many with the shared one
-    assert shared + own == len(with_repositories) - EXECUTIONS_BEFORE_PREPARE
-
-
-def test_an_account_with_many_repositories_has_plans_of_its_own(
-    pooled: Ingestor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A plan made for ten repositories would compare each of three thousand with each."""
-    largest = pooled.login_with_most_repositories()
-    repositories = len(pooled.sandbox.ground_truth(largest)["repositories"])
-    monkeypatch.setattr(batch, "MAX_REPOSITORIES_PREPARED", repositories - 1)
-    for _ in range(4):
-        pooled.refresh(largest)
-    assert pooled.rows("SELECT count(*) FROM pg_prepared_statements") == [(0,)]
-
-
 @contextmanager
-def counted(ingestor: Ingestor) -> Iterator[list[str]]:
-    """Collect the statements of the transactions that store an account."""
+def counted(ingestor: Ingestor) -> Iterator[list[list[str]]]:
+    """Collect the statements of each transaction that stores accounts."""
     transactions: list[list[str]] = []
 
     def execute(_connection: Any, _cursor: Any, sql: str, *_rest: Any) -> None:
@@ -61,29 +42,45 @@ def counted(ingestor: Ingestor) -> Iterator[list[str]]:
 
     event.listen(ingestor.engine, "begin", lambda _connection: transactions.append([]))
     event.listen(ingestor.engine, "before_cursor_execute", execute)
-    found: list[str] = []
+    found: list[list[str]] = []
     yield found
-    (storing,) = (one for one in transactions if any(sql.startswith("INSERT INTO ingest_item") for sql in one))
-    found += storing
+    found += [one for one in transactions if any(sql.startswith("INSERT INTO ingest_item") for sql in one)]
 
 
-def test_an_unchanged_account_costs_few_statements(pooled: Ingestor) -> None:
-    login = pooled.login_with_most_repositories("user")
+def test_unchanged_accounts_cost_few_statements_together(pooled: Ingestor) -> None:
+    logins = pooled.world.logins()
     with pooled.engine.begin() as connection:
-        accounts.track(connection, login, None)
-    pooled.refresh(login)
-    with counted(pooled) as statements:
-        assert pooled.one(login).state == "unchanged"
+        for login in logins:
+            accounts.track(connection, login, None)
+    pooled.refresh(*logins)
+    with counted(pooled) as transactions:
+        assert {item.state for item in pooled.refresh(*logins).items} == {"unchanged"}
+    (statements,) = transactions
     assert len(statements) <= UNCHANGED_STATEMENTS, statements
 
 
-def test_a_changed_account_costs_a_few_more(pooled: Ingestor) -> None:
-    """However many of its repositories changed."""
-    login = pooled.login_with_most_repositories("user")
-    pooled.refresh(login)
-    for repository in pooled.sandbox.ground_truth(login)["repositories"]:
-        pooled.world.edit.star(repository["full_name"], 3)
-        pooled.world.edit.push(repository["full_name"])
-    with counted(pooled) as statements:
-        assert pooled.one(login).state == "stored"
+def test_changed_accounts_cost_a_few_more(pooled: Ingestor) -> None:
+    """However many of them and of their repositories changed."""
+    logins = pooled.world.logins()
+    pooled.refresh(*logins)
+    for login in logins:
+        for repository in pooled.sandbox.ground_truth(login)["repositories"]:
+            pooled.world.edit.star(repository["full_name"], 3)
+            pooled.world.edit.push(repository["full_name"])
+    with counted(pooled) as transactions:
+        assert pooled.refresh(*logins).stored == len(logins)
+    (statements,) = transactions
     assert len(statements) <= CHANGED_STATEMENTS, statements
+
+
+def test_accounts_with_many_repositories_are_stored_in_several_transactions(
+    pooled: Ingestor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is held in memory, and how long others wait, does not grow with the accounts."""
+    logins = pooled.world.logins()
+    monkeypatch.setattr(batch, "MAX_REPOSITORIES_TOGETHER", 100)
+    with counted(pooled) as transactions:
+        assert pooled.refresh(*logins).stored == len(logins)
+    repositories = pooled.count("repository")
+    assert len(transactions) >= (repositories - 230) / 100  # the largest account is stored alone
+    assert len(transactions) < len(logins)
