@@ -30,10 +30,10 @@ from ingest.github.errors import AccountNotFound, RateLimited, Stopped
 from ingest.github.http.rate_gate import StopSignal
 from ingest.planning import due_accounts
 from ingest.refresh import language_rollups, reused_login, run_log, store, stored_state, writer
+from ingest.refresh.comparison import Response
 from ingest.refresh.languages import LanguagesState, should_fetch_languages
 from ingest.refresh.missing_repositories import find_missing_repositories
 from ingest.refresh.run_log import IngestItem, Run
-from ingest.refresh.store import Response
 
 log = structlog.get_logger()
 PUBLISH_INTERVAL_SECONDS = 60.0

@@ -232,7 +232,7 @@ class BatchState:
     """Of accounts that are tracked for single repositories, by login in lower case: their short names likewise."""
 
     def is_wanted(self, account: Account, repository: Repository) -> bool:
-        """Return whether *repository* will be stored; see `ingest.refresh.store.is_kept`."""
+        """Return whether *repository* will be stored; see `ingest.refresh.comparison.is_kept`."""
         only = self.only.get(account.login.lower())
         return only is None or short_name(repository) in only or repository.github_id in self.languages
 

@@ -15,7 +15,7 @@ from core.db.statement import psycopg_connection, text
 from core.queries.captures import STORED_CADENCE
 from core.queries.past_counts import month_of
 from core.sources import OWN_SOURCE_ID
-from ingest.github.api.models import Account, Repository
+from ingest.github.api.models import Repository
 from ingest.refresh import closed_history, summaries
 from ingest.refresh.attribute_versions import (
     keep_account_version,
@@ -24,13 +24,13 @@ from ingest.refresh.attribute_versions import (
     keep_versions,
     profile_of,
 )
+from ingest.refresh.comparison import Comparison
 from ingest.refresh.diff import (
     DETAIL_NAMES,
     EXTRA_NAMES,
     AccountCounts,
     ChangeEntry,
     RepositoryExtras,
-    StoredAccount,
     StoredRepository,
     has_other_attributes,
 )
@@ -41,30 +41,24 @@ from ingest.refresh.stored_state import load_languages
 COPY_MIN_ROWS = 200
 
 
-@dataclass(frozen=True)
-class ReportedAccount:
-    """An account as GitHub reported it *at* some time, beside what is stored of it; *token* fetched it."""
-
-    stored: StoredAccount
-    account: Account
-    at: datetime
-    token: str | None
-
-
-def write_accounts(connection: Connection, reported: Sequence[ReportedAccount]) -> None:
+def write_accounts(connection: Connection, comparisons: Sequence[Comparison]) -> None:
     """Store what is reported of accounts, and keep the profiles of before that differ."""
     keep_profiles(
         connection,
         {
-            one.stored.id: one.at
-            for one in reported
-            if one.stored.gone_at is not None or profile_of(one.account) != one.stored.profile
+            one.account_id: one.at
+            for one in comparisons
+            if one.stored.gone_at is not None or profile_of(one.response.account) != one.stored.profile
         },
     )
     rows = [
-        one.account.model_dump(mode="json")
-        | {"id": one.stored.id, "checked_at": one.at.isoformat(), "token_fingerprint": one.token}
-        for one in reported
+        one.response.account.model_dump(mode="json")
+        | {
+            "id": one.account_id,
+            "checked_at": one.at.isoformat(),
+            "token_fingerprint": one.response.snapshot.token,
+        }
+        for one in comparisons
     ]
     connection.execute(
         text("""
@@ -356,27 +350,20 @@ def write_languages(connection: Connection, fetched: Mapping[int, FetchedLanguag
     return {id_: len(languages) for id_, languages in changed.items()}
 
 
-@dataclass(frozen=True)
-class AccountChanges:
-    """Changes of an account and its repositories that were detected *at* some time; its id is ours."""
-
-    account_id: int
-    entries: Sequence[ChangeEntry]
-    at: datetime
-
-
-def write_change_entries(connection: Connection, changes: Sequence[AccountChanges], run_id: int) -> None:
+def write_change_entries(
+    connection: Connection, entries: Sequence[tuple[int, datetime, ChangeEntry]], run_id: int
+) -> None:
+    """Write changes that were detected of accounts, given with our id and the time, or of their repositories."""
     rows = [
         {
-            "account_id": of_account.account_id,
+            "account_id": account_id,
             "repository_id": entry.repository,
-            "detected_at": of_account.at.isoformat(),
+            "detected_at": at.isoformat(),
             "kind": entry.kind,
             "before": entry.before,
             "after": entry.after,
         }
-        for of_account in changes
-        for entry in of_account.entries
+        for account_id, at, entry in entries
     ]
     if not rows:
         return
@@ -418,5 +405,5 @@ def mark_account_gone(connection: Connection, account_id: int, reason: str, at: 
         ),
         {"id": account_id, "reason": "account not found", "at": at},
     )
-    write_change_entries(connection, [AccountChanges(account_id, [ChangeEntry("gone", None, reason)], at)], run_id)
+    write_change_entries(connection, [(account_id, at, ChangeEntry("gone", None, reason))], run_id)
     summaries.update_summaries(connection, account_ids=[account_id])

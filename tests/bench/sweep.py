@@ -20,7 +20,8 @@ from core import log
 from core.budget.cost_model import CONNECTIONS_PER_POINT
 from core.settings import Settings
 from ingest.github import AccountRequest, GitHub
-from ingest.refresh.store import Response, store_accounts
+from ingest.refresh.comparison import Response
+from ingest.refresh.store import store_accounts
 from ingest.sandbox import Sandbox
 from tests.bench.measurement import Measurement, temporary_servers
 from tests.bench.sandbox_process import SandboxProcess, sandbox_process

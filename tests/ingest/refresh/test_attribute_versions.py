@@ -16,8 +16,9 @@ from core.queries import accounts, repository_detail, repository_list
 from core.web.api.conditional import records
 from ingest.github import Account, AccountSnapshot, Repository
 from ingest.refresh import writer
+from ingest.refresh.comparison import Response
 from ingest.refresh.missing_repositories import MissingRepositories
-from ingest.refresh.store import Response, store_accounts
+from ingest.refresh.store import store_accounts
 from tests import seed_data
 
 RUN = 1
