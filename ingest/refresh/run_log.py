@@ -19,7 +19,10 @@ ItemState = Literal["stored", "unchanged", "failed", "deleted"]
 
 @dataclass(frozen=True)
 class IngestItem:
-    """The outcome of one account; `error` is a sentence, without an error code one about a success."""
+    """The outcome of one account; `error` is a sentence, without an error code one about a success.
+
+    `duration_ms` is how long storing it took: its share, where several were stored together.
+    """
 
     login: str
     state: ItemState

@@ -17,6 +17,7 @@ from ingest.github import (
     ServerError,
     Stopped,
 )
+from ingest.github.fetch import fetcher
 from ingest.github.http.credentials import CredentialPool
 from ingest.sandbox import World, serve
 
@@ -398,6 +399,35 @@ def test_closing_the_iterator_stops_sending(sandbox):
         sent = len(sandbox.log)
         threading.Event().wait(0.5)
         assert len(sandbox.log) == sent
+
+
+def test_accounts_that_are_complete_at_the_same_time_come_together(sandbox, monkeypatch):
+    """As many as may, in any order, each of them once."""
+    monkeypatch.setattr(fetcher, "GROUP_SECONDS", 60)
+    monkeypatch.setattr(fetcher, "MAX_RESULTS_TOGETHER", 5)
+    logins = sandbox.world.logins()
+    with github_client(sandbox, *TOKENS) as github:
+        requests = [AccountRequest(login) for login in logins]
+        groups = list(github.account_groups(requests, should_fetch_languages=no_languages))
+    assert [len(group) for group in groups] == [5, 5, 4]
+    assert sorted(one.account_request.login for group in groups for one in group) == sorted(logins)
+
+
+def test_accounts_that_were_complete_before_an_error_are_not_lost(sandbox, monkeypatch):
+    monkeypatch.setattr(fetcher, "GROUP_SECONDS", 60)
+    world = sandbox.world
+    small, *_, big = sorted(world.logins(), key=lambda login: len(world.owned(world.account(login))))
+
+    def wrong(account, _repository):
+        if account.login == big:
+            raise LookupError
+        return False
+
+    with github_client(sandbox, *TOKENS) as github:
+        groups = github.account_groups([AccountRequest(small), AccountRequest(big)], should_fetch_languages=wrong)
+        assert [one.account_request.login for one in next(groups)] == [small]
+        with pytest.raises(LookupError):
+            next(groups)
 
 
 def test_without_accounts_nothing_is_sent(sandbox):
