@@ -1,6 +1,7 @@
 """The refresh of 200 accounts stored in a cluster of Citus, beside the same one in one Postgres of the same version.
 
-Beside the clock stands the processor time of all nodes, as `citus_questions`. Needs a Postgres with Citus here.
+Beside the clock stands the processor time of all nodes, as `citus_questions`: on a machine that others use too, look at
+both, and at several runs. Needs a Postgres with Citus here.
 """
 
 import os

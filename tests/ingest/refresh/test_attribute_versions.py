@@ -1,6 +1,7 @@
 """What an account and its repositories were at any time equals a list of everything that GitHub reported until then."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,6 +101,37 @@ def refresh(
     connection: Connection, world: World, reported: Reported, account: int, at: datetime, now: datetime | None = None
 ) -> None:
     """Store what GitHub says of *account*, through the product and in the slow list; *now*: a late response's time."""
+    refresh_together(connection, world, reported, [account], at, now)
+
+
+def refresh_together(
+    connection: Connection,
+    world: World,
+    reported: Reported,
+    owners: Sequence[int],
+    at: datetime,
+    now: datetime | None = None,
+) -> None:
+    """Store what GitHub says of *owners*, together where no two responses are about one repository."""
+    responses = [response_about(world, reported, one, at) for one in owners]
+    ids = [id_ for one in responses for id_ in one.repository_ids]
+    for group in [responses] if len(ids) == len(set(ids)) else [[one] for one in responses]:
+        store_accounts(
+            connection, RUN, group,
+            language_states={}, now=now or at, default_cadence=timedelta(days=1), rng=random.Random(1),
+        )  # fmt: skip
+    for account, response in zip(owners, responses, strict=True):
+        reported.report("accounts", account, at, gone=False, **world.profiles[account])
+        for one in (*response.listed, *response.missing.moved.values()):
+            state = {name: getattr(one, name) for name in ATTRIBUTES}
+            if one.topics is None:  # not reported does not mean removed
+                state["topics"] = (reported.last("repositories", one.github_id, at) or {}).get("topics")
+            reported.report("repositories", one.github_id, at, owner=one.owner_id, is_gone=False, **state)
+        for id_ in response.missing.gone:
+            reported.report("repositories", id_, at, is_gone=True)
+
+
+def response_about(world: World, reported: Reported, account: int, at: datetime) -> Response:
     stored = {id_ for id_, state in reported.owned(account, at).items() if not state["is_gone"]}
     listed = [id_ for id_, state in world.repositories.items() if state["owner"] == account]
     away = stored - set(listed)
@@ -107,20 +139,7 @@ def refresh(
     moved = [id_ for id_ in away if id_ not in gone]
     snapshot = AccountSnapshot(world.account(account), tuple(map(world.repository, listed)), {}, at, True)
     missing = MissingRepositories((), {id_: world.repository(id_) for id_ in moved}, dict.fromkeys(gone, "404"))
-    login = world.profiles[account]["login"]
-    store_accounts(
-        connection, RUN, [Response(login, snapshot, missing)],
-        language_states={}, now=now or at, default_cadence=timedelta(days=1), rng=random.Random(1),
-    )  # fmt: skip
-    reported.report("accounts", account, at, gone=False, **world.profiles[account])
-    for id_ in [*listed, *moved]:
-        one = world.repository(id_)
-        state = {name: getattr(one, name) for name in ATTRIBUTES}
-        if one.topics is None:  # not reported does not mean removed
-            state["topics"] = (reported.last("repositories", id_, at) or {}).get("topics")
-        reported.report("repositories", id_, at, owner=one.owner_id, is_gone=False, **state)
-    for id_ in gone:
-        reported.report("repositories", id_, at, is_gone=True)
+    return Response(world.profiles[account]["login"], snapshot, missing)
 
 
 def delete(connection: Connection, reported: Reported, account: int, at: datetime) -> None:
@@ -154,7 +173,7 @@ def test_attributes_as_of_any_time_are_those_last_reported(database: Connection,
         if rng.random() < 0.15 and account in reported.accounts:
             delete(database, reported, account, at)
         else:
-            refresh(database, world, reported, account, at)
+            refresh_together(database, world, reported, rng.choice([[account], [1, 2]]), at)
         times.append(at)
         at += timedelta(days=rng.choice((0.5, 1, 9)))
         world.change(at)
