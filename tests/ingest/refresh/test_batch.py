@@ -182,6 +182,7 @@ def test_a_transferred_repository_moves_with_its_history(still):
     assert_exact(still.stored_account(taker), still.sandbox.ground_truth(taker))
 
 
+@pytest.mark.one_postgres("who waits for a row waits on the node that has it")
 def test_two_refreshes_may_store_one_repository_in_the_same_second(still):
     """Transferred between two responses it is in both; the second refresh waits for the first and stores it after."""
     giver, taker = still.login_with_most_repositories("user"), still.login_with_most_repositories("organization")
