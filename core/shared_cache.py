@@ -152,6 +152,12 @@ class _ContentPickler(pickle.Pickler):
             return _content, (kind, list(value.columns), columns, value.index)
         if kind == "Series":
             return _content, (kind, value.name, value.array, value.index)
+        if kind == "ArrowExtensionArray":
+            # Pickled as it is, it would be another one once anybody has counted its nulls.
+            import pyarrow as pa  # noqa: PLC0415 - who has such an array has loaded it
+
+            chunks = value.__arrow_array__().chunks
+            return _content, (kind, str(value.dtype), [pa.record_batch([one], ["_"]).serialize() for one in chunks])
         if kind == "RangeIndex":
             return _content, (kind, value.name, value.start, value.stop, value.step)
         return NotImplemented
