@@ -1,16 +1,18 @@
 """All stored repositories, filtered and ordered by a reader's choices."""
 
+from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from pandas import DataFrame
+from pandas import DataFrame, Index
 
 from core.analysis.difference import with_differences
 from core.db.arrow import read_arrow
 from core.db.frames import derived, read_frame
-from core.queries.past_counts import NEWEST_CTE
+from core.queries.compared_counts import beside_counts_at
+from core.queries.past_counts import NEWEST_CTE, OF_IDS
 from core.queries.repository_base import (
     STORED_WITH_EXTRAS,
     as_of_values,
@@ -20,6 +22,7 @@ from core.queries.repository_base import (
     grown_ctes,
     repository_ctes,
 )
+from core.shared_cache import kept
 from core.whole_numbers import MAX_INT32
 
 ORDER_BY: Mapping[str, str] = {
@@ -47,9 +50,11 @@ SHOWN_GROWTH = ("stars_7d", "stars_30d")
 SHOWN_EXTRAS = ("watchers", "open_issues")
 """These and growth are read of the past beside the counts: for the rows of a page alone unless it is sorted by them."""
 COMPARED_COLUMNS = ("stars", "forks")
-LISTED = """full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers,
+"""Columns that `compared_repositories` sets beside those of another time."""
+LISTED = """repository_id, full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers,
                open_issues, size_kb, license, topics, is_fork, is_archived, is_gone, created_at, pushed_at, checked_at,
                source.name AS source"""
+_CHOSEN = f"repository_id {OF_IDS}"
 # One condition per filter, true while the filter is off.
 CONDITIONS: Mapping[str, str] = {
     "search": """(CAST(:words AS text[]) = '{}' OR NOT EXISTS (
@@ -124,6 +129,10 @@ def matching_repositories(filters: Filters, order: str = "stars") -> DataFrame:
     created_at, pushed_at, checked_at                 timestamps; checked_at is the last capture
     source                                            name of the source of these counts
     """
+    return _without_ids(_read_matching(filters, order))
+
+
+def _read_matching(filters: Filters, order: str) -> DataFrame:
     return read_arrow(_select_matching(filters, ORDER_BY[order]), only_until=filters.as_of, **filters.values)
 
 
@@ -131,6 +140,14 @@ def matching_page(
     filters: Filters, order: str, offset: int, limit: int, *, sort: str = "", descending: bool = False
 ) -> DataFrame:
     """Read *limit* rows of `matching_repositories` after the first *offset*, sorted by a key of SORT_BY if given."""
+    return _without_ids(_read_page(filters, order, offset, limit, sort, descending=descending))
+
+
+def _without_ids(rows: DataFrame) -> DataFrame:
+    return derived(rows.drop(columns="repository_id"), rows)
+
+
+def _read_page(filters: Filters, order: str, offset: int, limit: int, sort: str, *, descending: bool) -> DataFrame:
     by = ORDER_BY[order]
     if sort:
         by = f"{SORT_BY[sort]} {'DESC' if descending else 'ASC'} NULLS LAST"
@@ -139,18 +156,18 @@ def matching_page(
     return read_arrow(sql, only_until=filters.as_of, **filters.values, limit=limit, offset=offset)
 
 
-def _select_matching(filters: Filters, order: str, id_column: str = "") -> str:
-    # *order* is a constant of this module: no reader's text enters the SQL.
+def _select_matching(filters: Filters, order: str, chosen: str = "true") -> str:
+    # *order* and *chosen* are constants of this module: no reader's text enters the SQL.
     is_current = filters.as_of is None
     # Citus would send all rows of the past to the nodes for a join with `source` itself.
     names = "" if is_current else ", source AS MATERIALIZED (SELECT id, name FROM source)"
     return f"""
         WITH {repository_ctes(filters.as_of, _where(CONDITIONS))}{names}
-        SELECT {id_column}{LISTED}
+        SELECT {LISTED}
           FROM {"stored" if is_current else STORED_WITH_EXTRAS}
           -- LEFT, although each has a source: JOIN would make a LEFT JOIN of the FULL JOIN.
           LEFT JOIN source ON source.id = source_id
-         WHERE {_where(CONDITIONS) if is_current else "true"}
+         WHERE {_where(CONDITIONS) if is_current else "true"} AND {chosen}
          ORDER BY {order}, full_name, repository_id
     """  # noqa: S608
 
@@ -159,7 +176,7 @@ def _select_matching_page(filters: Filters, order: str) -> str:
     return f"{_select_matching(filters, order).rstrip()}\n         LIMIT :limit OFFSET :offset"
 
 
-def _select_page_of_past(filters: Filters, order: str, column: str) -> str:
+def _select_page_of_past(filters: Filters, order: str, column: str = "", chosen: str = "true") -> str:
     """Like `_select_matching_page`, but read growth and extras for these rows alone, unless *column* is one of them."""
     by_growth, by_extras = column in SHOWN_GROWTH, column in SHOWN_EXTRAS
     rows = "grown_row" if by_growth else "extended_row" if by_extras else "matching"
@@ -167,7 +184,7 @@ def _select_page_of_past(filters: Filters, order: str, column: str) -> str:
     extended = extended_ctes("matching" if by_extras else "page" if by_growth else "grown_row", many=by_extras)
     page_rows = "grown_row" if by_extras else "extended_row"
     matching = f"""matching AS {"MATERIALIZED" if by_growth or by_extras else ""} (
-            SELECT * FROM stored WHERE {_where(CONDITIONS)}
+            SELECT * FROM stored WHERE {_where(CONDITIONS)} AND {chosen}
         )"""  # noqa: S608
     page = f"""page AS MATERIALIZED (
             SELECT {rows}.* FROM {rows}
@@ -214,12 +231,55 @@ def compared_repositories(filters: Filters, order: str, vs: datetime) -> DataFra
 
     stars_vs, stars_difference, stars_percent, forks_vs, forks_difference, forks_percent   see `with_differences`
     """
-    select = _select_matching(filters, ORDER_BY[order], "repository_id, ")
-    now = read_arrow(select, only_until=filters.as_of, **filters.values)
+    now = _read_matching(filters, order)
+    return _without_ids(with_differences(now, _counts_at(vs), "repository_id", COMPARED_COLUMNS))
+
+
+def _counts_at(vs: datetime) -> DataFrame:
     sql = f"WITH {counts_ctes(vs)}\n        SELECT repository_id, stars, forks FROM stored"  # noqa: S608
-    then = read_arrow(sql, only_until=vs, **as_of_values(vs))
-    compared = with_differences(now, then, "repository_id", COMPARED_COLUMNS)
-    return derived(compared.drop(columns="repository_id"), now)
+    return read_arrow(sql, only_until=vs, **as_of_values(vs))
+
+
+def compared_page(
+    filters: Filters, order: str, vs: datetime, offset: int, limit: int, *, sort: str = "", descending: bool = False
+) -> DataFrame:
+    """Read *limit* rows of `compared_repositories` after the first *offset*; *sort* may be a column of it, too."""
+    if sort in SORT_BY:
+        page = _read_page(filters, order, offset, limit, sort, descending=descending)
+    else:
+        ids = kept(_in_order, len, *_compared_counts(filters, order, vs), sort, descending=descending)
+        page = _read_rows(filters, ids[offset : offset + limit])
+    return beside_counts_at(page, page["repository_id"].tolist(), vs, COMPARED_COLUMNS, changed_first=False)
+
+
+def _compared_counts(filters: Filters, order: str, vs: datetime) -> tuple[DataFrame, DataFrame]:
+    """Read the counts alone of all repositories that match, in *order*, and those of all at *vs*."""
+    by_growth = order in SHOWN_GROWTH
+    sql = f"""
+        WITH {counts_ctes(filters.as_of)}, matching AS (
+            SELECT * FROM stored WHERE {_where(CONDITIONS)}
+        ){f", {grown_ctes(filters.as_of, 'matching')}" if by_growth else ""}
+        SELECT repository_id, stars, forks
+          FROM {"grown_row" if by_growth else "matching"}
+         ORDER BY {ORDER_BY[order]}, full_name, repository_id
+    """  # noqa: S608
+    return read_arrow(sql, only_until=filters.as_of, **filters.values), _counts_at(vs)
+
+
+def _in_order(now: DataFrame, then: DataFrame, sort: str, *, descending: bool) -> "array[int]":
+    """Return our ids as `compared_repositories` orders them, or by a column of it; what is unknown comes last."""
+    compared = with_differences(now, then, "repository_id", COMPARED_COLUMNS, changed_first=not sort)
+    if sort:
+        compared = compared.sort_values(sort, ascending=not descending, kind="stable", na_position="last")
+    return array("q", compared["repository_id"])
+
+
+def _read_rows(filters: Filters, ids: "array[int]") -> DataFrame:
+    """Read the matching repositories with these *ids*, in the same order."""
+    values = filters.values | {"ids": list(ids), "limit": len(ids), "offset": 0}
+    select = _select_matching if filters.as_of is None else _select_page_of_past
+    rows = read_arrow(select(filters, "full_name", chosen=_CHOSEN), only_until=filters.as_of, **values)
+    return derived(rows.iloc[Index(rows["repository_id"]).get_indexer(list(ids))].reset_index(drop=True), rows)
 
 
 def count_repositories(as_of: datetime | None) -> int:

@@ -296,3 +296,35 @@ def test_pages_together_are_the_whole_list_in_the_order_asked_for(stored, sort, 
             known = [value for value in values if value is not pd.NA]
             assert known == sorted(known, reverse=descending)
             assert values[: len(known)] == known  # what is unknown comes last in both directions
+
+
+@pytest.mark.parametrize("order", repository_list.ORDER_BY)
+@pytest.mark.parametrize("as_of", [None, seed_data.utc("2026-03-06")])
+def test_pages_beside_another_time_together_are_the_whole_list_in_its_order(stored, order, as_of):
+    filters, vs = Filters(hidden=frozenset({"deleted"}), as_of=as_of), seed_data.utc("2026-02-28")
+    whole = repository_list.compared_repositories(filters, order, vs)
+    pages = [repository_list.compared_page(filters, order, vs, offset, 2) for offset in range(0, len(whole), 2)]
+    rows = [row for page in pages for row in page.to_dict("records")]
+    assert list(map(str, rows)) == list(map(str, whole.to_dict("records")))
+    assert whole["stars_difference"].dropna().nunique() > 1
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("sort", [*repository_list.SORT_BY, "stars_vs", "stars_difference", "forks_percent"])
+def test_pages_beside_another_time_are_sorted_by_any_column(stored, sort, descending):
+    filters, vs = Filters(), seed_data.utc("2026-02-28")
+    whole = repository_list.compared_repositories(filters, "stars", vs)
+    pages = [
+        repository_list.compared_page(filters, "stars", vs, offset, 2, sort=sort, descending=descending)
+        for offset in range(0, len(whole), 2)
+    ]
+    rows = [row for page in pages for row in page.to_dict("records")]
+    assert {row["full_name"]: str(row) for row in rows} == {
+        row["full_name"]: str(row) for row in whole.to_dict("records")
+    }
+    assert len(rows) == len(whole)
+    if sort in ("stars", "stars_vs", "stars_difference", "forks_percent"):
+        values = [row[sort] for row in rows]
+        known = [value for value in values if not pd.isna(value)]
+        assert known == sorted(known, reverse=descending)
+        assert values[: len(known)] == known  # what is unknown comes last in both directions
