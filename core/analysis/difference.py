@@ -38,10 +38,7 @@ def with_differences(
     key            columns that identify a row together; where `id` is null, `full_name` stands for it
     changed_first  False: the rows keep their order
     """
-    names = [key] if isinstance(key, str) else list(key)
-    keys, old_keys = row_keys(now, names), row_keys(then, names)
-    rows_then = {one: row for row, one in enumerate(old_keys)}
-    positions = [rows_then.get(one, -1) for one in keys]
+    positions = _rows_of_same_key(now, then, [key] if isinstance(key, str) else list(key))
     added: dict[str, Any] = {}
     for column in columns:
         old = then[column].astype("Float64").reset_index(drop=True).reindex(positions).array
@@ -64,6 +61,16 @@ def most_changed_first(compared: DataFrame, column: str) -> DataFrame:
 def change_order(compared: DataFrame, column: str) -> "pd.Series[Any]":
     """Return by how much *column* of `with_differences` changed, in either direction; zero where that is unknown."""
     return compared[f"{column}_difference"].abs().fillna(0)
+
+
+def _rows_of_same_key(now: DataFrame, then: DataFrame, names: list[str]) -> list[int]:
+    """Return for each row of *now* the position of that of *then* with the same key; -1 where there is none."""
+    if names != ["id"] and len(names) == 1 and then[names[0]].is_unique:
+        # Many are found at once, without an object for each.
+        found: list[int] = pd.Index(then[names[0]]).get_indexer(pd.Index(now[names[0]])).tolist()
+        return found
+    rows_then = {one: row for row, one in enumerate(row_keys(then, names))}
+    return [rows_then.get(one, -1) for one in row_keys(now, names)]
 
 
 def row_keys(frame: DataFrame, names: Sequence[str]) -> list[tuple[Any, ...]]:

@@ -29,3 +29,14 @@ def test_changed_rows_come_first_and_unknown_stays_unknown():
     assert found["stars_difference"].tolist()[:3] == [-50, 5, 0]
     assert found["stars_percent"].tolist()[:3] == [-50.0, 50.0, 0.0]
     assert found.iloc[3][["stars_vs", "stars_difference", "stars_percent"]].isna().all()
+
+
+def test_rows_are_found_by_one_column_as_by_two():
+    """One column of distinct values is looked up at once, two are compared row by row."""
+    now = pd.DataFrame({"name": ["b", None, "c", "a"], "of": "x", "stars": [1, 2, 3, 4]}).astype({"name": "string"})
+    then = pd.DataFrame({"name": ["a", "b", None], "of": "x", "stars": [10, 20, 30]}).astype({"name": "string"})
+    by_one, by_two = (
+        with_differences(now, then, key, ["stars"], changed_first=False)["stars_vs"].tolist()
+        for key in ("name", ["name", "of"])
+    )
+    assert by_one == by_two == [20, 30, pd.NA, 10]
