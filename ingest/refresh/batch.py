@@ -39,9 +39,8 @@ log = structlog.get_logger()
 PUBLISH_INTERVAL_SECONDS = 60.0
 PROGRESS_INTERVAL_SECONDS = 0.5
 NOT_FOUND_RETRY_DELAY = timedelta(days=1)
-# Of accounts that are stored together; one with more is stored alone.
-MAX_REPOSITORIES_TOGETHER = 2_000
-STORE_ERRORS = (DBAPIError, ValueError, TypeError, LookupError)
+DATA_ERRORS = (ValueError, TypeError, LookupError)
+STORE_ERRORS = (DBAPIError, *DATA_ERRORS)
 
 ItemCallback = Callable[[IngestItem], None]
 
@@ -190,12 +189,17 @@ class Refresher:
                         self.github, result, lambda one: next(fetch([one]))[0], stop
                     )
                 account_id = ids[result.account_request]
-                if result.snapshot is not None:
+                if result.snapshot is None:
+                    if not isinstance(result.error, Stopped):
+                        yield self._record_failure(run, account_id, result, result.error)
+                    continue
+                try:
                     missing = find_missing_repositories(self.github, result.snapshot, state.listed, stop)
+                except DATA_ERRORS as error:
+                    yield self._record_not_stored(run, account_id, result, error)
+                else:
                     response = Response(result.account_request.login, result.snapshot, missing)
                     fetched.append(FetchedAccount(account_id, result, response))
-                elif not isinstance(result.error, Stopped):
-                    yield self._record_failure(run, account_id, result, result.error)
             for group in _groups(fetched):
                 yield from self._store_group(run, group, state.languages)
 
@@ -206,14 +210,18 @@ class Refresher:
 
     def _store_group(
         self, run: Run, group: Sequence[FetchedAccount], language_states: Mapping[int, LanguagesState]
-    ) -> list[IngestItem]:
+    ) -> Iterator[IngestItem]:
         """Store *group* in one transaction; where that fails, each account in its own, as one may be the cause."""
         if len(group) > 1:
             try:
-                return self._store_together(run, group, language_states)
+                items = self._store_together(run, group, language_states)
             except STORE_ERRORS as error:
                 log.info("accounts stored one by one", accounts=len(group), reason=type(error).__name__)
-        return [self._store_or_record_failure(run, one, language_states) for one in group]
+            else:
+                yield from items
+                return
+        for one in group:
+            yield self._store_or_record_failure(run, one, language_states)
 
     def _store_or_record_failure(
         self, run: Run, fetched: FetchedAccount, language_states: Mapping[int, LanguagesState]
@@ -231,10 +239,7 @@ class Refresher:
         except STORE_ERRORS as error:
             if is_server_unavailable(error) and not is_conflict(error):
                 raise  # not caused by this account: the job is retried
-            # Other accounts of the batch must not fail with this one; the traceback is in the log.
-            log.exception("account not stored", login=fetched.response.login)
-            failure = StoreFailed(fetched.response.login, error)
-            return self._record_failure(run, fetched.account_id, fetched.result, failure)
+            return self._record_not_stored(run, fetched.account_id, fetched.result, error)
 
     def _store_together(
         self, run: Run, group: Sequence[FetchedAccount], language_states: Mapping[int, LanguagesState]
@@ -254,6 +259,14 @@ class Refresher:
             items = [_with_usage(item, one.result, seconds) for item, one in zip(items, group, strict=True)]
             run_log.write_items(connection, run.id, items)
         return items
+
+    def _record_not_stored(
+        self, run: Run, account_id: int | None, result: AccountResult, error: Exception
+    ) -> IngestItem:
+        """Record that a response could not be stored: the other accounts of the batch must not fail with this one."""
+        login = result.account_request.login
+        log.exception("account not stored", login=login)
+        return self._record_failure(run, account_id, result, StoreFailed(login, error))
 
     def _record_failure(
         self, run: Run, account_id: int | None, result: AccountResult, error: Exception | None
@@ -345,13 +358,12 @@ class StoreFailed(AlmanacError):
 
 
 def _groups(fetched: Iterable[FetchedAccount]) -> Iterator[list[FetchedAccount]]:
-    """Divide accounts into groups to store together: no two about one account or one repository, and not too many."""
+    """Divide accounts into groups to store together: no two responses about one account or one repository."""
     group: list[FetchedAccount] = []
     accounts, repositories = set[int](), set[int]()
     for one in fetched:
         account_id, ids = one.response.account.github_id, one.response.repository_ids
-        is_full = len(repositories) + len(ids) > MAX_REPOSITORIES_TOGETHER
-        if group and (is_full or account_id in accounts or not repositories.isdisjoint(ids)):
+        if account_id in accounts or not repositories.isdisjoint(ids):
             yield group
             group, accounts, repositories = [], set(), set()
         group.append(one)

@@ -32,6 +32,8 @@ from ingest.github.types import AccountRequest, AccountResult, AccountSnapshot
 # Fetching goes on while the consumer stores results, but only so far ahead.
 MAX_QUEUED_RESULTS = 64
 MAX_RESULTS_TOGETHER = 50
+# Results are taken together until they have as many.
+MAX_REPOSITORIES_TOGETHER = 2_000
 # How long one waits for others: the accounts of a response become complete one after the other.
 GROUP_SECONDS = 0.05
 POLL_SECONDS = 0.25
@@ -87,11 +89,13 @@ class AccountFetcher:
     def _take_group(self) -> tuple[list[AccountResult], "End | None"]:
         """Wait for a result, and a moment for others; returns them, and the end once it is there."""
         group: list[AccountResult] = []
+        repositories = 0
         item = self._results.get()
         until = time.monotonic() + GROUP_SECONDS
         while isinstance(item, AccountResult):
             group.append(item)
-            if len(group) == MAX_RESULTS_TOGETHER:
+            repositories += len(item.snapshot.repositories) if item.snapshot else 0
+            if len(group) == MAX_RESULTS_TOGETHER or repositories >= MAX_REPOSITORIES_TOGETHER:
                 return group, None
             try:
                 item = self._results.get(timeout=max(0, until - time.monotonic()))

@@ -291,6 +291,21 @@ def test_accounts_whose_common_transaction_meets_a_conflict_are_stored_one_by_on
     assert still.count("capture") == len(logins)
 
 
+def test_accounts_that_were_stored_before_the_database_went_away_are_counted(still, together, monkeypatch):
+    """One by one: the third and all later ones are left to the next attempt of the job."""
+
+    def store_accounts(connection, run_id, responses, **given):
+        if len(responses) > 1 or connection.scalar(text("SELECT count(*) FROM ingest_item")) == 2:
+            connection.execute(text("DO $$ BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = '53100'; END $$"))
+        return store.store_accounts(connection, run_id, responses, **given)
+
+    monkeypatch.setattr(batch, "store", SimpleNamespace(store_accounts=store_accounts))
+    with pytest.raises(DBAPIError):
+        still.refresh(*still.world.logins())
+    assert still.rows("SELECT state, stored, failed FROM ingest_run") == [("stopped", 2, 0)]
+    assert still.count("capture") == 2
+
+
 def test_two_logins_of_one_account_are_stored_one_after_the_other(still, together):
     login = still.login_with_most_repositories("user")
     still.world.edit.rename(login, "somebody-else")
