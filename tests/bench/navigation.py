@@ -27,6 +27,9 @@ NOTE_LAST_CHART = """
     }).observe(document, {childList: true, subtree: true});
 """
 IS_QUIET = f"() => window.lastChartAt > 0 && performance.now() - window.lastChartAt > {QUIET_MS}"
+VISITED = {name: f"/{'' if name == 'overview' else name}?{query}" for name, query in PAGES.items()} | {
+    "largest account": "/account?login={largest}"
+}
 Visits = tuple[float, float]
 
 
@@ -39,23 +42,22 @@ def run() -> list[Measurement]:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         figures = [
             figure
-            for page, query in PAGES.items()
+            for page, path in VISITED.items()
             if page == (os.environ.get("ONLY") or page)
-            for figure in measure_page(browser, webs, page, query)
+            for figure in measure_page(browser, webs, page, path)
         ]
         browser.close()
     return figures
 
 
-def measure_page(browser: Browser, webs: list[Web], page: str, query: str) -> list[Measurement]:
+def measure_page(browser: Browser, webs: list[Web], page: str, path: str) -> list[Measurement]:
     """Visit one page of each process in turns; the first process is the app of one chart."""
     floor, *others = webs
     visits: dict[str, list[Visits]] = {web.name: [] for web in webs}
     for _ in range(ROUNDS):
         visits[floor.name].append(first_and_second_visit(browser, floor, "/"))
         for web in others:
-            path = f"/{'' if page == 'overview' else page}?{query.format(**web.subjects)}"
-            visits[web.name].append(first_and_second_visit(browser, web, path))
+            visits[web.name].append(first_and_second_visit(browser, web, path.format(**web.subjects)))
     figures = []
     for number, visit in enumerate(("first visit", "second visit")):
         least = median(one[number] for one in visits[floor.name])

@@ -80,15 +80,16 @@ class Web:
 
     @cached_property
     def subjects(self) -> dict[str, str]:
-        """Return a typical account and its last repository."""
+        """Return a typical account and its last repository, and the account with most repositories."""
         sql = """
-            SELECT login, max(full_name) FROM repository JOIN account ON account.id = account_id
+            SELECT login, max(full_name), count(*) FROM repository JOIN account ON account.id = account_id
               JOIN repository_current ON repository_id = repository.id
-             GROUP BY login ORDER BY abs(count(*) - %s), login LIMIT 1
+             GROUP BY login ORDER BY abs(count(*) - %s), login
         """
         with psycopg.connect(self.database_url) as connection:
-            login, repository = connection.execute(sql, [TYPICAL_REPOSITORIES]).fetchall()[0]
-        return {"login": login, "repository": repository}
+            accounts = connection.execute(sql, [TYPICAL_REPOSITORIES]).fetchall()
+        login, repository, _ = accounts[0]
+        return {"login": login, "repository": repository, "largest": max(accounts, key=lambda found: found[2])[0]}
 
     def cpu_seconds(self) -> float:
         values = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
