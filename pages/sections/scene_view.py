@@ -1,12 +1,16 @@
 """The 3D city of the scene page: deck, legend, and the selected tower in the URL."""
 
+from dataclasses import dataclass
+
 import streamlit as st
+from pandas import DataFrame
 
 from core.charts.scene import deck
-from core.charts.scene.camera import Canvas
+from core.charts.scene.camera import Camera, Canvas
 from core.charts.scene.city import City
-from core.charts.scene.legend import legend_html
+from core.charts.scene.legend import LegendEntry, legend_html
 from core.charts.scene.roof_names import roof_names
+from core.db.frames import frame_bytes
 from core.shared_cache import kept
 from core.wording import quantity
 from pages.components import page_width, query_params
@@ -39,25 +43,40 @@ def show_city(layout: City, data_urls: dict[str, str], left_out: str) -> None:
     canvas = Canvas(width, min(640, 130 + 0.5 * width))
     selected = query_params.get(SELECTED_PARAM)
     show_selected_tower(layout, selected, left_out)
-    camera = deck.camera_for(layout, canvas)
+    view = kept(view_of, lambda view: frame_bytes(view.roof_names) + 200 * len(view.legend), layout, canvas)
     st.pydeck_chart(
         deck.deck(
             layout,
             theme(),
-            camera,
-            deck.labels(layout, camera, canvas, selected),
-            roof_names(layout, camera, canvas),
+            view.camera,
+            deck.labels(layout, view.camera, canvas, selected),
+            view.roof_names,
             data_urls,
             selected,
         ),
         height=int(canvas.height),
         on_select=store_selection_in_url,
         key="city",
-        alt=deck.alt_text(layout),
+        alt=view.alt,
     )
-    legend = kept(deck.language_legend, lambda entries: 200 * len(entries), layout, 10)
-    st.html(legend_html(legend, theme(), label="Towers by language"))
+    st.html(legend_html(view.legend, theme(), label="Towers by language"))
     page_width.measure_page()
+
+
+@dataclass(frozen=True)
+class CityView:
+    """What follows from a city and its canvas alone, the same in each rerun."""
+
+    camera: Camera
+    roof_names: DataFrame
+    legend: list[LegendEntry]
+    alt: str
+
+
+def view_of(layout: City, canvas: Canvas) -> CityView:
+    camera = deck.camera_for(layout, canvas)
+    names = roof_names(layout, camera, canvas)
+    return CityView(camera, names, deck.language_legend(layout, 10), deck.alt_text(layout))
 
 
 def show_selected_tower(layout: City, name: str | None, left_out: str) -> None:

@@ -39,10 +39,10 @@ def roof_names(city: City, camera: Camera, canvas: Canvas) -> DataFrame:
             "size": size,
         }
     )
-    contrasts = [contrasting(color(language)) for language in rows["text"]]
-    rows = rows.assign(color=Series(contrasts, index=rows.index, dtype=object))
     legible = rows[_pixels_across(rows, camera, canvas) >= MIN_PIXELS]
-    return legible.sort_values(["size", "text"], ascending=[False, True]).head(MAX_NAMES).reset_index(drop=True)
+    shown = legible.sort_values(["size", "text"], ascending=[False, True]).head(MAX_NAMES).reset_index(drop=True)
+    contrasts = [contrasting(color(language)) for language in shown["text"]]
+    return shown.assign(color=Series(contrasts, index=shown.index, dtype=object))
 
 
 def contrasting(roof: str) -> tuple[int, int, int]:
