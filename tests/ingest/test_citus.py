@@ -16,9 +16,11 @@ import psycopg
 import pytest
 from pandas import DataFrame
 from pandas.testing import assert_frame_equal
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from core.alerts import rules
 from core.db import arrow, citus, frames, partitions
@@ -622,11 +624,18 @@ def another_node(cluster: CitusCluster) -> Iterator[Node]:
 
 
 def documented(cluster: CitusCluster, first: str, node: Node) -> Iterator[str]:
-    """Run the statements of README's block that begins with *first*, for *node*; yield each when it was run."""
+    """Run the statements of README's block that begins with *first*, for *node*; yield each when it was run.
+
+    As README says, one that ends in a deadlock with a refresh is run again.
+    """
     block = re.search(rf"```sql\n{first}.*?```", README.read_text(), re.DOTALL)
     assert block, f"README shows no {first}"
     for statement in block[0].splitlines()[1:-1]:
-        cluster.execute(statement.replace("'worker3', 5432", f"'127.0.0.1', {node.port}"))
+        for attempt in Retrying(
+            retry=retry_if_exception_type(DeadlockDetected), stop=stop_after_attempt(5), reraise=True
+        ):
+            with attempt:
+                cluster.execute(statement.replace("'worker3', 5432", f"'127.0.0.1', {node.port}"))
         yield statement
 
 
