@@ -247,7 +247,7 @@ def compared_page(
     if sort in SORT_BY:
         page = _read_page(filters, order, offset, limit, sort, descending=descending)
     else:
-        ids = kept(_in_order, len, *_compared_counts(filters, order, vs), sort, descending=descending)
+        ids = kept(_in_order, _array_bytes, *_compared_counts(filters, order, vs), sort, descending=descending)
         page = _read_rows(filters, ids[offset : offset + limit])
     return beside_counts_at(page, page["repository_id"].tolist(), vs, COMPARED_COLUMNS, changed_first=False)
 
@@ -272,6 +272,10 @@ def _in_order(now: DataFrame, then: DataFrame, sort: str, *, descending: bool) -
     if sort:
         compared = compared.sort_values(sort, ascending=not descending, kind="stable", na_position="last")
     return array("q", compared["repository_id"])
+
+
+def _array_bytes(values: "array[int]") -> int:
+    return values.itemsize * len(values)
 
 
 def _read_rows(filters: Filters, ids: "array[int]") -> DataFrame:

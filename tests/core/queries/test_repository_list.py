@@ -328,3 +328,9 @@ def test_pages_beside_another_time_are_sorted_by_any_column(stored, sort, descen
         known = [value for value in values if not pd.isna(value)]
         assert known == sorted(known, reverse=descending)
         assert values[: len(known)] == known  # what is unknown comes last in both directions
+
+
+def test_a_page_beside_another_time_may_be_empty(stored):
+    vs = seed_data.utc("2026-02-28")
+    assert repository_list.compared_page(Filters(owner="nobody"), "stars", vs, 0, 2).empty
+    assert repository_list.compared_page(Filters(), "stars", vs, 1_000, 2).empty
