@@ -197,21 +197,6 @@ class GitHub:
         )
         return fetcher.groups()
 
-    def accounts(
-        self,
-        requests: Sequence[AccountRequest],
-        *,
-        should_fetch_languages: ShouldFetchLanguages,
-        extras: bool = False,
-        urgent: bool = False,
-        stop: StopSignal | None = None,
-    ) -> Iterator[AccountResult]:
-        """Fetch accounts as `account_groups`, and yield each by itself."""
-        for group in self.account_groups(
-            requests, should_fetch_languages=should_fetch_languages, extras=extras, urgent=urgent, stop=stop
-        ):
-            yield from group
-
     def account_by_id(self, github_id: int, *, stop: StopSignal | None = None) -> Account:
         """Fetch an account by id, whatever its login is now. Raises AccountNotFound."""
         return ask(

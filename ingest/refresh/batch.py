@@ -360,15 +360,15 @@ class StoreFailed(AlmanacError):
 def _groups(fetched: Iterable[FetchedAccount]) -> Iterator[list[FetchedAccount]]:
     """Divide accounts into groups to store together: no two responses about one account or one repository."""
     group: list[FetchedAccount] = []
-    accounts, repositories = set[int](), set[int]()
+    account_ids, repository_ids = set[int](), set[int]()
     for one in fetched:
         account_id, ids = one.response.account.github_id, one.response.repository_ids
-        if account_id in accounts or not repositories.isdisjoint(ids):
+        if account_id in account_ids or not repository_ids.isdisjoint(ids):
             yield group
-            group, accounts, repositories = [], set(), set()
+            group, account_ids, repository_ids = [], set(), set()
         group.append(one)
-        accounts.add(account_id)
-        repositories |= ids
+        account_ids.add(account_id)
+        repository_ids |= ids
     if group:
         yield group
 

@@ -20,6 +20,7 @@ from ingest.github import (
 from ingest.github.fetch import fetcher
 from ingest.github.http.credentials import CredentialPool
 from ingest.sandbox import World, serve
+from tests.ingest.github.account_results import account_results
 
 TOKENS = ("sandbox-token-1",)
 OTHER_TOKEN = "sandbox-token-2"
@@ -54,7 +55,7 @@ def fetch_all(github, sandbox, *, should_fetch_languages=has_pushes, **how):
     requests = [AccountRequest(login) for login in sandbox.world.logins()]
     results = {
         result.account_request.login: result
-        for result in github.accounts(requests, should_fetch_languages=should_fetch_languages, **how)
+        for result in account_results(github, requests, should_fetch_languages=should_fetch_languages, **how)
     }
     assert len(results) == len(requests)
     return results
@@ -181,10 +182,10 @@ def test_a_changed_repository_refetches_only_its_page(sandbox, redis):
     sandbox.world.freeze()
     big = max(sandbox.world.logins(), key=lambda login: len(sandbox.ground_truth(login)["repositories"]))
     with github_client(sandbox, redis=redis) as github:
-        list(github.accounts([AccountRequest(big)], should_fetch_languages=no_languages))
+        list(account_results(github, [AccountRequest(big)], should_fetch_languages=no_languages))
         sandbox.world.edit.star(sandbox.ground_truth(big)["repositories"][150]["full_name"])
         sandbox.log.clear()
-        (result,) = github.accounts([AccountRequest(big)], should_fetch_languages=no_languages)
+        (result,) = account_results(github, [AccountRequest(big)], should_fetch_languages=no_languages)
     assert_matches_truth(result, sandbox.ground_truth(big), languages=False)
     assert Counter(entry.status for entry in sandbox.log if entry.path.endswith("/repos")) == {304: 2, 200: 1}
 
@@ -194,7 +195,9 @@ def test_languages_are_fetched_last_while_the_rate_budget_lasts(sandbox):
     sandbox.limits.anonymous = 60
     logins = sandbox.world.logins()[1:6]
     with github_client(sandbox) as github:
-        results = list(github.accounts([AccountRequest(login) for login in logins], should_fetch_languages=has_pushes))
+        results = list(
+            account_results(github, [AccountRequest(login) for login in logins], should_fetch_languages=has_pushes)
+        )
         (state,) = github.rate_budgets()
     assert all(result.error is None and result.snapshot.is_complete for result in results)
     kinds = ["languages" if entry.path.endswith("/languages") else "list" for entry in sandbox.log]
@@ -213,7 +216,7 @@ def test_a_refusal_is_not_requested_again_for_a_day(sandbox, redis):
     for expected in (1, 0):
         sandbox.log.clear()
         with github_client(sandbox, redis=redis) as github:
-            (result,) = github.accounts([AccountRequest(login)], should_fetch_languages=has_pushes)
+            (result,) = account_results(github, [AccountRequest(login)], should_fetch_languages=has_pushes)
         assert result.snapshot.languages_refused[repository["id"]] == "dmca"
         assert repository["id"] not in result.snapshot.languages_failed
         assert sum(entry.status == 451 for entry in sandbox.log) == expected
@@ -226,7 +229,7 @@ def test_a_missing_account_does_not_fail_its_batch(sandbox, tokens):
     with github_client(sandbox, *tokens) as github:
         results = {
             result.account_request.login: result
-            for result in github.accounts(requests, should_fetch_languages=no_languages)
+            for result in account_results(github, requests, should_fetch_languages=no_languages)
         }
     assert isinstance(results["no-such-account"].error, AccountNotFound)
     assert all(results[login].snapshot.is_complete for login in logins)
@@ -238,8 +241,10 @@ def test_a_renamed_account_is_found_by_id_and_by_its_former_login(sandbox, token
     before = sandbox.ground_truth(login)["account"]
     sandbox.world.edit.rename(login, "another-name")
     with github_client(sandbox, *tokens) as github:
-        (known,) = github.accounts([AccountRequest(login, github_id=before["id"])], should_fetch_languages=no_languages)
-        (former,) = github.accounts([AccountRequest(login)], should_fetch_languages=no_languages)
+        (known,) = account_results(
+            github, [AccountRequest(login, github_id=before["id"])], should_fetch_languages=no_languages
+        )
+        (former,) = account_results(github, [AccountRequest(login)], should_fetch_languages=no_languages)
     for found in (known, former):
         assert found.snapshot.account.login == "another-name"
         assert_matches_truth(found, sandbox.ground_truth("another-name"), languages=False)
@@ -251,7 +256,9 @@ def test_a_deleted_account_is_not_found_by_id_either(sandbox, tokens):
     github_id = sandbox.ground_truth(login)["account"]["id"]
     sandbox.world.edit.delete(login)
     with github_client(sandbox, *tokens) as github:
-        (result,) = github.accounts([AccountRequest(login, github_id=github_id)], should_fetch_languages=no_languages)
+        (result,) = account_results(
+            github, [AccountRequest(login, github_id=github_id)], should_fetch_languages=no_languages
+        )
     assert isinstance(result.error, AccountNotFound)
     assert login in str(result.error)
 
@@ -263,7 +270,9 @@ def test_a_reused_login_returns_the_account_that_has_it_now(sandbox, tokens):
     sandbox.world.edit.rename(one, "moved-away")
     sandbox.world.edit.rename(other, one)
     with github_client(sandbox, *tokens) as github:
-        (result,) = github.accounts([AccountRequest(one, github_id=old_id)], should_fetch_languages=no_languages)
+        (result,) = account_results(
+            github, [AccountRequest(one, github_id=old_id)], should_fetch_languages=no_languages
+        )
     assert result.snapshot.account.github_id != old_id
     assert result.snapshot.account.login == one
 
@@ -289,7 +298,7 @@ def test_a_list_that_changes_while_paging_is_fetched_twice_then_incomplete(sandb
     big = max(sandbox.world.logins(), key=lambda login: len(sandbox.ground_truth(login)["repositories"]))
     sandbox.faults.shift(big, by)
     with github_client(sandbox) as github:
-        (result,) = github.accounts([AccountRequest(big)], should_fetch_languages=no_languages)
+        (result,) = account_results(github, [AccountRequest(big)], should_fetch_languages=no_languages)
     assert len(result.snapshot.repositories) == len({one.github_id for one in result.snapshot.repositories})
     truth = {expected["id"] for expected in sandbox.ground_truth(big)["repositories"]}
     missing = truth - {one.github_id for one in result.snapshot.repositories}
@@ -379,8 +388,11 @@ def test_a_stop_ends_every_request_with_a_result(sandbox, tokens):
     sandbox.latency_ms = 300
     stop = threading.Event()
     with github_client(sandbox, *tokens) as github:
-        results = github.accounts(
-            [AccountRequest(login) for login in sandbox.world.logins()], should_fetch_languages=has_pushes, stop=stop
+        results = account_results(
+            github,
+            [AccountRequest(login) for login in sandbox.world.logins()],
+            should_fetch_languages=has_pushes,
+            stop=stop,
         )
         stop.set()
         stopped = list(results)
@@ -390,8 +402,8 @@ def test_a_stop_ends_every_request_with_a_result(sandbox, tokens):
 
 def test_closing_the_iterator_stops_sending(sandbox):
     with github_client(sandbox) as github:
-        results = github.accounts(
-            [AccountRequest(login) for login in sandbox.world.logins()], should_fetch_languages=has_pushes
+        results = account_results(
+            github, [AccountRequest(login) for login in sandbox.world.logins()], should_fetch_languages=has_pushes
         )
         next(results)
         results.close()
@@ -432,7 +444,7 @@ def test_accounts_that_were_complete_before_an_error_are_not_lost(sandbox, monke
 
 def test_without_accounts_nothing_is_sent(sandbox):
     with github_client(sandbox, *TOKENS) as github:
-        assert list(github.accounts([], should_fetch_languages=no_languages)) == []
+        assert list(account_results(github, [], should_fetch_languages=no_languages)) == []
     assert len(sandbox.log) == 0
 
 

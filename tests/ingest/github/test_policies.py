@@ -11,6 +11,7 @@ from ingest.github.api.facts import FactSubject
 from ingest.github.errors import GitHubError, RateLimited
 from ingest.github.http.credentials import CredentialPool
 from ingest.sandbox import World, serve
+from tests.ingest.github.account_results import account_results
 from tests.ingest.github.fake_server import CannedResponse, fake_server
 
 TOKENS = ("sandbox-token-1", "sandbox-token-2")
@@ -41,7 +42,7 @@ def login_of(sandbox, kind):
 
 def fetch(github, *requests, **how):
     how = {"should_fetch_languages": lambda _account, repository: repository.pushed_at is not None} | how
-    return {result.account_request.login: result for result in github.accounts(requests, **how)}
+    return {result.account_request.login: result for result in account_results(github, requests, **how)}
 
 
 def requests_by(sandbox):

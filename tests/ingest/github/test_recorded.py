@@ -14,6 +14,7 @@ from ingest.github import (
     RateLimited,
     ServerError,
 )
+from tests.ingest.github.account_results import account_results
 from tests.ingest.github.conftest import TOKEN
 from tests.ingest.github.fake_server import CannedResponse, fake_server, recorded_exchange, replay, response_of_exchange
 
@@ -22,7 +23,7 @@ NOT_FOUND = CannedResponse(404, {"message": "Not Found"})
 
 def fetch_one(github, request, **how):
     how = {"should_fetch_languages": lambda _account, _repository: False} | how
-    (result,) = github.accounts([request], **how)
+    (result,) = account_results(github, [request], **how)
     return result
 
 
@@ -171,8 +172,10 @@ def test_a_rejected_token_is_sent_once(recorded, client, number):
         lambda _: response_of_exchange(recorded_exchange(recorded, f"unauthorized-0{number}-401"))
     ) as server:
         results = list(
-            client(server.url, TOKEN).accounts(
-                [AccountRequest("a"), AccountRequest("b"), AccountRequest("c")], should_fetch_languages=lambda *_: False
+            account_results(
+                client(server.url, TOKEN),
+                [AccountRequest("a"), AccountRequest("b"), AccountRequest("c")],
+                should_fetch_languages=lambda *_: False,
             )
         )
         assert len(server.received) == 1

@@ -9,6 +9,7 @@ from ingest.github import AccountRequest, GitHub
 from ingest.github.http.credentials import CredentialPool
 from ingest.sandbox import World, serve
 from ingest.sandbox.graphql.query_cost import Cost
+from tests.ingest.github.account_results import account_results
 
 ACCOUNTS, REPOSITORIES = 45, 1100
 # On a busy machine a request that was sent before the pause may take this long to arrive; pauses are twice that.
@@ -30,7 +31,7 @@ def fetch_all(github, sandbox, should_fetch_languages=lambda _a, one: one.pushed
     """Fetch all accounts; *known* has the expected numbers of repositories by login."""
     expected = dict(known)
     requests = [AccountRequest(login, repositories=expected.get(login)) for login in sandbox.world.logins()]
-    results = list(github.accounts(requests, should_fetch_languages=should_fetch_languages))
+    results = list(account_results(github, requests, should_fetch_languages=should_fetch_languages))
     assert len(results) == len(requests)
     assert all(one.error is None and one.snapshot.is_complete and not one.snapshot.languages_failed for one in results)
     return results
@@ -77,7 +78,7 @@ def test_counts_that_are_read_rarely_come_whenever_they_cost_nothing(sandbox):
         logins = sandbox.world.logins()[:accounts]
         sandbox.log.clear()
         with github_client(sandbox) as github:
-            results = list(github.accounts([AccountRequest(login, repositories=20) for login in logins],
+            results = list(account_results(github, [AccountRequest(login, repositories=20) for login in logins],
                                            should_fetch_languages=lambda *_: False))  # fmt: skip
         found = [one.snapshot.account for one in results if one.snapshot.account.kind == "user"]
         assert found
@@ -139,8 +140,8 @@ def test_at_most_four_requests_are_concurrent(sandbox):
 def test_the_first_result_does_not_wait_for_the_last(sandbox):
     sandbox.latency_ms = 80
     with github_client(sandbox) as github:
-        results = github.accounts(
-            [AccountRequest(login) for login in sandbox.world.logins()], should_fetch_languages=lambda *_: True
+        results = account_results(
+            github, [AccountRequest(login) for login in sandbox.world.logins()], should_fetch_languages=lambda *_: True
         )
         next(results)
         sent_before_the_first = len(sandbox.log)

@@ -14,6 +14,7 @@ from ingest.github.api.graphql_responses import (
     PartialPage,
     read_account_page,
 )
+from tests.ingest.github.account_results import account_results
 from tests.ingest.github.conftest import TOKEN
 from tests.ingest.github.fake_server import CannedResponse, fake_server
 
@@ -52,8 +53,8 @@ def data_response(**parts):
 
 
 def fetch_accounts(github, *logins, should_fetch_languages=lambda *_: False, **how):
-    results = github.accounts(
-        [AccountRequest(login) for login in logins], should_fetch_languages=should_fetch_languages, **how
+    results = account_results(
+        github, [AccountRequest(login) for login in logins], should_fetch_languages=should_fetch_languages, **how
     )
     return {result.account_request.login: result for result in results}
 

@@ -15,6 +15,7 @@ from ingest.github.api.graphql_responses import (
     read_node,
     read_nodes,
 )
+from tests.ingest.github.account_results import account_results
 from tests.ingest.github.api.test_graphql import account_node, data_response, fetch_accounts, repository_node
 from tests.ingest.github.conftest import TOKEN
 from tests.ingest.github.fake_server import CannedResponse, fake_server
@@ -142,7 +143,7 @@ def test_over_rest_too_a_repository_costs_itself(client, broken):
 
     with fake_server(respond) as server:
         github: GitHub = client(server.url)
-        (result,) = github.accounts([AccountRequest("octocat")], should_fetch_languages=lambda *_: False)
+        (result,) = account_results(github, [AccountRequest("octocat")], should_fetch_languages=lambda *_: False)
     assert result.error is None
     assert [one.full_name for one in result.snapshot.repositories] == ["octocat/r1", "octocat/r3"]
     assert not result.snapshot.is_complete

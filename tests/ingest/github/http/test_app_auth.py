@@ -14,6 +14,7 @@ from ingest.github import AccountRequest, BadCredentials, GitHub
 from ingest.github.http.app_auth import AppCredential, InstallationCredential
 from ingest.github.http.credentials import Token
 from ingest.sandbox import World, serve
+from tests.ingest.github.account_results import account_results
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TOKEN_OWNER = "sandbox-owner-1"
@@ -77,7 +78,7 @@ def sandbox_now(sandbox):
 
 def fetch_accounts(client, sandbox, count=6):
     requests = [AccountRequest(login) for login in sandbox.world.logins()[:count]]
-    return list(client.accounts(requests, should_fetch_languages=lambda _account, _repository: True))
+    return list(account_results(client, requests, should_fetch_languages=lambda _account, _repository: True))
 
 
 def token_requests(sandbox):
