@@ -389,12 +389,40 @@ def replay(ctx: ScriptRunContext, page: Page, recording: Recording) -> None:
         for name in names:
             found.check_and_add(name)
     with ctx.run_with_active_hash(page._script_hash):
-        for message in recording.messages:
-            ctx.enqueue(_for_this_session(message, recording, downloads))
+        send_together(ctx, [_for_this_session(message, recording, downloads) for message in recording.messages])
     for root, index in recording.cursors.items():
         cursor = get_container_cursor(root)
         if cursor is not None:
             cursor._index = index
+
+
+def send_together(ctx: ScriptRunContext, messages: list[ForwardMsg]) -> None:
+    """Send *messages* as `ctx.enqueue` would one by one, in one turn of the event loop: it takes two for each."""
+    manager = getattr(runtime.get_instance(), "_session_mgr", None) if runtime.exists() else None
+    found = manager and manager.get_session_info(ctx.session_id)
+    if not found or not messages:
+        for message in messages:
+            ctx.enqueue(message)
+        return
+    session, send = found.session, ctx._enqueue
+    runner: Any = getattr(send, "__self__", None)
+    together: list[ForwardMsg] = []
+    ctx._enqueue = together.append
+    try:
+        for message in messages:
+            ctx.enqueue(message)
+    finally:
+        ctx._enqueue = send
+
+    def deliver() -> None:
+        if session._scriptrunner is runner:
+            for message in together[:-1]:
+                session._browser_queue.enqueue(message)
+            session._enqueue_forward_msg(together[-1])
+
+    # Where the page is to run again or its session has ended, this ends the run.
+    runner._maybe_handle_execution_control_request()
+    session._call_soon_on_event_loop(deliver)
 
 
 def _for_this_session(

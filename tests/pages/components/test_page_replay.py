@@ -4,13 +4,19 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import Engine, text
+from streamlit import runtime
 from streamlit.dataframe import lazy_df_source
 from streamlit.elements import arrow
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.dataframe_source_manager import DataframeSourceManager
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+from streamlit.runtime.scriptrunner import ScriptRunner, StopException
 from streamlit.testing.v1 import AppTest
 
 from core import shared_cache
@@ -27,6 +33,7 @@ NEW_IN_EACH_RUN = re.compile(
 )  # the time in SQL that asks of now
 SESSION_ID = "test session id"  # of every AppTest
 OPENED = datetime(2026, 3, 1, tzinfo=UTC)
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +79,10 @@ def as_source(data: object) -> QueriedRows | None:
     return data if isinstance(data, QueriedRows) else None
 
 
-def taken(paths: list[str]) -> list[str]:
-    """Return *paths* and forget them."""
-    found = [*paths]
-    paths.clear()
+def taken(some: list[T]) -> list[T]:
+    """Return what the list holds, and empty it."""
+    found = [*some]
+    some.clear()
     return found
 
 
@@ -209,3 +216,104 @@ def test_a_page_is_drawn_again_once_its_times_are_old(open_page, replayed, monke
     monkeypatch.setattr(page_replay, "VALID_SECONDS", 0)
     open_page("movers").run().run().run()
     assert not replayed
+
+
+class OpenSession(AppSession):
+    """A session whose turns of the event loop wait until they are taken."""
+
+    def __init__(self, runner: Any) -> None:
+        self._scriptrunner = runner
+        self._browser_queue = ForwardMsgQueue()
+        self._message_enqueued_callback = None
+        self.turns: list[Callable[[], None]] = []
+
+    def __del__(self) -> None:
+        """Do nothing: there is nothing to shut down."""
+
+    def _call_soon_on_event_loop(self, callback: Callable[[], None]) -> None:
+        self.turns.append(callback)
+
+    def sent(self) -> list[str]:
+        for turn in taken(self.turns):
+            turn()
+        return [message.delta.new_element.text.body for message in self._browser_queue.flush()]
+
+
+class Runner:
+    """A script runner, which every message is given to by itself, unless they come together."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.stops = False
+
+    def enqueue(self, message: ForwardMsg) -> None:
+        self.sent.append(message.delta.new_element.text.body)
+
+    def _maybe_handle_execution_control_request(self) -> None:
+        if self.stops:
+            raise StopException
+
+
+@pytest.fixture
+def runner() -> Runner:
+    return Runner()
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch, runner: Runner) -> OpenSession:
+    session = OpenSession(runner)
+    manager = SimpleNamespace(get_session_info=lambda _id: SimpleNamespace(session=session))
+    monkeypatch.setattr(runtime, "exists", lambda: True)
+    monkeypatch.setattr(runtime, "get_instance", lambda: SimpleNamespace(_session_mgr=manager))
+    return session
+
+
+def send_together(runner: Runner, *texts: str) -> None:
+    """Send messages from a context as a script runner makes it."""
+    ctx = SimpleNamespace(session_id=SESSION_ID, _enqueue=runner.enqueue)
+
+    def enqueue(message: ForwardMsg) -> None:
+        ctx._enqueue(message)
+
+    ctx.enqueue = enqueue
+    messages = []
+    for place, body in enumerate(texts):
+        message = ForwardMsg()
+        message.metadata.delta_path[:] = [0, place]
+        message.delta.new_element.text.body = body
+        messages.append(message)
+    try:
+        page_replay.send_together(ctx, messages)
+    finally:
+        assert ctx._enqueue == runner.enqueue
+
+
+def test_messages_of_a_replayed_page_take_one_turn_of_the_event_loop(session, runner):
+    send_together(runner, "a", "b", "c")
+    assert (len(session.turns), runner.sent) == (1, [])
+    assert session.sent() == ["a", "b", "c"]
+
+
+def test_a_replayed_page_of_a_run_that_another_one_has_followed_is_not_sent(session, runner):
+    send_together(runner, "old")
+    session._scriptrunner = Runner()
+    assert session.sent() == []
+
+
+def test_a_replayed_page_that_is_to_stop_is_not_sent(session, runner):
+    runner.stops = True
+    with pytest.raises(StopException):
+        send_together(runner, "a")
+    assert session.sent() == []
+
+
+def test_without_a_session_of_the_web_process_messages_are_sent_one_by_one(session, runner, monkeypatch):
+    monkeypatch.setattr(runtime, "exists", lambda: False)
+    send_together(runner, "a", "b")
+    assert (session.turns, runner.sent) == ([], ["a", "b"])
+
+
+def test_a_session_has_what_a_replayed_page_needs_of_it():
+    assert callable(AppSession._call_soon_on_event_loop)
+    assert callable(ScriptRunner._maybe_handle_execution_control_request)
+    assert {"_scriptrunner", "_browser_queue"} <= set(AppSession.__init__.__code__.co_names)
