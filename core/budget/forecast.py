@@ -31,7 +31,7 @@ def load_cost_inputs(
               LEFT JOIN repository ON account_id = account.id AND repository.gone_at IS NULL
               LEFT JOIN tracked_account ON tracked_account.account_id = account.id
              WHERE account.id = ANY(:ids)
-             GROUP BY account.id, tracked_account.account_id
+             GROUP BY account.id, change_rate -- not by its table's key: Citus knows of none
         """),
         {"ids": list(account_ids), "now": now, "min_window": MIN_PUSH_WINDOW},
     )

@@ -217,6 +217,19 @@ def retry_conflicts(transact: Callable[[], Result]) -> Result:
             log.warning("transaction repeated", reason=unavailable_reason(error))
 
 
+def write_rows(write: Callable[[Connection], Result]) -> Result:
+    """Call *write* in a `transaction`, and in another one after a conflict (as `retry_conflicts`).
+
+    It must be safe to repeat once the database has rolled it back.
+    """
+
+    def transact() -> Result:
+        with transaction() as connection:
+            return write(connection)
+
+    return retry_conflicts(transact)
+
+
 def run_transaction(engine: Engine, work: Callable[[Connection], Result]) -> Result:
     """Call *work* in a transaction of its own, and in another one after a conflict (as `retry_conflicts`)."""
 

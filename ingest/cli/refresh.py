@@ -104,8 +104,7 @@ def _forecast_enrichment(client: GitHub) -> list[KindForecast]:
     from core.queries import enrichment  # noqa: PLC0415 - loads pandas, which other commands start without
 
     now = now_utc()
-    with engine.transaction() as connection:
-        backlog.measure_backlog(connection, client.api_url, now)
+    engine.write_rows(lambda connection: backlog.measure_backlog(connection, client.api_url, now))
     return enrichment.forecast(
         enrichment.kind_costs(now), _rate_limits(client), now, with_token=not client.is_anonymous
     )
@@ -124,15 +123,13 @@ def _print_forecast(
     facts: list[KindForecast] | None = None,
 ) -> None:
     now, with_token = now_utc(), not client.is_anonymous
-    with engine.transaction() as connection:
-        ids = [
-            *account_ids,
-            *(id_ for login in logins if (id_ := accounts.find_account_id(connection, parse_login(login)))),
-        ]
-        inputs = budget_forecast.load_cost_inputs(connection, ids, now)
-        seconds = budget_forecast.seconds_per_request(connection)
+    parsed = [parse_login(login) for login in logins]
+    found = engine.read_rows(lambda connection: [accounts.find_account_id(connection, login) for login in parsed])
+    ids = [*account_ids, *filter(None, found)]
+    inputs = engine.read_rows(lambda connection: budget_forecast.load_cost_inputs(connection, ids, now))
+    seconds = engine.read_rows(budget_forecast.seconds_per_request)
     stored = {one.login.lower() for one in inputs}
-    inputs += [cost_model.AccountCostInputs(login) for login in map(parse_login, logins) if login.lower() not in stored]
+    inputs += [cost_model.AccountCostInputs(login) for login in parsed if login.lower() not in stored]
     left = budget_forecast.budget_totals(_rate_limits(client), with_token=with_token, now=now)
     cost = cost_model.forecast_refresh(inputs, with_token=with_token, budget=left, now=now, seconds_per_request=seconds)
     if as_json:

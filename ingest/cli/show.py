@@ -1,5 +1,6 @@
 """`python -m ingest show`: the stored data of an account, as a table or as one JSON object."""
 
+from functools import partial
 from typing import Any
 
 import typer
@@ -23,13 +24,12 @@ def show(logins: Logins = None, as_json: AsJson = False) -> None:
     has_missing = False
     print_owners(logins or [])
     for login in logins or []:
-        with engine.transaction() as connection:
-            try:
-                stored = stored_account(connection, parse_login(login))
-            except AlmanacError as error:
-                output.err.print(str(error))
-                has_missing = True
-                continue
+        try:
+            stored = engine.read_rows(partial(stored_account, login=parse_login(login)))
+        except AlmanacError as error:
+            output.err.print(str(error))
+            has_missing = True
+            continue
         if as_json:
             print_line(output.as_json(stored))
         else:

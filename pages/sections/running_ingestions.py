@@ -9,7 +9,7 @@ from pandas import DataFrame
 
 from core.auth.identity import Identity
 from core.budget import forecast
-from core.db.engine import transaction
+from core.db.engine import read_rows, transaction
 from core.errors import NotFound
 from core.queries import ingestions, system, tracking
 from core.queue.enrichment import FACT_KINDS
@@ -71,9 +71,8 @@ def show_refresh_due_button() -> None:
 
 def cost_sentence(account_ids: list[int], now: datetime) -> str:
     """Return the expected cost of refreshing these accounts, from what is stored of them."""
-    with transaction() as connection:
-        cost_inputs = forecast.load_cost_inputs(connection, account_ids, now)
-        seconds_per_request = forecast.seconds_per_request(connection)
+    cost_inputs = read_rows(lambda connection: forecast.load_cost_inputs(connection, account_ids, now))
+    seconds_per_request = read_rows(forecast.seconds_per_request)
     return f"Costs {forecast_text(cost_inputs, now, seconds_per_request)}."
 
 

@@ -60,6 +60,7 @@ from ingest.refresh import summaries, writer
 from ingest.sandbox import World, serve
 from ingest.sandbox.world.history_file import write_history
 from ingest.scheduler import ScheduledJobs
+from pages.sections import running_ingestions
 from tests.citus_cluster import (
     CitusCluster,
     Node,
@@ -586,7 +587,18 @@ def test_a_node_is_added_and_taken_out_while_accounts_are_refreshed_and_read(clu
 
 @pytest.mark.parametrize("read", [frames.read_frame, arrow.read_arrow])
 def test_a_read_that_meets_a_shard_on_its_way_is_repeated(cluster, engine, monkeypatch, read):
-    """On the node where its plan expects it, the shard has another name until the read has failed."""
+    with shard_on_its_way(cluster, monkeypatch), use_engine(engine, everywhere=True):
+        assert read("SELECT count(*) AS n FROM repository WHERE full_name <> ''")["n"].tolist()[0] >= 0
+
+
+def test_a_forecast_that_meets_a_shard_on_its_way_is_repeated(cluster, engine, monkeypatch, redis):
+    with shard_on_its_way(cluster, monkeypatch), use_engine(engine, everywhere=True):
+        assert running_ingestions.cost_sentence([1], datetime.now(UTC)).startswith("Costs ")
+
+
+@contextmanager
+def shard_on_its_way(cluster: CitusCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give a shard another name, on the node where plans expect it, until a statement in this block has failed."""
     if not cluster.nodes:
         pytest.skip("only shards of our own nodes can be renamed")
     ((shard, port),) = cluster.execute(
@@ -609,8 +621,11 @@ def test_a_read_that_meets_a_shard_on_its_way_is_repeated(cluster, engine, monke
 
     monkeypatch.setattr(engines, "max_repeats", put_back)
     rename(shard, "on_its_way")
-    with use_engine(engine, everywhere=True):
-        assert read("SELECT count(*) AS n FROM repository WHERE full_name <> ''")["n"].tolist()[0] >= 0
+    try:
+        yield
+    finally:
+        if not errors:
+            rename("on_its_way", shard)
     assert [f'{shard}" does not exist' in str(error) for error in errors] == [True]
 
 

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from core.command_line import describe
 from core.db.arrow import read_arrow
-from core.db.engine import optional_write, run_transaction
+from core.db.engine import optional_write, run_transaction, write_rows
 from core.db.errors import (
     is_conflict,
     is_connection_error,
@@ -224,7 +224,10 @@ def test_a_query_that_met_a_conflict_is_repeated(committing_database, sqlstate, 
 
 
 @pytest.mark.parametrize(("sqlstate", "message", "repeats"), CONFLICTS)
-def test_a_transaction_that_met_a_conflict_is_repeated_as_a_whole(committing_database, sqlstate, message, repeats):
+@pytest.mark.parametrize("transact", [run_transaction, lambda _engine, write: write_rows(write)])
+def test_a_transaction_that_met_a_conflict_is_repeated_as_a_whole(
+    committing_database, transact, sqlstate, message, repeats
+):
     with committing_database.begin() as connection:
         sql = raising(connection, sqlstate, times=repeats, message=message)
         connection.execute(text("CREATE TABLE written (n int)"))
@@ -234,7 +237,7 @@ def test_a_transaction_that_met_a_conflict_is_repeated_as_a_whole(committing_dat
         return connection.scalar(text(sql))
 
     with capture_logs() as logs:
-        assert run_transaction(committing_database, write_and_fail) == 7
+        assert transact(committing_database, write_and_fail) == 7
     assert [line["event"] for line in logs] == ["transaction repeated"] * repeats
     with committing_database.connect() as connection:
         assert connection.scalars(text("SELECT n FROM written")).all() == [1]
