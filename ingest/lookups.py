@@ -9,6 +9,7 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from core.clock import now_utc
+from core.db.engine import run_transaction
 from core.errors import NotFound
 from core.queue.lookups import MAX_LOGINS, Lookup, LookupResult, LookupStore
 from core.tracking import first_lookup
@@ -50,8 +51,7 @@ def run_lookup(
         return
     lookup = replace(lookup, state="done", results=results)
     if engine is not None and lookup.track_for is not None:
-        with engine.begin() as connection:
-            first_lookup.track_found(connection, lookup, now_utc())
+        run_transaction(engine, lambda connection: first_lookup.track_found(connection, lookup, now_utc()))
     store.put(lookup)
     log.info("lookup finished", lookup=lookup_id, logins=len(lookup.logins))
 

@@ -18,7 +18,7 @@ import httpx
 import hypothesis
 import pytest
 from redis import Redis
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, text
 
 from core.launcher.embedded import Servers, lease
 from core.settings import Settings, settings
@@ -230,6 +230,24 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         with use_engine(connection, everywhere=True):
             yield connection
         outer.rollback()
+
+
+@pytest.fixture
+def meet_conflict(database: Connection) -> Callable[[], object]:
+    """Lets the next transaction that records an audit event fail as in a deadlock."""
+    database.execute(text("CREATE SEQUENCE audited"))  # what it counts outlives rollbacks
+    database.execute(
+        text("""
+            CREATE FUNCTION fail_first() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF nextval('audited') = 1 THEN RAISE EXCEPTION 'no' USING ERRCODE = 'deadlock_detected'; END IF;
+                RETURN NEW;
+            END $$
+        """)
+    )
+    database.execute(
+        text("CREATE TRIGGER fail_first BEFORE INSERT ON audit_event FOR EACH ROW EXECUTE FUNCTION fail_first()")
+    )
+    return lambda: database.execute(text("SELECT setval('audited', 1, false)"))
 
 
 @pytest.fixture

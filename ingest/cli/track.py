@@ -35,34 +35,33 @@ def track(
 ) -> None:
     """Track accounts: refresh them on schedule."""
     migrate_if_needed()
-    outcomes, new = list[str](), list[str]()
-    with engine.transaction() as connection:
-        if first_start:
-            logins = list(settings().track) if accounts.is_first_start(connection) else []
-        has_bad_login = False
-        print_owners(logins or [])
-        for text in logins or []:
-            try:
-                login = parse_login(text)
-            except BadLogin as error:
-                output.err.print(str(error))
-                has_bad_login = True
-                continue
-            is_new = accounts.track(connection, login, "command line")
-            new += [login] if is_new else []
-            outcomes.append(f"{login}: {'now tracked' if is_new else 'already tracked'}")
+    if first_start:
+        logins = list(settings().track) if engine.read_rows(accounts.is_first_start) else []
+    has_bad_login = False
+    print_owners(logins or [])
+    usable = list[str]()
+    for text in logins or []:
+        try:
+            usable.append(parse_login(text))
+        except BadLogin as error:
+            output.err.print(str(error))
+            has_bad_login = True
+    outcomes = engine.write_rows(
+        lambda connection: [(login, accounts.track(connection, login, "command line")) for login in usable]
+    )
     # Printed when it is stored: a closed pipe changes nothing.
-    for outcome in outcomes:
-        print_line(outcome)
+    for login, is_new in outcomes:
+        print_line(f"{login}: {'now tracked' if is_new else 'already tracked'}")
     if not first_start:  # a start does not depend on GitHub
-        _print_what_github_says(new)
+        _print_what_github_says([login for login, is_new in outcomes if is_new])
     raise typer.Exit(EXIT_UNUSABLE_INPUT if has_bad_login else 0)
 
 
 def _print_what_github_says(logins: Sequence[str]) -> None:
     """Say of new logins that GitHub does not know them, or by which name; nothing while it does not answer."""
-    with engine.transaction() as connection:
-        unknown = [login for login in logins if not accounts.was_reported(connection, login)]
+    unknown = engine.read_rows(
+        lambda connection: [login for login in logins if not accounts.was_reported(connection, login)]
+    )
     try:
         client = GitHub.from_settings(
             settings(), redis_client.redis(), timeout=httpx.Timeout(LOOKUP_SECONDS), max_attempts=1, max_wait_seconds=0
@@ -84,16 +83,14 @@ def _print_what_github_says(logins: Sequence[str]) -> None:
 def untrack(logins: Logins = None) -> None:
     """Stop tracking accounts. Their history is kept."""
     migrate_if_needed()
-    outcomes: list[str] = []
-    has_untracked = False
     print_owners(logins or [])
-    with engine.transaction() as connection:
-        for login in map(parse_login, logins or []):
-            present = accounts.present_login(connection, login)
-            was_tracked = accounts.untrack(connection, login)
-            has_untracked |= not was_tracked
-            name = login if present.lower() == login.lower() else f"{login}, now called {present}"
-            outcomes.append(f"{name}: {'no longer tracked' if was_tracked else 'was not tracked'}")
-    for outcome in outcomes:
-        print_line(outcome)
-    raise typer.Exit(EXIT_FAILED if has_untracked else 0)
+    parsed = [parse_login(login) for login in logins or []]
+    outcomes = engine.write_rows(
+        lambda connection: [
+            (login, accounts.present_login(connection, login), accounts.untrack(connection, login)) for login in parsed
+        ]
+    )
+    for login, present, was_tracked in outcomes:
+        name = login if present.lower() == login.lower() else f"{login}, now called {present}"
+        print_line(f"{name}: {'no longer tracked' if was_tracked else 'was not tracked'}")
+    raise typer.Exit(0 if all(was_tracked for *_, was_tracked in outcomes) else EXIT_FAILED)

@@ -6,7 +6,7 @@ import streamlit as st
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from core.db.engine import transaction
+from core.db.engine import write_rows
 from core.queue import page_opens
 
 log = structlog.get_logger()
@@ -18,8 +18,7 @@ def record_open(subject: page_opens.Subject, subject_id: int) -> None:
     if st.session_state.get(SESSION_KEY) == (subject, subject_id):
         return
     try:
-        with transaction() as connection:
-            page_opens.record_open(connection, subject, subject_id, datetime.now(UTC))
+        write_rows(lambda connection: page_opens.record_open(connection, subject, subject_id, datetime.now(UTC)))
     except DBAPIError as error:
         log.info("opened page not recorded", subject=subject, error=type(error).__name__)
     else:

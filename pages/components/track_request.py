@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.auth.identity import Identity
 from core.db.data_version import data_version
-from core.db.engine import transaction
+from core.db.engine import transaction, write_rows
 from core.queries import system, tracking
 from core.queries.tracking import TrackingStatus
 from core.queue.lookups import Lookup
@@ -118,10 +118,15 @@ def request_tracking(login: str, repository: str = "") -> bool:
     with errors_as_notices():
         name = parse_login(login)
         limiter.check("track", str(identity.person_id))
-        with transaction() as connection:
-            origin, now = current.origin(), datetime.now(UTC)
-            if first_lookup.start(connection, identity, name, origin, repository) is None:
-                tracking_commands.request_tracking(connection, identity, [name], now, origin, repository=repository)
+        origin, now = current.origin(), datetime.now(UTC)
+        with transaction() as connection:  # once: Redis has the lookup even where this is rolled back
+            lookup = first_lookup.start(connection, identity, name, origin, repository)
+        if lookup is None:
+            write_rows(
+                lambda connection: tracking_commands.request_tracking(
+                    connection, identity, [name], now, origin, repository=repository
+                )
+            )
         return True
     return False
 

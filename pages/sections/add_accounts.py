@@ -10,12 +10,13 @@ import streamlit as st
 import structlog
 from pandas import DataFrame
 from redis import RedisError
+from sqlalchemy import Connection
 from streamlit import column_config as column
 
 from core import redis_client
 from core.auth.identity import Identity
 from core.budget import cost_model
-from core.db.engine import transaction
+from core.db.engine import transaction, write_rows
 from core.errors import BadInput, NotFound
 from core.github_site import page_url
 from core.queries import system, tracking
@@ -275,15 +276,19 @@ def cost_sentence(selected: DataFrame, now: datetime) -> str:
 
 def track(logins: list[str], every: timedelta | None, priority: int, note: str) -> None:
     admin, now = current.require_identity("admin"), datetime.now(UTC)
-    with errors_as_notices(), transaction() as connection:
+    changes: dict[str, Any] = {name: value for name, value in (("every", every), ("priority", priority)) if value}
+
+    def start_tracking(connection: Connection) -> int:
         result = tracking_commands.request_tracking(connection, admin, logins, now, current.origin(), note or None)
-        changes: dict[str, Any] = {name: value for name, value in (("every", every), ("priority", priority)) if value}
         if changes:
             tracking_commands.update_tracking(
                 connection, admin, dict.fromkeys(result.tracked, changes), now, current.origin()
             )
+        return len(result.tracked)
+
+    with errors_as_notices():
+        count = write_rows(start_tracking)
         st.session_state.pop(LOOKUP_KEY, None)
-        count = len(result.tracked)
         st.session_state[NOTICE_KEY] = (
             f"{quantity(count, 'account')} {pluralize(count, 'is', 'are')} now tracked; the first refresh comes next."
         )

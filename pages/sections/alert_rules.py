@@ -14,7 +14,7 @@ from streamlit import column_config as column
 from core.alerts import commands as alert_commands
 from core.alerts.rules import RULE_KINDS
 from core.auth.identity import Identity
-from core.db.engine import transaction
+from core.db.engine import write_rows
 from core.queries import alerts
 from core.wording import quantity, window
 from pages.components import query_params
@@ -168,8 +168,12 @@ def field_bounds(field: FieldInfo, unit: Any) -> tuple[Any, Any]:
 def save_rule(rule_id: int, values: Mapping[str, Any], enabled: bool) -> None:
     admin = current.require_identity("admin")
     saved = False
-    with errors_as_notices(), transaction() as connection:
-        alert_commands.change_rule(connection, admin, rule_id, values, current.origin(), enabled=enabled)
+    with errors_as_notices():
+        write_rows(
+            lambda connection: alert_commands.change_rule(
+                connection, admin, rule_id, values, current.origin(), enabled=enabled
+            )
+        )
         saved = True
     if saved:
         rerun_with_notice("Saved. It applies from the next check on.")
@@ -178,8 +182,10 @@ def save_rule(rule_id: int, values: Mapping[str, Any], enabled: bool) -> None:
 def create_rule(kind: str, values: Mapping[str, Any], login: str) -> None:
     admin = current.require_identity("admin")
     rule_id = 0
-    with errors_as_notices(), transaction() as connection:
-        rule_id = alert_commands.add_rule(connection, admin, kind, values, login, current.origin())
+    with errors_as_notices():
+        rule_id = write_rows(
+            lambda connection: alert_commands.add_rule(connection, admin, kind, values, login, current.origin())
+        )
     if rule_id:
         rerun_with_notice(f"Rule {kind_title(kind)} added.")
 
@@ -197,8 +203,8 @@ def confirm_removal(rule_id: int, title: str, raised: int) -> None:
 def remove_rule(rule_id: int) -> None:
     admin = current.require_identity("admin")
     is_deleted = False
-    with errors_as_notices(), transaction() as connection:
-        alert_commands.remove_rule(connection, admin, rule_id, current.origin())
+    with errors_as_notices():
+        write_rows(lambda connection: alert_commands.remove_rule(connection, admin, rule_id, current.origin()))
         is_deleted = True
     if is_deleted:
         query_params.set_param(SELECTED_PARAM, "")

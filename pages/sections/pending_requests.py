@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit import column_config as column
 
 from core.auth.identity import Identity
-from core.db.engine import transaction
+from core.db.engine import write_rows
 from core.queries import tracking
 from core.tracking import commands as tracking_commands
 from core.wording import quantity
@@ -61,9 +61,11 @@ def show(_admin: Identity) -> None:
 @guard.callback(role="admin")
 def decide_requests(ids: list[int], approved: bool) -> None:
     admin = current.require_identity("admin")
-    with errors_as_notices(), transaction() as connection:
-        result = tracking_commands.decide_requests(
-            connection, admin, ids, datetime.now(UTC), current.origin(), approved=approved
+    with errors_as_notices():
+        result = write_rows(
+            lambda connection: tracking_commands.decide_requests(
+                connection, admin, ids, datetime.now(UTC), current.origin(), approved=approved
+            )
         )
         notice = f"{quantity(len(result.tracked), 'account')} now tracked" if approved else "Declined"
         st.toast(notice, icon=":material/check:")

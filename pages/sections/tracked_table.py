@@ -11,7 +11,7 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.auth.identity import Identity
-from core.db.engine import transaction
+from core.db.engine import transaction, write_rows
 from core.queries import tracking
 from core.tracking import commands as tracking_commands
 from core.tracking.cadence_options import CADENCES, cadence_label, parse_cadence_label
@@ -229,8 +229,12 @@ def show_action_buttons(found: DataFrame, changes: dict[str, dict[str, Any]], se
 @guard.callback(role="admin")
 def save_changes(changes: dict[str, dict[str, Any]]) -> None:
     admin = current.require_identity("admin")
-    with errors_as_notices(), transaction() as connection:
-        changed = tracking_commands.update_tracking(connection, admin, changes, datetime.now(UTC), current.origin())
+    with errors_as_notices():
+        changed = write_rows(
+            lambda connection: tracking_commands.update_tracking(
+                connection, admin, changes, datetime.now(UTC), current.origin()
+            )
+        )
         _set_notice(f"{quantity(changed, 'account')} changed.")
 
 
@@ -257,8 +261,10 @@ def confirm_removal(logins: list[str]) -> None:
     st.caption("Their history stays, and continues if they are added again.")
     if st.button("Remove", type="primary", key="remove-sure"):
         admin = current.require_identity("admin")
-        with errors_as_notices(), transaction() as connection:
-            stopped = tracking_commands.stop_tracking(connection, admin, logins, current.origin())
+        with errors_as_notices():
+            stopped = write_rows(
+                lambda connection: tracking_commands.stop_tracking(connection, admin, logins, current.origin())
+            )
             _set_notice(f"{quantity(stopped, 'account')} no longer tracked.")
         st.rerun()
 

@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from core.alerts import rules
+from core.auth.identity import Identity
 from core.db import arrow, citus, frames, partitions
 from core.db import engine as engines
 from core.db.errors import max_repeats
@@ -70,6 +71,7 @@ from tests.citus_cluster import (
     migrated_cluster,
     running_node,
 )
+from tests.core.web.api.conftest import add_person, api_client, own_limits  # noqa: F401 - one is a fixture
 from tests.ingest.alerts.test_deliver import receiver  # noqa: F401 - a fixture
 from tests.ingest.conftest import TOKEN, Ingestor, github_client
 
@@ -594,6 +596,19 @@ def test_a_read_that_meets_a_shard_on_its_way_is_repeated(cluster, engine, monke
 def test_a_forecast_that_meets_a_shard_on_its_way_is_repeated(cluster, engine, monkeypatch, redis):
     with shard_on_its_way(cluster, monkeypatch), use_engine(engine, everywhere=True):
         assert running_ingestions.cost_sentence([1], datetime.now(UTC)).startswith("Costs ")
+
+
+def test_a_request_that_meets_a_shard_on_its_way_is_repeated(cluster, engine, monkeypatch, own_limits):  # noqa: F811
+    """Of all that pages and API change, untracking alone asks the shards: what was never reported is forgotten."""
+    with engine.begin() as connection:
+        admin = Identity(add_person(connection, "ada", "admin"), "ada", "admin")
+        accounts_tracked.track(connection, "mona", "ada")
+    with shard_on_its_way(cluster, monkeypatch), use_engine(engine, everywhere=True):
+        assert api_client(admin).delete("/api/v1/tracked/mona").status_code == 204
+    with engine.begin() as connection:
+        assert accounts_tracked.find_account_id(connection, "mona") is None
+        audited = text("SELECT action FROM audit_event WHERE target = 'mona'")
+        assert connection.scalars(audited).all() == ["account_untracked"]
 
 
 @contextmanager

@@ -208,6 +208,23 @@ def test_a_deleted_rule_takes_its_alerts_with_it(page, database):
     assert audit_entries(database, "alert_rule_changed") == [("archived", "removed")]
 
 
+def test_a_change_that_met_a_conflict_is_repeated(page, database, meet_conflict):
+    """A deadlock with the rules' evaluation or with what moves rows on Citus: each change is stored once."""
+    st.session_state.clear()  # without a page all tests share one
+    meet_conflict()
+    sections_alert_rules.create_rule("archived", {}, "")
+    added = database.scalar(select(schema.alert_rule.c.id).where(schema.alert_rule.c.created_by == "boss"))
+    meet_conflict()
+    sections_alert_rules.save_rule(added, {}, False)
+    meet_conflict()
+    sections_alert_rules.remove_rule(added)
+    assert audit_entries(database, "alert_rule_changed") == [
+        ("archived", "added"),
+        ("archived", "switched off"),
+        ("archived", "removed"),
+    ]
+
+
 def test_a_webhook_is_added_and_its_key_shown_once(page, database):
     shown = page()
     name, url = [one for one in shown.text_input if one.form_id == "new-webhook"]

@@ -199,6 +199,31 @@ def test_a_removed_account_keeps_its_history(admin, database):
     assert audit_entries(database) == [("account_untracked", "octo")]
 
 
+def test_a_change_that_met_a_conflict_is_repeated(admin, database, meet_conflict):
+    """A deadlock with a refresh or with what moves rows on Citus: each change is stored once."""
+    request_id = database.scalar(
+        insert(schema.tracking_request).values(login="cat").returning(schema.tracking_request.c.id)
+    )
+    meet_conflict()
+    add_accounts.track(["octo"], timedelta(hours=6), 0, "")
+    meet_conflict()
+    tracked_table.save_changes({"octo": {"paused": True}})
+    meet_conflict()
+    pending_requests.decide_requests([request_id], True)
+    meet_conflict()
+    AppTest.from_string(
+        "from pages.sections import tracked_table\ntracked_table.confirm_removal(['octo'])", default_timeout=60
+    ).run().button(key="remove-sure").click().run()
+    assert tracked_settings(database).keys() == {"cat"}
+    assert audit_entries(database) == [
+        ("account_tracked", "octo"),
+        ("tracking_changed", "octo"),
+        ("tracking_changed", "octo"),
+        ("account_tracked", "cat"),
+        ("account_untracked", "octo"),
+    ]
+
+
 def test_of_ten_thousand_accounts_the_first_thousand_are_shown(page, database):
     database.execute(text("INSERT INTO account (login) SELECT 'account-' || n FROM generate_series(1, 10000) n"))
     database.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))

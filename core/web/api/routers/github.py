@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from core.auth.identity import Identity, Origin
-from core.db.engine import transaction
+from core.db.engine import transaction, write_rows
 from core.errors import NotFound
 from core.queries import accounts, empty_reasons, languages, repository_detail, tracking
 from core.queries.accounts import AccountSummary
@@ -219,8 +219,9 @@ def awaiting_approval(name: str) -> Progress:
 
 def request_tracking(name: str, identity: Identity, origin: Origin) -> tracking_commands.TrackingResult:
     """Track *name* and queue it before scheduled refreshes, or store a tracking request for an admin."""
-    with transaction() as connection:
-        return tracking_commands.request_tracking(connection, identity, [name], datetime.now(UTC), origin)
+    return write_rows(
+        lambda connection: tracking_commands.request_tracking(connection, identity, [name], datetime.now(UTC), origin)
+    )
 
 
 def lookup_progress(name: str, lookup: Lookup) -> Progress:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import Connection
 
 from core.auth import audit
-from core.db.engine import transaction
+from core.db.engine import write_rows
 from core.errors import Conflict, NotFound
 from core.queries import ingestions as queries
 from core.queries import tracking
@@ -106,7 +106,8 @@ def start_ingestion(
 ) -> StartedIngestion:
     logins = [parse_login(login) for login in body.logins or ()]
     origin, now = request_origin(request), datetime.now(UTC)
-    with transaction() as connection:
+
+    def start(connection: Connection) -> queue.StartedIngestion:
         ids = _account_ids(connection, logins) if body.logins else tracking.due_account_ids(now)
         started = queue.start(connection, ids, JobOrigin("person", identity.username, origin.request_id), now)
         if started is None:
@@ -120,6 +121,9 @@ def start_ingestion(
             origin=origin,
             accounts=started.accounts,
         )
+        return started
+
+    started = write_rows(start)
     url = f"/api/v1/ingestions/{started.id}"
     response.headers["location"] = url
     return StartedIngestion(

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
+from sqlalchemy import Connection
 from starlette.responses import JSONResponse
 
 from core.auth import audit
 from core.auth.identity import Identity
-from core.db.engine import transaction
+from core.db.engine import write_rows
 from core.errors import BadInput, Conflict, NotFound
 from core.queries import tracking as queries
 from core.queue import ingestions
@@ -148,7 +149,8 @@ def track(body: NewTrackedAccount, identity: AdminIdentity, request: Request) ->
             raise NotFound(f"There is no account {login} at GitHub; nothing is tracked")
         login = first_lookup.renamed_to(checked) or login
     now = datetime.now(UTC)
-    with transaction() as connection:
+
+    def start_tracking(connection: Connection) -> None:
         if not accounts.track(connection, login, identity.username):
             raise Conflict(f"{login} is already tracked")
         values = {"every": every, **body.model_dump(include={"priority", "paused", "note"})}
@@ -159,6 +161,8 @@ def track(body: NewTrackedAccount, identity: AdminIdentity, request: Request) ->
             ingestions.start(connection, [account_id], job_origin, now)
         tracking_commands.close_pending_requests(connection, identity, [login], now)
         _record_audit(connection, "account_tracked", identity, login, request)
+
+    write_rows(start_tracking)
     headers = {"location": f"/api/v1/tracked/{login}", "cache-control": "no-store"}
     return JSONResponse(_tracked_account(login).model_dump(mode="json"), status_code=201, headers=headers)
 
@@ -175,12 +179,15 @@ def change_tracked(login: Login, body: TrackingChange, identity: AdminIdentity, 
     changes: dict[str, Any] = body.model_dump(include=body.model_fields_set)
     if "every" in changes:
         changes["every"] = parse_cadence(changes["every"])
-    with transaction() as connection:
+
+    def change(connection: Connection) -> str:
         if not tracking_commands.update_tracking(
             connection, identity, {name: changes}, datetime.now(UTC), request_origin(request)
         ):
             raise NotFound(f"{name} is not tracked")
-        name = accounts.present_login(connection, name)
+        return accounts.present_login(connection, name)
+
+    name = write_rows(change)
     return JSONResponse(_tracked_account(name).model_dump(mode="json"), headers={"cache-control": "no-store"})
 
 
@@ -193,9 +200,10 @@ def change_tracked(login: Login, body: TrackingChange, identity: AdminIdentity, 
 )
 def untrack(login: Login, identity: AdminIdentity, request: Request) -> Response:
     name = parse_login(login)
-    with transaction() as connection:
-        if not tracking_commands.stop_tracking(connection, identity, [name], request_origin(request)):
-            raise NotFound(f"{name} is not tracked")
+    if not write_rows(
+        lambda connection: tracking_commands.stop_tracking(connection, identity, [name], request_origin(request))
+    ):
+        raise NotFound(f"{name} is not tracked")
     return Response(status_code=204)
 
 
@@ -206,7 +214,9 @@ def _tracked_account(login: str) -> TrackedAccount:
     return TrackedAccount.model_validate(rows[0])
 
 
-def _record_audit(connection: Any, action: audit.Action, identity: Identity, login: str, request: Request) -> None:
+def _record_audit(
+    connection: Connection, action: audit.Action, identity: Identity, login: str, request: Request
+) -> None:
     audit.record(
         connection,
         action,

@@ -35,6 +35,22 @@ def test_an_account_is_tracked_changed_and_removed(database, admin):
     assert audited == ["account_tracked", "tracking_changed", "account_untracked"]
 
 
+def test_a_request_that_met_a_conflict_is_repeated(database, admin, meet_conflict):
+    """A deadlock with a refresh or with what moves rows on Citus: each change is stored once."""
+    for method, path, body, status, action in (
+        ("POST", "tracked", {"login": "octo", "every": "30m"}, 201, "account_tracked"),
+        ("PATCH", "tracked/octo", {"every": "6h"}, 200, "tracking_changed"),
+        ("POST", "ingestions", {"logins": ["hooli"]}, 202, "ingestion_started"),
+        ("DELETE", "tracked/octo", None, 204, "account_untracked"),
+        ("GET", "github/stats/cat", None, 202, "account_tracked"),
+    ):
+        database.execute(text("DELETE FROM audit_event"))
+        meet_conflict()
+        answer = admin.request(method, f"{V1}/{path}", json=body)
+        assert answer.status_code == status, answer.text
+        assert database.scalars(text("SELECT action FROM audit_event")).all() == [action]
+
+
 def test_an_unknown_login_is_not_tracked_and_a_former_one_under_its_present_name(database, admin, monkeypatch):
     known = {"nobody": LookupResult("nobody", is_missing=True), "tentacle": LookupResult("tentacle", "octo", 1)}
     monkeypatch.setattr(first_lookup, "check", known.get)
