@@ -341,7 +341,12 @@ closings = some.builds(
     days=some.sampled_from([1, 2, 6, 7, 8, 29, 30, 31, 90]),
     many=some.sampled_from([growth.MANY_STARTS, -1]),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# On Citus the profile has fewer: an example asks all shards forty questions.
+@settings(
+    max_examples=min(25, settings().max_examples),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_growth_is_the_same_whatever_way_it_is_asked(
     months: Connection, history: History, closing: Closing, until: int, days: int, many: int
 ) -> None:
