@@ -65,13 +65,15 @@ _STARTS = """unnest(CAST(:start_accounts AS bigint[]), CAST(:start_days AS int[]
 _CHANGED = """unnest(CAST(:changed_ids AS bigint[]), CAST(:changed_accounts AS bigint[]))
                      AS changed (repository_id, account_id)"""
 _PLACE = "width_bucket(start_at, month.captured_at)"
+# Joined with lists whose length Postgres knows. With the list as a condition, too, it would expect a few rows of
+# thousands, and compare each repository with each.
 _FROM_MONTHS = f"""
               SELECT month.repository_id, days, {month_value("captured_at", _PLACE)} AS at,
                      {month_value("stars", _PLACE)} AS stars
                 FROM repository_month AS month
                 JOIN {_CHANGED} ON changed.repository_id = month.repository_id
                 JOIN {_STARTS} ON start.account_id = changed.account_id AND start_month = month.month
-               WHERE month.repository_id = ANY(CAST(:changed_ids AS bigint[])) AND source_id = 1"""  # noqa: S608
+               WHERE source_id = 1"""  # noqa: S608
 _FROM_OPEN = f"""
                UNION ALL
               SELECT open.repository_id, days, captured_at[place], stars[place]
@@ -101,7 +103,7 @@ _SPAN = f"""
     ", ".join(f"CAST(:start_{days} AS timestamptz[]), CAST(:is_known_{days} AS boolean[])" for days in GROWTH_DAYS)
 })
         AS span (account_id, {", ".join(f"start_{days}, is_known_{days}" for days in GROWTH_DAYS)})
-        ON span.account_id = repository.account_id"""
+        ON span.account_id = chosen.account_id"""
 _GROWTH = """CASE WHEN repository.created_at > start_{days} THEN stars WHEN is_known_{days} THEN
                   stars - CASE WHEN own.captured_at <= start_{days} THEN stars ELSE {before} END END"""
 
@@ -110,7 +112,8 @@ _GROWTH = """CASE WHEN repository.created_at > start_{days} THEN stars WHEN is_k
 class PlainGrowth:
     """SQL for the growth of plain repositories, by its column's name, and the values to bind.
 
-    columns  need a `repository` and `own`, its counts, and what *joined* joins to them
+    columns  need a `repository` and `own`, its counts, and what *joined* joins to them and to `chosen`: repository_id,
+             account_id
     """
 
     columns: dict[str, str]

@@ -174,13 +174,14 @@ def _upsert_plain(connection: Connection, plain: Sequence[Subject]) -> set[int]:
     sql = f"""
         INSERT INTO repository_summary ({", ".join(COLUMNS)})
         SELECT {", ".join(columns.get(name, name) for name in COLUMNS)}
-          FROM repository
+          FROM unnest(CAST(:ids AS bigint[]), CAST(:id_accounts AS bigint[])) AS chosen (repository_id, account_id)
+          JOIN repository ON repository.id = chosen.repository_id
           JOIN repository_current AS own ON own.repository_id = repository.id {growth.joined}
-         WHERE repository.id = ANY(CAST(:ids AS bigint[]))
         {_upsert(repository_summary, "repository_id")}
         RETURNING account_id
     """  # noqa: S608 - our own names
-    return set(connection.scalars(text(sql), growth.values | {"ids": [row.id for row in plain]}))
+    ids = {"ids": [row.id for row in plain], "id_accounts": [row.account_id for row in plain]}
+    return set(connection.scalars(text(sql), growth.values | ids))
 
 
 def lock_account_of(connection: Connection, repository_id: int) -> None:

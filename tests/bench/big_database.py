@@ -149,7 +149,9 @@ def moment(at: int) -> datetime:
 
 def fill(url: str, scale: float, end: datetime) -> None:
     world = World(scale, end)
-    engine = create_engine(url, connect_args={"options": "-c timezone=UTC -c synchronous_commit=off"})
+    # As the product connects: a statement that is prepared once is planned without its values.
+    options = "-c timezone=UTC -c jit=off -c synchronous_commit=off"
+    engine = create_engine(url, connect_args={"options": options, "prepare_threshold": None})
     create_partitions(engine.begin, moment(world.start_us).date(), (end + timedelta(days=62)).date())
     with psycopg.connect(url.replace("+psycopg", ""), options="-c timezone=UTC") as connection:
         _copy_accounts(connection, world)

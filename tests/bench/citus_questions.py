@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
+from core.db.engine import create_engine_for
 from core.db.frames import pin_version
 from core.db.migrations import distribute_if_needed, upgrade
 from core.db.override import use_engine
@@ -75,7 +76,7 @@ def compare(plain_url: str, cluster_url: str, end: datetime, nodes: list[int]) -
 
 
 def _engine(url: str) -> Engine:
-    return create_engine(url, connect_args={"options": "-c timezone=UTC -c jit=off"})
+    return create_engine_for(url)
 
 
 def _timed(engine: Engine, ask: Callable[[], Any], nodes: list[int]) -> tuple[str, float, float]:
