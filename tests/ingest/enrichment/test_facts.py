@@ -65,6 +65,7 @@ def test_unchanged_facts_are_stored_once(harness, busy):
         assert again.tally.not_modified == again.tally.requests
 
 
+@pytest.mark.one_postgres("a table that lies on the nodes has no triggers")
 @pytest.mark.parametrize(
     ("sqlstate", "message"), [("40P01", "no"), ("42P01", 'relation "release_102292" does not exist')]
 )
