@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from core.db.migrations import distribute_if_needed, upgrade
 from core.db.schema import metadata
@@ -125,7 +126,12 @@ class CitusDatabases:
         return url
 
     def _drop(self, url: str) -> None:
-        self._on_all_nodes("postgres", f"DROP DATABASE {conninfo_to_dict(url)['dbname']} WITH (FORCE)")
+        drop = f"DROP DATABASE IF EXISTS {conninfo_to_dict(url)['dbname']} WITH (FORCE)"
+        # On a busy machine a session may take longer to end than the five seconds that Postgres waits for it.
+        busy = retry_if_exception_type(psycopg.errors.ObjectInUse)
+        for attempt in Retrying(retry=busy, stop=stop_after_attempt(5), reraise=True):
+            with attempt:
+                self._on_all_nodes("postgres", drop)
 
     def _on_all_nodes(self, database: str, statement: str) -> None:
         user = conninfo_to_dict(self.cluster.url)["user"]
