@@ -39,8 +39,11 @@ QUESTIONS: dict[Ranking, str] = {
 AGES = {"Any age": None, "Younger than a year": timedelta(days=365)}
 
 languages = repository_list.language_counts()["language"].tolist()
+collection_names = collections.names()
 query_params.show_invalid_parameters(
-    query_params.invalid_languages(languages, several=False), query_params.invalid_whole_numbers("days", MAX_DAYS, 1)
+    query_params.invalid_languages(languages, several=False),
+    query_params.invalid_whole_numbers("days", MAX_DAYS, 1),
+    query_params.invalid_choices("collection", collection_names),
 )
 with st.container(horizontal=True, vertical_alignment="bottom"):
     days = query_params.whole_number_input("Days", key="days", step=1, most=MAX_DAYS, least=1, default=30, width=130)
@@ -55,7 +58,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     )
     login = query_params.text_input("Account", key="account", placeholder="Login", width=160)
     collection = None
-    if collection_names := collections.names():
+    if collection_names:
         collection = st.selectbox(
             "Collection", collection_names, index=None, key="collection", bind="query-params", width=180
         )

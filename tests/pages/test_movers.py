@@ -108,3 +108,12 @@ def test_an_account_and_a_collection_filter(open_page, three_movers, database):
     assert repositories() == ["cat/other", "octo/big", "octo/fading", "octo/tiny", "octo/young"]
     assert repositories(account="OCTO") == ["octo/big", "octo/fading", "octo/tiny", "octo/young"]
     assert repositories(collection="Pets") == ["cat/other"]
+    assert repositories(collection="PETS") == ["cat/other"]
+
+
+def test_a_collection_that_is_gone_is_named_and_not_taken_for_all_repositories(open_page, three_movers, database):
+    """The link of a page outlives the collection that it was made for."""
+    for another in ("Tools", "Games"):
+        shown = open_page("movers", collection="Pets")
+        assert "`collection=Pets`" in "".join(warning.value for warning in shown.warning)
+        seed_data.insert_row(database, schema.collection, name=another)

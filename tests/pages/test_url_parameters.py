@@ -21,7 +21,7 @@ PARAMETERS = {
     "repositories": ["search", "owner", "language", "license", "min_stars", "order", "hide"],
     "languages": ["by", "source"],
     "scene": ["owners", "language", "account", "min_stars", "height", "repository"],
-    "movers": ["language", "account", "by", "age"],
+    "movers": ["days", "language", "account", "collection", "by", "age"],
     "changes": ["account", "repository", "kind", "span"],
     "repository": ["name"],
     "compare": ["measure", "align", "scale", "view"],

@@ -113,7 +113,9 @@ def list_tracked(read_request: UncachedListRequest) -> Response:
     if read_request.format != "json":
         return page_response(read_request, tracked, Page[TrackedAccount], None)
     after = read_request.after
-    keys = enumerate(sort_keys(tracked, ("login",)))
+    # In the order of the query, as files have it.
+    folded = tracked.assign(folded=tracked["login"].str.lower())
+    keys = enumerate(sort_keys(folded, ("folded", "login")))
     remaining = sorted((key, row) for row, key in keys if after is None or key > after)
     shown = remaining[: read_request.limit]
     cursor = cursors.encode_cursor(read_request.query_key, shown[-1][0]) if len(remaining) > len(shown) else None

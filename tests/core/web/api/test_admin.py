@@ -1,5 +1,6 @@
 """Admins track, change and remove accounts and start and watch ingestions over the API; analysts cannot."""
 
+import csv
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -101,6 +102,19 @@ def test_an_invalid_request_tracks_nothing(database, admin, body):
     assert set(response.json()) == {"error", "message", "request_id"}
     assert "\x00" not in response.json()["message"]
     assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 0
+
+
+def test_tracked_accounts_have_one_order_in_pages_and_files(database, admin):
+    for name in ("beta", "Alpha", "gamma", "Delta"):
+        admin.post(f"{V1}/tracked", json={"login": name, "paused": True})
+    listed, cursor = [], None
+    while cursor or not listed:
+        page = admin.get(f"{V1}/tracked", params={"limit": 2, "cursor": cursor} if cursor else {"limit": 2}).json()
+        listed += [one["login"] for one in page["data"]]
+        cursor = page["next_cursor"]
+    assert listed == ["Alpha", "beta", "Delta", "gamma"]
+    rows = csv.DictReader(admin.get(f"{V1}/tracked.csv").text.splitlines())
+    assert [row["login"] for row in rows] == listed
 
 
 def test_tracked_accounts_are_paginated(database, admin):
