@@ -9,7 +9,7 @@ from core.budget import cost_model, rate_limits
 from core.budget import forecast as budget_forecast
 from core.budget.enrichment_forecast import KindForecast
 from core.clock import now_utc
-from core.command_line import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNUSABLE_INPUT, print_line
+from core.command_line import EXIT_FAILED, EXIT_INTERRUPTED, print_line
 from core.db import engine
 from core.queue import jobs
 from core.settings import settings
@@ -24,6 +24,7 @@ from ingest.cli.shared import (
     github_client,
     migrate_if_needed,
     print_owners,
+    require_logins,
     stop_on_interrupt,
 )
 from ingest.enrichment import backlog
@@ -45,12 +46,11 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Fetch accounts from GitHub now and store what changed."""
+    if not all_tracked:
+        logins = require_logins(logins, "to refresh, or use --all")
     migrate_if_needed()
     account_ids = _tracked_account_ids() if all_tracked else []
     print_owners(logins or [])
-    if not logins and not all_tracked:
-        output.err.print("Name an account to refresh, or use --all.")
-        raise typer.Exit(EXIT_UNUSABLE_INPUT)
     with github_client() as client:
         if dry_run:
             _print_forecast(client, account_ids, logins or [], as_json=as_json)

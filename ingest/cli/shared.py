@@ -10,6 +10,7 @@ import typer
 from sqlalchemy import Engine
 
 from core import redis_client, server_urls
+from core.command_line import EXIT_UNUSABLE_INPUT
 from core.db import engine, migrations
 from core.db.pooler import check_sessions
 from core.settings import settings
@@ -35,6 +36,14 @@ Logins = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def require_logins(logins: list[str] | None, purpose: str) -> list[str]:
+    """Return *logins*; without any, say that one is needed *purpose*, and exit."""
+    if not logins:
+        output.err.print(f"Name an account {purpose}.")
+        raise typer.Exit(EXIT_UNUSABLE_INPUT)
+    return logins
 
 
 def print_owners(texts: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ from core.errors import AlmanacError, NotFound
 from core.tracking import accounts
 from core.tracking.login import parse_login
 from ingest.cli import output
-from ingest.cli.shared import LOGIN_ARGUMENTS, AsJson, Logins, migrate_if_needed, print_owners
+from ingest.cli.shared import LOGIN_ARGUMENTS, AsJson, Logins, migrate_if_needed, print_owners, require_logins
 
 app = typer.Typer()
 
@@ -20,10 +20,11 @@ app = typer.Typer()
 @app.command(context_settings=LOGIN_ARGUMENTS)
 def show(logins: Logins = None, as_json: AsJson = False) -> None:
     """Print the stored data of accounts."""
+    logins = require_logins(logins, "to show")
     migrate_if_needed()
     has_missing = False
-    print_owners(logins or [])
-    for login in logins or []:
+    print_owners(logins)
+    for login in logins:
         try:
             stored = engine.read_rows(partial(stored_account, login=parse_login(login)))
         except AlmanacError as error:

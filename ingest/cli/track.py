@@ -15,7 +15,7 @@ from core.settings import settings
 from core.tracking import accounts
 from core.tracking.login import BadLogin, parse_login
 from ingest.cli import output
-from ingest.cli.shared import LOGIN_ARGUMENTS, Logins, migrate_if_needed, print_owners
+from ingest.cli.shared import LOGIN_ARGUMENTS, Logins, migrate_if_needed, print_owners, require_logins
 from ingest.github import AccountNotFound, GitHub
 from ingest.github.api.profiles import Profile
 
@@ -34,6 +34,8 @@ def track(
     ] = False,
 ) -> None:
     """Track accounts: refresh them on schedule."""
+    if not first_start:
+        logins = require_logins(logins, "to track")
     migrate_if_needed()
     if first_start:
         logins = list(settings().track) if engine.read_rows(accounts.is_first_start) else []
@@ -82,9 +84,10 @@ def _print_what_github_says(logins: Sequence[str]) -> None:
 @app.command(context_settings=LOGIN_ARGUMENTS)
 def untrack(logins: Logins = None) -> None:
     """Stop tracking accounts. Their history is kept."""
+    logins = require_logins(logins, "to untrack")
     migrate_if_needed()
-    print_owners(logins or [])
-    parsed = [parse_login(login) for login in logins or []]
+    print_owners(logins)
+    parsed = [parse_login(login) for login in logins]
     outcomes = engine.write_rows(
         lambda connection: [
             (login, accounts.present_login(connection, login), accounts.untrack(connection, login)) for login in parsed

@@ -62,6 +62,13 @@ def test_refresh_stores_the_account_and_exits_with_0(almanac, sandbox):
     }
 
 
+@pytest.mark.parametrize("command", ["refresh", "show", "track", "untrack"])
+def test_a_command_that_needs_an_account_says_so_instead_of_doing_nothing(almanac, command):
+    code, out, err = almanac(command)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"Name an account to {command}")
+
+
 def test_an_unknown_account_is_named_and_exits_with_1(almanac, sandbox):
     known = sandbox.world.logins()[0]
     code, out, _ = almanac("refresh", known, "no-such-account", "--json")
