@@ -20,7 +20,7 @@ from core.queries import (
 from core.queries import changes as changes_queries
 from core.queries.attributes import owned_repository_ids
 from pages.components import chart_marks, columns, definitions, labels
-from pages.components.as_of import page_links, selected_as_of, selected_vs, unknown_sentence
+from pages.components.as_of import by_then, page_links, selected_as_of, selected_vs, unknown_sentence
 from pages.components.format import day
 from pages.components.history_cell import line_cell
 from pages.components.markdown import escape_markdown
@@ -77,7 +77,7 @@ with left:
         name="account-followers",
         until=until,
         height=240,
-        empty="Followers have not been collected yet: imported history has none.",
+        empty=f"Followers have not been collected {by_then()}: imported history has none.",
         note=note,
     )
 with right:
@@ -150,7 +150,7 @@ table_cell(
     api=f"accounts/{account.login}/repositories",
     shown=shown,
     alt="All repositories of the account with stars, growth and trend",
-    empty=empty_reasons.sentence(stored.why_no_repositories, login),
+    empty=empty_reasons.sentence(stored.why_no_repositories, login, by_then()),
     empty_is_ok=stored.is_captured,
     max_height=460,
     definition=growth.DEFINITION,
@@ -160,6 +160,7 @@ table_cell(
 """
 ## Changes
 """
+was_refreshed = account.checked_at is not None and account.is_known
 table_cell(
     "What changed about it and its repositories?",
     "Names, owners, licences, archiving and the like; newest first.",
@@ -168,9 +169,9 @@ table_cell(
     name="account-changes",
     shown=labels.change_rows(changes),
     empty="Nothing has changed since its first refresh."
-    if account.checked_at
+    if was_refreshed
     else "Changes are recorded from its first refresh on, and imported history has none.",
-    empty_is_ok=account.checked_at is not None,
+    empty_is_ok=was_refreshed,
     max_height=300,
     note=note,
 )

@@ -10,7 +10,7 @@ from core.charts import comparison as charts
 from core.charts import marks
 from core.queries import compare, growth, peers
 from pages.components import chart_marks, columns
-from pages.components.as_of import selected_as_of, selected_vs
+from pages.components.as_of import by_then, selected_as_of, selected_vs
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn, selected_earlier
 from pages.components.format import day
@@ -51,7 +51,7 @@ cell(
     alt=compare_cells.lines_alt(series, measure),
     rows=series.drop(columns="source_id"),
     definition=f"{compare_cells.MEASURE_DEFINITIONS[choice.kind]}\n\n{comparison.INDEX_DEFINITION}",
-    empty=f"No {measure} of these have been collected" + (" by that day." if as_of else " yet."),
+    empty=f"No {measure} of these have been collected {by_then()}.",
 )
 
 """

@@ -17,11 +17,11 @@ from core.queries import milestones as milestone_queries
 from core.queries import movers as movers_queries
 from pages.components import columns, labels, track_request
 from pages.components.alt_text import bars_alt
-from pages.components.as_of import page_links, selected_as_of, selected_vs
+from pages.components.as_of import by_then, nothing_collected, page_links, selected_as_of, selected_vs
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
 from pages.components.format import day, duration, number, percent, signed_number
-from pages.components.movers_texts import movers_sentence
+from pages.components.movers_texts import movers_sentence, why_no_movers
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 from pages.sections import overview_totals, since_last_visit, welcome
@@ -107,7 +107,7 @@ cell(
     alt=bars_alt(rows["full_name"].head(5), rows["growth"].head(5).map(signed_number)),
     rows=rows.assign(description=rows["description"].map(render_shortcodes, na_action="ignore")),
     columns=columns.MOVERS,
-    empty=f"No repository was refreshed both around {newest} and {period} before.",
+    empty=why_no_movers(movers, "gained", period),
     note=f"up to {newest}",
     definition=growth.DEFINITION,
 )
@@ -127,8 +127,10 @@ table_cell(
     shown=milestones.assign(repository=page_links("repository", "name", milestones["full_name"])),
     max_height=360,
     definition=MILESTONE_DEFINITION,
-    empty="No repository would reach its next round number within 90 days at its growth of the last 30.",
-    empty_is_ok=True,
+    empty=nothing_collected()
+    if movers.newest_at is None
+    else "No repository would reach its next round number within 90 days at its growth of the last 30.",
+    empty_is_ok=movers.newest_at is not None,
 )
 
 """
@@ -148,7 +150,7 @@ table_cell(
     max_height=400,
     empty="No name, licence or state has changed since the first refresh."
     if was_refreshed
-    else f"Nothing was refreshed {'by that day' if as_of else 'yet'}: changes are recorded from an account's first "
+    else f"Nothing was refreshed {by_then()}: changes are recorded from an account's first "
     "refresh, and imported history has none.",
     empty_is_ok=was_refreshed,
 )

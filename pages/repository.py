@@ -13,7 +13,7 @@ from core.charts.star_ledger import given_and_withdrawn
 from core.queries import changes as changes_queries
 from core.queries import repository_facts, star_history, star_ledger
 from pages.components import columns, definitions, labels
-from pages.components.as_of import selected_as_of
+from pages.components.as_of import by_then, selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
 from pages.components.history_cell import line_cell, points_cell, shares_cell
@@ -89,7 +89,7 @@ with right:
         api=f"{api}/extras",
         definition=definitions.REPOSITORY_EXTRAS,
         rows=extras[["captured_at", "watchers", "source"]],
-        empty="Watchers have not been collected yet.",
+        empty=f"Watchers have not been collected {by_then()}.",
         note=note,
     )
 
@@ -107,7 +107,7 @@ with left:
         api=f"{api}/extras",
         definition=definitions.REPOSITORY_EXTRAS,
         rows=extras[["captured_at", "open_issues", "open_issues_and_change_requests", "source"]],
-        empty="Open issues have not been collected yet.",
+        empty=f"Open issues have not been collected {by_then()}.",
         note=note,
     )
 with right:
@@ -122,7 +122,7 @@ with right:
         api=f"{api}/extras",
         definition=definitions.REPOSITORY_EXTRAS,
         rows=extras[["captured_at", "open_change_requests", "source"]],
-        empty="Open change requests have not been collected yet: without a token GitHub reports only the sum.",
+        empty=f"Open change requests have not been collected {by_then()}: without a token GitHub reports only the sum.",
         note=note,
     )
 
@@ -156,7 +156,7 @@ cell(
     chart=chart,
     alt=repository_facts_cells.days_alt(given, "day", "stars"),
     definition=definitions.STARS_GIVEN,
-    empty="Its star history has not been collected yet.",
+    empty=f"Its star history has not been collected {by_then()}.",
     note=note,
 )
 by_month = star_ledger.ledger(found.repository_id, as_of, "month")
@@ -172,7 +172,7 @@ with left:
         chart=drawn(given_and_withdrawn, by_month, theme()),
         alt=repository_facts_cells.ledger_sentence(by_month),
         definition=star_ledger.DEFINITION,
-        empty="Its star history has not been collected yet.",
+        empty=f"Its star history has not been collected {by_then()}.",
         note=note,
     )
 with right:
@@ -184,7 +184,7 @@ with right:
         chart=repository_facts_cells.retention_chart(triangle, theme()),
         alt=repository_facts_cells.retention_alt(triangle),
         definition=star_ledger.RETENTION_DEFINITION,
-        empty="Its star history has not been collected yet.",
+        empty=f"Its star history has not been collected {by_then()}.",
         note=note,
     )
 found_bursts = repository_facts.star_bursts(given, releases, changes)
@@ -196,7 +196,7 @@ table_cell(
     name="repository-bursts",
     api=f"{api}/bursts",
     definition=bursts.DEFINITION,
-    empty="Its star history has not been collected yet." if given.empty else "Never: no day stands out.",
+    empty=f"Its star history has not been collected {by_then()}." if given.empty else "Never: no day stands out.",
     empty_is_ok=not given.empty,
     max_height=300,
     note=note,
@@ -217,7 +217,7 @@ cell(
     chart=chart,
     alt=repository_facts_cells.days_alt(weeks, "week", "commits"),
     definition=definitions.COMMIT_WEEKS,
-    empty="Commit activity has not been collected yet.",
+    empty=f"Commit activity has not been collected {by_then()}.",
     note=note,
 )
 languages = repository_facts.languages_over_time(found.repository_id, as_of)
@@ -234,7 +234,7 @@ shares_cell(
     rows=languages,
     alt="Layers: the share of each language in all bytes.",
     definition=definitions.REPOSITORY_LANGUAGES,
-    empty="Its languages have not been collected yet, or it has none.",
+    empty=f"Its languages have not been collected {by_then()}, or it has none.",
     note=note,
 )
 summary = repository_facts.contributor_summary(found.repository_id, as_of)
@@ -251,7 +251,7 @@ with left:
         definition=f"{definitions.ABSENCE_FACTOR}\n\n{contributor_activity.DEFINITION}",
         empty="The list was read later; of that day only the summary is known."
         if summary
-        else "Contributors have not been collected yet.",
+        else f"Contributors have not been collected {by_then()}.",
         note=repository_facts_cells.read_note(summary) or note,
     )
 with right:

@@ -53,6 +53,16 @@ def nothing_collected() -> str:
     return f"Nothing had been collected by {moment(selected)}." if selected else "Nothing has been collected yet."
 
 
+def by_then() -> str:
+    """Say until when something has not happened: `by that day` of the selected moment, else `yet`."""
+    return "by that day" if selected_as_of() else "yet"
+
+
+def not_collected_sentence() -> str:
+    """Say that there is nothing of what a cell asks for, yet or by the selected moment."""
+    return f"Nothing has been collected for this {by_then()}."
+
+
 def page_links(path: str, param: str, values: "Series[Any]") -> "Series[Any]":
     """Return URLs of our page *path* with *param* set to each of *values*, at the selected times."""
     return links_as_of(path, param, values, selected_as_of(), selected_vs())

@@ -24,8 +24,6 @@ from pages.components.chart import Drawing, drawing, show_drawing
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.table import arrow_table, with_percents, without_attrs
 
-NOT_COLLECTED = "Nothing has been collected for this yet."
-
 
 def theme() -> Theme:
     """Return the chart colours of the reader's theme, light or dark."""
@@ -62,7 +60,7 @@ def cell(
     chart = drawing(chart) if isinstance(chart, Figure) else chart
     with cell_border(question, how_to_read, name):
         if frame.empty:
-            st.info(empty or NOT_COLLECTED, icon=":material/hourglass_empty:")
+            st.info(empty or as_of.not_collected_sentence(), icon=":material/hourglass_empty:")
         elif isinstance(chart, Drawing):
             show_drawing(chart, alt=alt or question, key=f"chart-{name}")
         elif chart is not None:

@@ -6,7 +6,8 @@ from typing import Any
 import streamlit as st
 from pandas import DataFrame
 
-from pages.components.cell import NOT_COLLECTED, cell_border, cell_footer, cell_menu, definition_and_sql, record_cell
+from pages.components.as_of import not_collected_sentence
+from pages.components.cell import cell_border, cell_footer, cell_menu, definition_and_sql, record_cell
 from pages.components.export import export_buttons
 from pages.components.table import DEFAULT_MAX_HEIGHT_PX, show_table, without_attrs
 
@@ -43,7 +44,7 @@ def table_cell(
     with cell_border(question, how_to_read, name):
         if frame.empty:
             icon = ":material/check_circle:" if empty_is_ok else ":material/hourglass_empty:"
-            st.info(empty or NOT_COLLECTED, icon=icon)
+            st.info(empty or not_collected_sentence(), icon=icon)
         else:
             table = frame if shown is None else shown
             show_table(

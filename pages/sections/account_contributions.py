@@ -9,7 +9,7 @@ from core.charts import contributions as charts
 from core.queries import account_portfolio
 from core.queries.accounts import Profile
 from pages.components import definitions
-from pages.components.as_of import selected_vs
+from pages.components.as_of import by_then, selected_vs
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
 from pages.components.compared import in_brackets
@@ -26,9 +26,7 @@ def show_contributions(account: Profile, as_of: datetime | None, note: str) -> N
     empty = (
         "GitHub counts contributions of users, not of organizations."
         if account.kind == "organization"
-        else "Contributions have not been collected by that day."
-        if as_of
-        else "Contributions have not been collected yet."
+        else f"Contributions have not been collected {by_then()}."
     )
     cell(
         "On which days did they contribute in the last year?",

@@ -69,7 +69,7 @@ def show_profile(login: str) -> Profile | None:
         return None
     next_step = "; its first refresh is due." if profile.is_tracked and selected is None else "."
     st.info(
-        f"No data about {escape_markdown(profile.login)} {'by that day' if selected else 'yet'}{next_step}",
+        f"No data about {escape_markdown(profile.login)} {as_of.by_then()}{next_step}",
         icon=":material/hourglass_empty:",
     )
     return None

@@ -12,7 +12,7 @@ from core.queries.empty_reasons import StoredRepositories
 from core.wording import quantity
 from pages.components import definitions
 from pages.components.alt_text import bars_alt
-from pages.components.as_of import selected_as_of
+from pages.components.as_of import by_then, selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
 from pages.components.format import percent
@@ -57,7 +57,7 @@ def show_languages(
             chart=drawn(bars.language_bars, top, "share", theme(), texts=texts),
             alt=bars_alt(top["language"], texts),
             definition=f"{definitions.PORTFOLIO_LANGUAGES}\n\n{shape.DIVERSITY_DEFINITION}",
-            empty=empty_reasons.sentence(why, login),
+            empty=empty_reasons.sentence(why, login, by_then()),
             note=note,
         )
     with right:
@@ -72,7 +72,7 @@ def show_languages(
             height=max(240, (len(top) or SHOWN_LANGUAGES) * bars.ROW_HEIGHT + bars.BOTTOM_HEIGHT),
             alt="Layers: the share of each primary language in all stars, by quarter.",
             definition=definitions.LANGUAGE_MIX,
-            empty=empty_reasons.sentence(stored.why_no_primary_languages, login),
+            empty=empty_reasons.sentence(stored.why_no_primary_languages, login, by_then()),
             note=note,
         )
 

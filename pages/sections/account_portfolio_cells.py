@@ -17,7 +17,7 @@ from core.queries.empty_reasons import StoredRepositories
 from core.queries.peers import Rank
 from core.wording import pluralize, quantity
 from pages.components import columns, definitions
-from pages.components.as_of import page_links, selected_vs
+from pages.components.as_of import by_then, page_links, selected_vs
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
 from pages.components.compare_link import compare_link
@@ -85,7 +85,8 @@ def _compared(portfolio: DataFrame, before: DataFrame | None) -> DataFrame:
 
 
 def _why_empty(stored: StoredRepositories, login: str, *, forks: bool) -> str:
-    return empty_reasons.sentence(stored.why_no_repositories if forks else stored.why_no_primary_languages, login)
+    why = stored.why_no_repositories if forks else stored.why_no_primary_languages
+    return empty_reasons.sentence(why, login, by_then())
 
 
 def show_exposure(
@@ -118,7 +119,7 @@ def show_exposure(
         name="account-key-people",
         shown=known.assign(repository=page_links("repository", "name", known["full_name"])),
         definition=definitions.ABSENCE_FACTOR,
-        empty="Contributors of its repositories have not been collected yet."
+        empty=f"Contributors of its repositories have not been collected {by_then()}."
         if len(portfolio)
         else _why_empty(stored, login, forks=forks),
         max_height=300,

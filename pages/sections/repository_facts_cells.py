@@ -13,6 +13,7 @@ from core.charts import star_ledger
 from core.charts.theme import Theme
 from core.queries import repository_facts
 from core.queries.repository_facts import ContributorSummary
+from pages.components.as_of import by_then
 from pages.components.chart import Drawing, drawn
 from pages.components.format import day, number, percent
 
@@ -99,7 +100,7 @@ def no_releases_sentence(repository_id: int, as_of: datetime | None) -> str:
     """Say why there are no releases: none, or not collected."""
     if repository_facts.was_collected(repository_id, "releases", as_of):
         return "It has no releases."
-    return "Releases have not been collected by that day." if as_of else "Releases have not been collected yet."
+    return f"Releases have not been collected {by_then()}."
 
 
 def show_dormancy(pushes: DataFrame, checked_at: datetime) -> None:

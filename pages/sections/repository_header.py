@@ -116,8 +116,9 @@ def show_repository(found: FoundRepository) -> RepositoryDetail | None:
     detail = repository_detail.detail(found.repository_id, selected)
     owner, _, _ = found.current_full_name.partition("/")
     if detail is None:
-        by_then = "by that day" if selected else "yet"
-        st.info(f"No data about {escape_markdown(found.full_name)} {by_then}.", icon=":material/hourglass_empty:")
+        st.info(
+            f"No data about {escape_markdown(found.full_name)} {as_of.by_then()}.", icon=":material/hourglass_empty:"
+        )
     else:
         show_attributes(detail, selected)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

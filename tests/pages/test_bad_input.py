@@ -96,6 +96,22 @@ def test_one_capture_alone_is_a_number_on_every_page(open_page, one_capture):
     shown_pages(open_page)
 
 
+def test_of_a_past_day_no_page_says_that_something_is_missing_yet_or_unchanged(open_page, one_capture, database):
+    """What was collected later is missing of that day for ever, and nothing was refreshed that could have changed."""
+    seed_data.add_imported_repository(database, "octo/cat", {"2026-02-10": 3, "2026-02-17": 4}, by="weekly list")
+    database.execute(text("UPDATE account SET first_captured_at = '2026-03-01'"))
+    for page, shown in shown_pages(open_page, as_of="2026-02-18").items():
+        assert "collected yet" not in shown, page
+        assert "for this yet" not in shown, page
+        assert "Nothing has changed" not in shown, page
+
+
+def test_the_overview_of_a_day_before_all_data_says_that_nothing_was_collected(open_page, one_capture):
+    boxes = [box.value for box in open_page("", as_of="2012-01-01").main.info]
+    assert boxes.count("Nothing had been collected by 2012-01-01.") == 2  # movers, milestones
+    assert not [sentence for sentence in boxes if "around" in sentence or "round number" in sentence]
+
+
 def test_a_day_before_the_first_capture_to_show_or_to_compare_with(open_page, one_capture):
     shown_pages(open_page, as_of="2026-02-15", vs="2026-02-10")
     shown_pages(open_page, as_of="2026-03-01", vs="2015-06-01")

@@ -97,8 +97,8 @@ def test_the_whole_installation_has_a_reason_too(database):
 
 
 def test_a_reason_is_a_sentence():
-    assert empty_reasons.sentence(ONLY_FORKS, "octo") == "octo has only forks, which are left out."
-    assert empty_reasons.sentence(NOT_COLLECTED, "octo") == "Nothing has been collected for this yet."
+    assert empty_reasons.sentence(ONLY_FORKS, "octo", "yet") == "octo has only forks, which are left out."
+    assert empty_reasons.sentence(NOT_COLLECTED, "octo", "yet") == "Nothing has been collected for this yet."
 
 
 def test_a_fork_flag_counts_as_it_was_then(database):
