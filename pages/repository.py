@@ -130,6 +130,7 @@ with right:
 ## Reception
 """
 given = repository_facts.stars_given(found.repository_id, as_of)
+unread = repository_facts_cells.unread_sentence(found.repository_id, given, as_of)
 is_total = segmented_choice("Stars given", {"Per day": False, "Cumulative": True}, key="given")
 if is_total:
     shown = repository_facts.running_total(given)
@@ -143,12 +144,13 @@ else:
         is_log=is_log,
     )  # fmt: skip
 cell(
-    "How many stars was it given since the first?" if is_total else "How many stars is it given each day?",
+    repository_facts_cells.stars_given_question(given, is_total=is_total, has_all=not unread),
     (
         "How many of the stars that still stand were given up to each day. "
         if is_total
-        else "Bars: stars given on each day, since the first star. Line: mean of seven days. "
+        else f"Bars: stars given on each day{'' if unread else ', since the first star'}. Line: mean of seven days. "
     )
+    + unread
     + marks.READING_HINT,
     shown,
     name="repository-stars-given",
@@ -165,7 +167,7 @@ left, right = st.columns(2)
 with left:
     cell(
         "How many stars were withdrawn again?",
-        repository_facts_cells.ledger_sentence(by_month),
+        f"{repository_facts_cells.ledger_sentence(by_month)} {unread}".strip(),
         by_month,
         name="repository-ledger",
         api=f"{api}/ledger",
@@ -178,7 +180,7 @@ with left:
 with right:
     cell(
         "How many stars of a month survive?",
-        repository_facts_cells.retention_sentence(triangle),
+        f"{repository_facts_cells.retention_sentence(triangle)} {unread}".strip(),
         triangle,
         name="repository-retention",
         chart=repository_facts_cells.retention_chart(triangle, theme()),
@@ -190,7 +192,7 @@ with right:
 found_bursts = repository_facts.star_bursts(given, releases, changes)
 table_cell(
     "When was it given far more stars than usual?",
-    "Days in a row with far more stars than in the 90 days before, and what was near in time.",
+    f"Days in a row with far more stars than in the 90 days before, and what was near in time. {unread}".strip(),
     found_bursts,
     columns.BURSTS,
     name="repository-bursts",

@@ -74,6 +74,19 @@ def stars_given(repository_id: int, as_of: datetime | None) -> DataFrame:
     return _read(sql, repository_id, as_of)
 
 
+def has_all_star_days(repository_id: int, as_of: datetime | None) -> bool:
+    """Return whether the star history had been read back to the first star by then; True too where none was."""
+    sql = """
+        SELECT NOT EXISTS (
+               SELECT FROM star_backfill
+                WHERE repository_id = :repository_id
+                  AND (completed_at IS NULL
+                       OR (SELECT min(day) FROM star_day WHERE repository_id = :repository_id AND captured_at <= :until)
+                          > (SELECT min(day) FROM star_day WHERE repository_id = :repository_id))) AS has_all
+    """
+    return bool(first_value(_read(sql, repository_id, as_of)))
+
+
 def running_total(days: DataFrame) -> DataFrame:
     """Return *days*, a frame of `stars_given`, with `stars` as the sum of all days up to each one."""
     return derived(days.assign(stars=days["stars"].cumsum()).drop(columns="mean_7d"), days)

@@ -29,6 +29,20 @@ def days_alt(frame: DataFrame, at: str, value: str) -> str:
     )
 
 
+def unread_sentence(repository_id: int, days: DataFrame, as_of: datetime | None) -> str:
+    """Say before which of *days*, a frame of `stars_given`, none has been read; nothing where all are, or none is."""
+    if days.empty or repository_facts.has_all_star_days(repository_id, as_of):
+        return ""
+    return f"Days before {day(days['day'].iloc[0])} have not been read {by_then()}. "
+
+
+def stars_given_question(days: DataFrame, *, is_total: bool, has_all: bool) -> str:
+    """Return the question that *days*, a frame of `stars_given`, answer."""
+    if not is_total:
+        return "How many stars is it given each day?"
+    return f"How many stars was it given since {'the first' if has_all else day(days['day'].iloc[0])}?"
+
+
 def ledger_sentence(months: DataFrame) -> str:
     """Say how many stars were given, withdrawn and survive, over all *months*."""
     given, withdrawn, surviving = (int(months[name].sum()) for name in ("given", "withdrawn", "surviving"))

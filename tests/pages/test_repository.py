@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from core.db import schema
 from core.db.data_version import publish_data_version
@@ -239,6 +239,22 @@ def test_collected_facts_are_shown(open_page, database, cat):
     assert next(table for table in tables if "tag" in table)["tag"].tolist() == ["v1 <b>"]
     assert next(table for table in tables if "is_bot" in table)["login"].tolist() == ["ada"]
     assert next(table for table in tables if "what" in table)["what"].tolist() == ["archived"]
+
+
+def test_while_its_star_history_is_read_back_no_cell_says_that_it_begins_with_the_first_star(open_page, database, cat):
+    add_facts(database, cat)
+    assert "since the first star" in page_text(open_page("repository", name="octo/cat"))
+    first = database.scalar(select(func.min(schema.star_day.c.day)))
+    values = {"repository_id": cat, "first_day": first, "next_page": 2}
+    database.execute(schema.star_backfill.insert().values(values))
+    publish_data_version(database)
+    for given, question in (("Per day", "is it given each day?"), ("Cumulative", f"was it given since {first}?")):
+        shown = open_page("repository", name="octo/cat", given=given)
+        assert f"How many stars {question}" in cell_questions(shown)
+        text = page_text(shown).replace("\\", "")
+        assert "since the first star" not in text
+        # Days, ledger, retention and bursts.
+        assert text.count(f"Days before {first} have not been read yet.") == 4
 
 
 def test_facts_not_collected_and_facts_that_are_none_are_kept_apart(open_page, database, cat):

@@ -77,6 +77,22 @@ def test_while_the_history_is_incomplete_days_before_it_are_left_out(cat, databa
     assert next(iter(by_day(repository_facts.stars_given(cat, None), "stars"))) == "12-31"
 
 
+@pytest.mark.parametrize(
+    ("backfill", "has_all"),
+    [
+        ({"first_day": date(2026, 1, 1), "next_page": 2}, [False, False]),  # older pages are still to be read
+        ({"first_day": date(2025, 6, 1), "completed_at": utc("2026-01-09")}, [False, True]),  # the last of them was
+        ({"first_day": date(2026, 1, 1), "completed_at": utc("2026-01-05")}, [True, True]),
+    ],
+)
+def test_it_is_known_whether_all_days_back_to_the_first_star_were_read(cat, database, backfill, has_all):
+    add(database, schema.star_day, cat, star("2026-01-01", "2026-01-05", 4))
+    if has_all == [False, True]:
+        add(database, schema.star_day, cat, star("2025-06-03", "2026-01-09", 9))
+    add(database, schema.star_backfill, cat, backfill)
+    assert [repository_facts.has_all_star_days(cat, at) for at in (utc("2026-01-06"), None)] == has_all
+
+
 def test_without_star_history_there_are_no_days_and_no_bursts(cat):
     days = repository_facts.stars_given(cat, None)
     assert days.empty

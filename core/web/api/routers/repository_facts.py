@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import Field
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["repositories"])
 MAX_CHANGES = 1_000
 PATH = "/repositories/{owner}/{name}"
+HasAllDays = Annotated[bool, Field(description="False: days before the first one had not been read by then.")]
 
 
 class Burst(ComparedRow):
@@ -45,6 +46,7 @@ class Bursts(Page[Burst]):
 
     full_name: str
     days: int = Field(description="Days with a known number of stars; 0: not collected yet.")
+    is_complete: HasAllDays
 
 
 class Contributor(ComparedRow):
@@ -126,6 +128,7 @@ class StarDays(Page[StarDay]):
     """Stars by day of giving, from the first star to the last complete day, oldest first; empty until collected."""
 
     full_name: str
+    is_complete: HasAllDays
 
 
 class LedgerEntry(ComparedRow):
@@ -146,6 +149,7 @@ class Ledger(Page[LedgerEntry]):
     """Days that had a star, oldest first; empty until collected."""
 
     full_name: str
+    is_complete: HasAllDays
     given: int = Field(description="Over all days by then, not of this page of rows only.")
     withdrawn: int
     surviving: int
@@ -229,7 +233,16 @@ class Traffic(Page[TrafficDay]):
 
 
 def list_star_days(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
-    return _listed(owner, name, read_request, repository_facts.stars_given, StarDays, ("day",))
+    found = find_repository(owner, name, read_request.as_of)
+    return rows_response(
+        read_request,
+        repository_facts.stars_given(found.repository_id, read_request.as_of),
+        StarDays,
+        ("day",),
+        then=lambda vs: repository_facts.stars_given(found.repository_id, vs),
+        full_name=found.full_name,
+        is_complete=repository_facts.has_all_star_days(found.repository_id, read_request.as_of),
+    )
 
 
 def list_ledger(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
@@ -243,6 +256,7 @@ def list_ledger(owner: Owner, name: Name, read_request: CheckedListRequest) -> R
         ("day",),
         then=lambda vs: star_ledger.ledger(found.repository_id, vs),
         full_name=found.full_name,
+        is_complete=repository_facts.has_all_star_days(found.repository_id, read_request.as_of),
         **sums,
     )
 
@@ -291,6 +305,7 @@ def list_bursts(owner: Owner, name: Name, read_request: CheckedListRequest) -> R
         then=bursts,
         full_name=found.full_name,
         days=len(repository_facts.stars_given(found.repository_id, read_request.as_of)),
+        is_complete=repository_facts.has_all_star_days(found.repository_id, read_request.as_of),
     )
 
 

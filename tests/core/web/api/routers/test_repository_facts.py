@@ -91,6 +91,15 @@ def test_releases_and_weeks_of_commits(web):
     assert weeks[0]["week"] == "2026-01-05T00:00:00Z"
 
 
+def test_while_older_days_are_unread_star_days_ledger_and_bursts_say_that_they_are_not_complete(web, database):
+    assert [web.get(f"{URL}/{fact}").json()["is_complete"] for fact in ("star-days", "ledger", "bursts")] == [True] * 3
+    cat = database.scalar(select(schema.repository.c.id))
+    values = {"first_day": date(2026, 1, 1), "next_page": 2}
+    database.execute(insert(schema.star_backfill).values(repository_id=cat, **values))
+    publish_data_version(database)
+    assert [web.get(f"{URL}/{fact}").json()["is_complete"] for fact in ("star-days", "ledger", "bursts")] == [False] * 3
+
+
 def test_the_ledger_says_what_was_given_withdrawn_and_survives(web, database):
     cat = database.scalar(select(schema.repository.c.id))
     values = {"day": date(2026, 2, 5), "captured_at": utc("2026-02-16"), "stars": 58}
