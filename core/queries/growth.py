@@ -147,7 +147,8 @@ _PLAIN_GROWTH = f"""
               FROM any_start
               -- + 0: joined by hash. Postgres expects few rows and would look up each.
               JOIN repository_month AS month ON month.repository_id + 0 = any_start.repository_id
-             WHERE {_HAS_MONTH} AND source_id = 1 AND month.month = start_month
+             -- Not `month = start_month`: merged by month, each row of one would be compared with all starts in it.
+             WHERE {_HAS_MONTH} AND source_id = 1 AND month.month - start_month = 0
                AND month.month >= (SELECT first FROM month_read) AND month.month <= (SELECT last FROM month_read)
              UNION ALL
             SELECT repository_id, days, {_MONTH_GROWTH}

@@ -132,15 +132,17 @@ _EXTRAS_CTE = """chosen_id AS MATERIALIZED (
              -- Not `source_id DESC`: that names the second key in what Citus 12.1 sends to its nodes.
              ORDER BY repository_id, source_id = 1 DESC, captured_at DESC, -source_id
         )"""
-# The same of many: to read all rows twice and join by hash is faster than to read them in order.
+# The same of many: to read all rows twice and join by hash is faster than to read them in order, or, as Postgres would
+# where it expects few, to look up each in each partition: hence + 0.
 _EXTRAS_OF_MANY_CTES = """chosen_id AS MATERIALIZED (
             SELECT repository_id FROM {table}
         ), extra_last AS (
-            SELECT repository_id, max(captured_at) FILTER (WHERE source_id = 1) AS own_at, max(captured_at) AS any_at
-              FROM repository_extra_snapshot
-              JOIN chosen_id USING (repository_id)
+            SELECT extra.repository_id, max(captured_at) FILTER (WHERE source_id = 1) AS own_at,
+                   max(captured_at) AS any_at
+              FROM repository_extra_snapshot AS extra
+              JOIN chosen_id ON chosen_id.repository_id = extra.repository_id + 0
              WHERE captured_at <= :as_of
-             GROUP BY repository_id
+             GROUP BY extra.repository_id
         ), extras AS (
             SELECT DISTINCT ON (repository_id) repository_id, watchers, open_issues
               FROM extra_last

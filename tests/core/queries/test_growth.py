@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from pandas import DataFrame
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, text, update
 
 from core.db import schema
 from core.db.frames import clear_frames
@@ -460,3 +460,22 @@ def assert_movers(found: movers.Movers, history: History, writer: Writer, step: 
         for row in found.rows.itertuples()
     }
     assert found.rows["growth"].is_monotonic_decreasing
+
+
+@pytest.mark.one_postgres("the coordinator plans no joins")
+@pytest.mark.parametrize("off", ["", "hashjoin nestloop"])
+def test_months_that_are_read_as_a_whole_are_joined_by_repository(database: Connection, off: str) -> None:
+    """Whatever joins Postgres prefers. By month alone each row of one would be compared with all starts in it."""
+    found = movers.movers(at(END), 14).rows.attrs
+    for name in off.split():
+        database.execute(text(f"SET LOCAL enable_{name} = off"))
+    plan = database.execute(text(f"EXPLAIN (FORMAT JSON) {found['sql']}"), found["values"]).scalar_one()[0]["Plan"]
+    joins = [join for join in nodes(plan) if "repository_id + 0" in f"{join}"]
+    assert joins
+    assert not [join for join in joins if "repository_id + 0" in join.get("Join Filter", "")]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
