@@ -65,14 +65,17 @@ def install_error_handlers(app: FastAPI) -> None:
 def _validation_error_response(_request: Request, error: Exception) -> Response:
     """Name each invalid parameter and the reason, without echoing the client's value."""
     errors = error.errors() if isinstance(error, RequestValidationError) else []
+    if any(one["type"] == "json_invalid" for one in errors):
+        return _unreadable_body_response()
     messages = [f"{_error_location(one['loc'])}: {_reason(one)}" for one in errors[:MAX_REPORTED_ERRORS]]
     return error_response(422, BadInput.code, as_sentence("; ".join(messages)))
 
 
 def _reason(error: Mapping[str, Any]) -> str:
     """Return why a value is invalid; of a pattern what it means: all of ours exclude one character."""
-    is_pattern = error["type"] == "string_pattern_mismatch"
-    return "must not contain a NUL character" if is_pattern else str(error["msg"])
+    if error["type"] == "string_pattern_mismatch":
+        return "must not contain a NUL character"
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _error_location(location: tuple[int | str, ...]) -> str:
@@ -97,7 +100,11 @@ def _http_error_response(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         return error_response(405, "method_not_allowed", "This path does not support that method.", error.headers)
     # FastAPI raises 400 for a body that it cannot decode.
-    return error_response(422, BadInput.code, "The body is not valid JSON in UTF-8.", error.headers)
+    return _unreadable_body_response(error.headers)
+
+
+def _unreadable_body_response(headers: Mapping[str, str] | None = None) -> Response:
+    return error_response(422, BadInput.code, "The body is not valid JSON in UTF-8.", headers)
 
 
 def too_large_response() -> Response:

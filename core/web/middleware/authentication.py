@@ -21,6 +21,8 @@ from core.ratelimit import limiter
 from core.settings import Settings
 from core.web import cookies, websocket_owner
 from core.web.middleware.error_responses import (
+    INVALID_CREDENTIALS_MESSAGE,
+    SIGN_IN_MESSAGE,
     error_response,
     not_signed_in_response,
     refuse_websocket,
@@ -176,7 +178,10 @@ async def refusal_response(scope: Scope) -> Response:
     Raises RateLimitExceeded, so that nobody can try keys without end.
     """
     who = limiter.stranger(scope["state"]["origin"].address)
-    return not_signed_in_response(state=await call_with_timeout(lambda: limiter.check("api", who)))
+    is_bearer = Headers(scope=scope).get("authorization", "").lower().startswith("bearer ")
+    is_given = is_bearer or _feed_token(scope) is not None
+    message = INVALID_CREDENTIALS_MESSAGE if is_given else SIGN_IN_MESSAGE
+    return not_signed_in_response(message, await call_with_timeout(lambda: limiter.check("api", who)))
 
 
 async def call_with_timeout(call: Callable[[], Result]) -> Result:

@@ -49,6 +49,7 @@ CODE_BY_STATUS: Mapping[int, str] = {
 }
 UNAVAILABLE = "The database or Redis is unavailable"
 SIGN_IN_MESSAGE = "Sign in first, or send an API key as a bearer token."
+INVALID_CREDENTIALS_MESSAGE = "This API key or token is not valid; it may have expired, or been revoked."
 RETRY_AFTER_SECONDS = 5
 
 

@@ -1,13 +1,16 @@
-"""Serve Streamlit's index.html with our title, icon and preloaded font, compressed."""
+"""Serve Streamlit's index.html with our title, icon and preloaded font, compressed; below a page redirect to it."""
 
 import gzip
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.web.middleware.authentication import is_page_request
 from core.web.middleware.static_compression import add_vary_header, negotiate_encoding
 from core.web.route_access import Access, route_access
 
@@ -33,6 +36,14 @@ def customized(html: str) -> str:
     return html
 
 
+def page_path(path: str) -> str:
+    """Return the path of the page that *path* belongs to, `/account` for `/account/` and `/account/octocat`.
+
+    Streamlit's page names its files relative to its URL: from any other path it would stay blank.
+    """
+    return "/" + quote(next(filter(None, path.split("/")), ""), safe="")
+
+
 class IndexHtml:
     """Replace Streamlit's *index* in responses by the customized page, compressed."""
 
@@ -45,6 +56,11 @@ class IndexHtml:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or route_access(scope["method"], scope["path"]) is not Access.PAGE:
             await self.app(scope, receive, send)
+            return
+        page = page_path(scope["path"])
+        if is_page_request(scope) and page != quote(scope["path"]):
+            query = scope.get("query_string", b"").decode("latin-1")
+            await RedirectResponse(f"{page}?{query}" if query else page)(scope, receive, send)
             return
         # Keep Streamlit from compressing each response again.
         headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]

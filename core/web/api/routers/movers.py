@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from core.queries import languages
+from core.errors import NotFound
+from core.queries import accounts, collections, languages
 from core.queries import movers as queries
 from core.tracking.login import parse_login
 from core.web.api.conditional import CheckedListRequest, rows_response
@@ -115,6 +116,11 @@ def movers(
 ) -> Response:
     chosen = languages.find(language) if language else ""
     login = parse_login(account) if account is not None else ""
+    # A list without rows would say that none of them moved.
+    if login and accounts.find(login, read_request.as_of) is None:
+        raise NotFound(f"No data is stored about {login}")
+    if collection and collections.find(collection) is None:
+        raise NotFound("There is no collection of that name")
 
     selected: dict[str, Any] = {
         "ranking": by,
@@ -139,4 +145,12 @@ def movers(
     )
 
 
-add_row_routes(router, "/movers", movers, page=Movers, name="list_movers", summary="List repositories by gained stars.")
+add_row_routes(
+    router,
+    "/movers",
+    movers,
+    page=Movers,
+    name="list_movers",
+    summary="List repositories by gained stars.",
+    statuses=(404,),
+)

@@ -56,6 +56,13 @@ def test_an_unreadable_body_is_refused(admin, body):
         assert set(response.json()) == ERROR_KEYS
 
 
+def test_a_body_is_refused_in_words_about_the_body(admin):
+    headers = {"content-type": "application/json"}
+    cut = admin.post(f"{V1}/ingestions", content=b'{"logins": [', headers=headers).json()["message"]
+    assert cut == "The body is not valid JSON in UTF-8."
+    assert "Value error" not in admin.post(f"{V1}/ingestions", json={}).json()["message"]
+
+
 UNUSUAL_VALUES = [
     "\x00",
     "x" * 10_000,

@@ -40,6 +40,18 @@ def test_requests_without_a_session_get_the_same_response(web, method, path):
     assert response.headers["www-authenticate"] == "Bearer"
 
 
+def test_the_refusal_of_an_invalid_key_says_so_instead_of_asking_for_a_key(web):
+    def message(path: str, **headers: str) -> str:
+        response = web.get(path, headers=headers)
+        assert (response.status_code, response.json()["error"]) == (401, "not_signed_in")
+        return str(response.json()["message"])
+
+    invalid = message("/api/v1/x", authorization="Bearer alm_wrong")
+    assert "not valid" in invalid
+    assert message("/api/v1/changes.atom?token=wrong") == invalid
+    assert message("/api/v1/x") == message("/api/v1/x", authorization="Basic eA==") != invalid
+
+
 @pytest.mark.parametrize("path", ["/api/v1/people/me", "/media/x.csv", "/_stcore/upload_file/a/b"])
 def test_a_session_authenticates_its_person(web, person, path):
     sign_in(web, person("ada", "admin"))
@@ -212,6 +224,24 @@ def test_an_empty_limit_counts_nobody(web, redis, monkeypatch):
 @pytest.mark.parametrize("path", ["/", "/account?login=x", "/people", "/nothing"])
 def test_every_page_url_returns_the_same_empty_page(web, path):
     assert web.get(path).text == "<html>page</html>"
+
+
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/account/", "/account"),
+        ("/account/octocat?as_of=2026-01-01", "/account?as_of=2026-01-01"),
+        ("/repository/octocat/hello", "/repository"),
+        ("//example.org/x", "/example.org"),
+        ("/\\example.org/x", "/%5Cexample.org"),
+    ],
+)
+def test_below_a_page_is_that_page_and_never_another_host(web, path, page):
+    """The page's files are named relative to its URL: anywhere else it would stay blank."""
+    response = web.get(f"{PUBLIC_URL}{path}", headers=DOCUMENT_HEADERS)
+    assert (response.status_code, response.headers["location"]) == (307, page)
+    # What the page fetches itself, relative to its URL, is not redirected.
+    assert web.get(f"{PUBLIC_URL}{path}").status_code == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

@@ -50,6 +50,13 @@ def test_new_and_rising_ones_by_age(analyst, stored):
     assert ranked(analyst, "age_days", "rank", max_age_days=365) == [["octo/young", 120, 1]]
 
 
+@pytest.mark.parametrize("unknown", [{"account": "nobody"}, {"collection": "Nothing"}])
+def test_an_unknown_account_or_collection_is_not_one_without_movers(analyst, stored, unknown):
+    response = analyst.get(URL, params=unknown)
+    assert (response.status_code, response.json()["error"]) == (404, "not_found")
+    assert analyst.get(f"{URL}.csv", params=unknown).status_code == 404
+
+
 def test_only_the_first_in_rank(analyst, stored):
     assert ranked(analyst, "rank", top=1) == [["octo/young", 1]]
 
