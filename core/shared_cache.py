@@ -158,6 +158,9 @@ class _ContentPickler(pickle.Pickler):
 
             chunks = value.__arrow_array__().chunks
             return _content, (kind, str(value.dtype), [pa.record_batch([one], ["_"]).serialize() for one in chunks])
+        if kind.endswith("Dtype") and hasattr(value, "numpy_dtype"):
+            # Columns share it; pickled as it is, it would be another one once anybody has asked for its properties.
+            return _content, (kind, str(value))
         if kind == "RangeIndex":
             return _content, (kind, value.name, value.start, value.stop, value.step)
         return NotImplemented

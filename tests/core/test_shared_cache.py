@@ -50,6 +50,18 @@ def test_a_frame_has_the_same_fingerprint_after_somebody_has_read_it():
     assert fingerprint(frame.astype("int32[pyarrow]")) != before
 
 
+@pytest.mark.parametrize(("dtype", "other"), [("Int64", "Int32"), ("Float64", "Int64"), ("boolean", "Int8")])
+def test_a_frame_has_the_same_fingerprint_as_before_anybody_used_its_type(dtype, other):
+    """All columns of a type share what pandas has found out about the type."""
+    frame = DataFrame({"stars": pd.array([1, None, 0], dtype)})
+    vars(frame["stars"].dtype).pop("_cache", None)  # as in a new process
+    before = fingerprint(frame)
+    assert frame["stars"].dtype.kind
+    assert frame["stars"].dtype.numpy_dtype.kind
+    assert fingerprint(frame) == before
+    assert fingerprint(frame.astype(other)) != before
+
+
 @pytest.mark.parametrize(
     "other",
     [
