@@ -84,9 +84,10 @@ def test_with_approval_the_request_waits_for_an_admin(approval, open_page, datab
 def test_a_failed_first_refresh_shows_the_reason(open_page, database, found):
     press_track(open_page)
     account = database.scalar(select(schema.tracked_account.c.account_id))
+    ingestion = database.scalar(select(schema.ingestion.c.id))
     run = database.scalar(
         insert(schema.ingest_run)
-        .values(trigger="person", state="failed", ingestion_id=select(schema.ingestion.c.id).scalar_subquery())
+        .values(trigger="person", state="failed", ingestion_id=ingestion)
         .returning(schema.ingest_run.c.id)
     )
     database.execute(
