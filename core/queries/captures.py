@@ -202,15 +202,14 @@ LAST_OWN_CAPTURE_OF_ALL = f"""CASE WHEN NOT {PRESENCE_EXISTS} THEN account_last.
 
 def newest_capture_at(until: datetime) -> datetime | None:
     """Return the newest capture of any source by *until*; None before the first."""
+    # Only of accounts that were refreshed later is an earlier capture looked up.
     sql = f"""
         SELECT greatest(
-                   -- Usually nothing is later than `until`: an index then tells the newest.
-                   CASE WHEN EXISTS (SELECT 1 FROM account WHERE checked_at > :until) THEN (
-                        SELECT max(own.captured_at)
-                          FROM account
-                         CROSS JOIN LATERAL ({LAST_CAPTURE}) AS own
-                         WHERE checked_at IS NOT NULL)
-                        ELSE (SELECT max(checked_at) FROM account) END,
+                   (SELECT max(checked_at) FROM account WHERE checked_at <= :until),
+                   (SELECT max(own.captured_at)
+                      FROM account
+                     CROSS JOIN LATERAL ({LAST_CAPTURE}) AS own
+                     WHERE checked_at > :until),
                    (SELECT max(last_at) FROM repository_import WHERE last_at <= :until),
                    (SELECT max(imported.captured_at)
                       FROM repository_import

@@ -192,13 +192,19 @@ def _computed_candidates(as_of: datetime | None) -> str:
 
 
 def _sum_counts(days: int) -> str:
-    """Return SQL that counts the candidates from the totals by account, and those with captures of their own."""
+    """Return SQL that counts the candidates from the totals by account, and those with captures of their own.
+
+    Each is added up first: nodes of Citus then send sums instead of rows.
+    """
     return f"""SELECT coalesce(sum(known) FILTER (WHERE is_recent), 0)::bigint AS compared,
                    coalesce(sum(counted) FILTER (WHERE NOT is_recent), 0)::bigint AS not_captured,
                    coalesce(sum(counted - known) FILTER (WHERE is_recent), 0)::bigint AS unknown_at_start
-              FROM (SELECT compared AS counted, known_{days}d AS known, {IS_RECENT.format(at="checked_at")} AS is_recent
+              FROM (SELECT {IS_RECENT.format(at="checked_at")} AS is_recent, sum(compared) AS counted,
+                           sum(known_{days}d) AS known
                       FROM account_summary
                       JOIN account ON account.id = account_id
+                     GROUP BY 1
                      UNION ALL
-                    SELECT 1, (stars_{days}d IS NOT NULL)::int, {IS_RECENT.format(at="own_checked_at")}
-                      FROM repository_summary WHERE own_checked_at IS NOT NULL AND NOT is_gone) AS summed"""  # noqa: S608
+                    SELECT {IS_RECENT.format(at="own_checked_at")}, count(*), count(stars_{days}d)
+                      FROM repository_summary WHERE own_checked_at IS NOT NULL AND NOT is_gone
+                     GROUP BY 1) AS summed"""  # noqa: S608
