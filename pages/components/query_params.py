@@ -97,7 +97,17 @@ def _preselect(key: str, valid: Sequence[str], several: bool) -> None:
     """Select the options that values in the URL mean, unless the widget reads the same from the URL."""
     options = list(dict.fromkeys(valid))
     if options and options != st.query_params.get_all(key) and key not in st.session_state:
-        st.session_state[key] = options if several else options[0]
+        preselect(key, options, several=several)
+
+
+def preselect(key: str, options: list[str], *, several: bool) -> None:
+    """Select *options* in the bound widget *key*, which is drawn later, and write them to the URL.
+
+    Streamlit removes from the URL what is no option as it is spelt; a link of the page would then show another choice.
+    """
+    if key not in st.session_state:
+        url_changes.correct(key, options)
+    st.session_state[key] = options if several else options[0]
 
 
 def invalid_whole_numbers(key: str, most: int = MAX_INT32, least: int = 0) -> list[InvalidParameter]:

@@ -27,7 +27,7 @@ def segmented_choice(label: str, options: Mapping[str, Value], *, key: str, defa
                 icon=":material/link_off:",
             )
         else:
-            st.session_state[key] = match
+            query_params.preselect(key, [match], several=False)
     selected = st.segmented_control(
         label,
         list(options),

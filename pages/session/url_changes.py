@@ -23,6 +23,18 @@ def write(param: str, value: str) -> None:
     _put(param, value)
 
 
+def correct(param: str, values: list[str]) -> None:
+    """Write *values* to *param* before the widget that is bound to it is first drawn.
+
+    Such a widget starts with what the browser reported, not with what was written since.
+    """
+    st.query_params[param] = values
+    ctx = get_script_run_ctx()
+    if ctx is not None:
+        with ctx.session_state.query_params() as params:
+            params._initial_query_params[param] = list(values)
+
+
 def restore() -> None:
     """Write again what the browser has not reported yet; call this before a run reads the URL.
 

@@ -121,6 +121,24 @@ def test_a_change_of_an_input_is_in_the_url(admin_page):
     assert "search" not in shown.query_params
 
 
+@pytest.mark.parametrize(
+    ("page", "given", "written"),
+    [
+        ("movers", {"by": "lost", "language": "python"}, {"by": "Lost", "language": "Python"}),
+        ("repositories", {"hide": "FORKS", "language": "PYTHON"}, {"hide": "forks", "language": "Python"}),
+        ("alerts", {"kind": "archived"}, {"kind": "Archived"}),
+    ],
+)
+def test_a_choice_that_is_spelt_another_way_stays_in_the_url(admin_page, page, given, written):
+    """A link that is copied from the browser shows the same rows."""
+    shown = admin_page(page, **given)
+    assert_nothing_failed(shown)
+    for _ in range(2):
+        values = {name: shown.query_params[name] for name in given}
+        assert {name: value if isinstance(value, str) else value[0] for name, value in values.items()} == written
+        shown.run()
+
+
 def test_clearing_the_filters_clears_the_url(admin_page):
     shown = admin_page("repositories", search="cat", min_stars="10")
     next(button for button in shown.button if button.label == "Clear filters").click().run()
