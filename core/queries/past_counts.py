@@ -219,10 +219,11 @@ OWN_STARS_AT_POINTS_CTES = f"""point_open AS MATERIALIZED (
             SELECT repository_id, steps_ago, {month_value("captured_at", _PLACE_AT)} AS closed_at,
                    {month_value("stars", _PLACE_AT)} AS closed_stars
               FROM repository_month AS month
-              JOIN point ON at_month = month.month
+              -- + 0: not to be looked up by month alone, which would read a month of all repositories for each point.
+              JOIN point ON at_month = month.month + 0
              WHERE repository_id {OF_IDS} AND source_id = 1
-               -- A range, so that Postgres reads the months of a repository one after the other.
-               AND month.month >= (SELECT min(at_month) FROM point) AND month.month <= (SELECT max(at_month) FROM point)
+               -- Without an upper bound: of a range whose ends it does not know, Postgres expects few rows.
+               AND month.month >= (SELECT min(at_month) FROM point)
         )"""  # noqa: S608
 """SQL: our stars of the repositories `:ids` at each of a few rows of `point`: steps_ago, at, at_month (`closed_month`).
 The months of a repository are read together, rather than one for each point."""
