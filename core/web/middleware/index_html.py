@@ -4,7 +4,7 @@ import gzip
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
@@ -29,6 +29,10 @@ REPLACEMENTS: Mapping[str, str] = {
 }
 
 
+SUBJECTS = {"account": "login", "repository": "name"}
+"""Pages below whose path their subject may be named, and its parameter."""
+
+
 def customized(html: str) -> str:
     """Return Streamlit's page with our replacements; patterns that a new Streamlit lacks are skipped."""
     for pattern, new in REPLACEMENTS.items():
@@ -36,12 +40,16 @@ def customized(html: str) -> str:
     return html
 
 
-def page_path(path: str) -> str:
-    """Return the path of the page that *path* belongs to, `/account` for `/account/` and `/account/octocat`.
+def page_url(path: str, query: str) -> str:
+    """Return the URL of the page that *path* belongs to: `/account?login=octocat` for `/account/octocat`.
 
     Streamlit's page names its files relative to its URL: from any other path it would stay blank.
     """
-    return "/" + quote(next(filter(None, path.split("/")), ""), safe="")
+    page, _, below = path.strip("/").partition("/")
+    subject = SUBJECTS.get(page)
+    if subject and below and subject not in parse_qs(query, keep_blank_values=True):
+        query = f"{subject}={quote(below)}&{query}".removesuffix("&")
+    return f"/{quote(page, safe='')}" + (f"?{query}" if query else "")
 
 
 class IndexHtml:
@@ -57,10 +65,9 @@ class IndexHtml:
         if scope["type"] != "http" or route_access(scope["method"], scope["path"]) is not Access.PAGE:
             await self.app(scope, receive, send)
             return
-        page = page_path(scope["path"])
-        if is_page_request(scope) and page != quote(scope["path"]):
+        if is_page_request(scope) and "/" in scope["path"].removeprefix("/"):
             query = scope.get("query_string", b"").decode("latin-1")
-            await RedirectResponse(f"{page}?{query}" if query else page)(scope, receive, send)
+            await RedirectResponse(page_url(scope["path"], query))(scope, receive, send)
             return
         # Keep Streamlit from compressing each response again.
         headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]

@@ -230,10 +230,14 @@ def test_every_page_url_returns_the_same_empty_page(web, path):
     ("path", "page"),
     [
         ("/account/", "/account"),
-        ("/account/octocat?as_of=2026-01-01", "/account?as_of=2026-01-01"),
-        ("/repository/octocat/hello", "/repository"),
+        ("/account/octocat?as_of=2026-01-01", "/account?login=octocat&as_of=2026-01-01"),
+        ("/account/octocat?login=hooli", "/account?login=hooli"),
+        ("/repository/octocat/hello/", "/repository?name=octocat/hello"),
+        ("/repository/a%26b%3Fc/%C3%B6", "/repository?name=a%26b%3Fc/%C3%B6"),
+        ("/movers/octocat", "/movers"),
         ("//example.org/x", "/example.org"),
         ("/\\example.org/x", "/%5Cexample.org"),
+        ("///example.org//x", "/example.org"),
     ],
 )
 def test_below_a_page_is_that_page_and_never_another_host(web, path, page):
