@@ -1,7 +1,7 @@
 """The SQLAlchemy engine of this process, and transactions on it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import lru_cache, partial
 from typing import Any, TypeVar
@@ -222,19 +222,17 @@ def write_rows(write: Callable[[Connection], Result]) -> Result:
 
     It must be safe to repeat once the database has rolled it back.
     """
-
-    def transact() -> Result:
-        with transaction() as connection:
-            return write(connection)
-
-    return retry_conflicts(transact)
+    return _run(transaction, write)
 
 
 def run_transaction(engine: Engine, work: Callable[[Connection], Result]) -> Result:
-    """Call *work* in a transaction of its own, and in another one after a conflict (as `retry_conflicts`)."""
+    """Call *work* in a transaction of *engine*, and in another one, as `write_rows`."""
+    return _run(engine.begin, work)
 
+
+def _run(begin: Callable[[], AbstractContextManager[Connection]], work: Callable[[Connection], Result]) -> Result:
     def transact() -> Result:
-        with engine.begin() as connection:
+        with begin() as connection:
             return work(connection)
 
     return retry_conflicts(transact)
