@@ -1,10 +1,11 @@
 """uvicorn's HTTP and websocket protocols with limits that it lacks: on time, and on a message before it is in memory.
 
 uvicorn waits for a request without end, and its websockets buffer a message of any connection up to one common size.
+They also write each message by itself: see `OneWriteTransport`.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import h11
 import uvicorn.config
@@ -18,6 +19,8 @@ READ_SECONDS = 40.0
 # The largest message of a websocket until the application allows more: see websocket_bounds.py.
 MAX_FIRST_MESSAGE_BYTES = 16_384
 SET_MESSAGE_LIMIT = "set_message_limit"
+# What is written together at most: as much as asyncio holds before it lets a writer wait.
+WRITE_BYTES = 65_536
 
 
 class Deadline:
@@ -79,14 +82,48 @@ class BoundedHttp(H11Protocol):
         super().connection_lost(exc)
 
 
+class OneWriteTransport:
+    """A transport that writes once what is written to it in one turn of the event loop.
+
+    A page is some 150 messages. After each system call the event loop has to get the interpreter's lock back, for which
+    it waits up to `sys.getswitchinterval()` while a script runs in another thread.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._waiting = bytearray()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._write_waiting)
+        self._waiting += data
+        if len(self._waiting) >= WRITE_BYTES:
+            self._write_waiting()
+
+    def close(self) -> None:
+        self._write_waiting()
+        self._transport.close()
+
+    def _write_waiting(self) -> None:
+        if self._waiting:
+            waiting, self._waiting = self._waiting, bytearray()
+            self._transport.write(waiting)
+
+
 class BoundedWebsocket(WebSocketsSansIOProtocol):
-    """Refuses a message by its announced size; ends connections that do not read."""
+    """Refuses a message by its announced size; ends connections that do not read; writes messages together."""
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], **kwargs: Any) -> None:
         state = {**app_state, SET_MESSAGE_LIMIT: self.set_message_limit}
         super().__init__(config=config, server_state=server_state, app_state=state, **kwargs)
         self._reading = Deadline(READ_SECONDS)
         self.set_message_limit(MAX_FIRST_MESSAGE_BYTES)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast("asyncio.Transport", OneWriteTransport(transport)))
 
     def set_message_limit(self, max_bytes: int) -> None:
         """Accept messages of up to *max_bytes* from now on."""

@@ -16,7 +16,13 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from core.web import bounded_protocols
-from core.web.bounded_protocols import MAX_FIRST_MESSAGE_BYTES, BoundedHttp, BoundedWebsocket
+from core.web.bounded_protocols import (
+    MAX_FIRST_MESSAGE_BYTES,
+    WRITE_BYTES,
+    BoundedHttp,
+    BoundedWebsocket,
+    OneWriteTransport,
+)
 from core.web.middleware import websocket_bounds
 from core.web.middleware.websocket_bounds import SIGNED_IN, SIGNED_OUT, BoundedSocket, ByteBudget, PageMessage
 
@@ -37,6 +43,8 @@ SENT = {
     "a message, then silence": UPGRADE.encode() + b"\x82\x84" + bytes(4) + b"text",
     "a message, and gone": UPGRADE.encode() + b"\x82\x84" + bytes(4) + b"text" + b"\x88\x80" + bytes(4),
 }
+# Together more than is written at once.
+NUMBERS = [str(number).encode() * 300 for number in range(300)]
 
 
 async def echo(request: Request) -> Response:
@@ -45,6 +53,13 @@ async def echo(request: Request) -> Response:
 
 async def large(_: Request) -> Response:
     return PlainTextResponse("x" * 50_000_000)
+
+
+async def numbers(opened: WebSocket) -> None:
+    await opened.accept()
+    for message in NUMBERS:
+        await opened.send_bytes(message)
+    await opened.close()
 
 
 async def websocket(opened: WebSocket) -> None:
@@ -70,7 +85,12 @@ def server(monkeypatch: pytest.MonkeyPatch, limit_seconds: float) -> Iterator[uv
     ):
         monkeypatch.setattr(module, name, limit_seconds)
     application = Starlette(
-        routes=[Route("/", echo, methods=["GET", "POST"]), Route("/large", large), WebSocketRoute("/ws", websocket)]
+        routes=[
+            Route("/", echo, methods=["GET", "POST"]),
+            Route("/large", large),
+            WebSocketRoute("/ws", websocket),
+            WebSocketRoute("/numbers", numbers),
+        ]
     )
     config = uvicorn.Config(application, port=0, http=BoundedHttp, ws=BoundedWebsocket, log_level="error")
     server = uvicorn.Server(config)
@@ -172,6 +192,78 @@ def test_a_large_message_is_refused_by_its_announced_size(port):
     closing = read_to_the_end(opened)
     assert closing[:1] == b"\x88"
     assert int.from_bytes(closing[2:4], "big") == 1009
+    opened.close()
+
+
+class Written:
+    """The transport below OneWriteTransport: notes what is written."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.is_closed = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.is_closed
+        self.written.append(bytes(data))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def get_extra_info(self, name: str) -> str:
+        return f"its {name}"
+
+
+def test_what_is_written_in_one_turn_of_the_event_loop_is_one_write():
+    below = Written()
+
+    async def write() -> None:
+        transport = OneWriteTransport(below)
+        for part in (b"a", b"b", b"c"):
+            transport.write(part)
+        assert below.written == []
+        await asyncio.sleep(0)
+        assert below.written == [b"abc"]
+        transport.write(b"d")
+        await asyncio.sleep(0)
+        assert transport.get_extra_info("peername") == "its peername"
+
+    asyncio.run(write())
+    assert below.written == [b"abc", b"d"]
+
+
+def test_what_is_written_before_the_close_is_sent():
+    below = Written()
+
+    async def write() -> None:
+        transport = OneWriteTransport(below)
+        transport.write(b"last words")
+        transport.close()
+        await asyncio.sleep(0)
+
+    asyncio.run(write())
+    assert (below.written, below.is_closed) == ([b"last words"], True)
+
+
+def test_much_is_written_in_parts_so_that_the_writer_learns_of_a_slow_reader():
+    below = Written()
+
+    async def write() -> None:
+        transport = OneWriteTransport(below)
+        for _ in range(10):
+            transport.write(bytes(WRITE_BYTES // 2))
+        assert len(below.written) == 5
+
+    asyncio.run(write())
+
+
+def test_messages_of_a_websocket_come_whole_and_in_their_order(port):
+    opened = connect(port, UPGRADE.replace("/ws", "/numbers").encode())
+    frames = b"".join(b"\x82\x7e" + len(message).to_bytes(2) + message for message in NUMBERS)
+    expected = frames + b"\x88\x02" + (1000).to_bytes(2)
+    received = b""
+    while len(received.partition(b"\r\n\r\n")[2]) < len(expected):
+        received += opened.recv(65_536)
+    assert received.partition(b"\r\n\r\n")[2] == expected
     opened.close()
 
 
