@@ -2,9 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
-
-from core.db.engine import optional_write, transaction
+from core.db.engine import optional_write, read_rows, transaction
+from core.db.statement import text
 
 MAX_PAUSE = timedelta(minutes=30)
 RECORD_INTERVAL = timedelta(minutes=1)
@@ -15,21 +14,19 @@ def record_page(person_id: int, now: datetime) -> datetime | None:
 
     At most one row is written a minute; a database that only reads records nothing.
     """
-    with transaction() as connection:
-        values = {"id": person_id, "now": now}
-        row = connection.execute(
-            text("SELECT page_opened_at, visit_ended_at FROM person WHERE id = :id"), values
-        ).one_or_none()
-        if row is None:
-            return None
-        opened, ended = row.page_opened_at, row.visit_ended_at
-        if opened is not None and now - opened >= MAX_PAUSE:
-            ended = opened
-        if opened is None or now - opened >= RECORD_INTERVAL:
-            with optional_write(connection):
-                connection.execute(
-                    text("UPDATE person SET page_opened_at = :now, visit_ended_at = :ended WHERE id = :id"),
-                    {**values, "ended": ended},
-                )
-    found: datetime | None = ended
-    return found
+    values = {"id": person_id, "now": now}
+    sql = text("SELECT page_opened_at, visit_ended_at FROM person WHERE id = :id")
+    row = read_rows(lambda connection: connection.execute(sql, values).one_or_none())
+    if row is None:
+        return None
+    opened: datetime | None = row.page_opened_at
+    ended: datetime | None = row.visit_ended_at
+    if opened is not None and now - opened >= MAX_PAUSE:
+        ended = opened
+    if opened is None or now - opened >= RECORD_INTERVAL:
+        with transaction() as connection, optional_write(connection):
+            connection.execute(
+                text("UPDATE person SET page_opened_at = :now, visit_ended_at = :ended WHERE id = :id"),
+                {**values, "ended": ended},
+            )
+    return ended

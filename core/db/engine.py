@@ -75,7 +75,7 @@ _pooled_engines: WeakSet[Engine] = WeakSet()
 
 def pooled_engine(url: str, *, connect_timeout: int | None = None, **options: Any) -> Engine:
     """Create an engine with this process's pool sizes; `dispose_engines` closes its connections too."""
-    made = create_engine_for(url, connect_timeout=connect_timeout, pool_size=5, max_overflow=15, **options)
+    made = create_engine_for(url, connect_timeout=connect_timeout, pool_size=10, max_overflow=10, **options)
     event.listen(made, "checkout", partial(_ping, made.dialect))
     _pooled_engines.add(made)
     return made

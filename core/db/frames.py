@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from psycopg.postgres import types
 from sqlalchemy import Connection, text
 
+from core.db import statement
 from core.db.data_version import data_version, is_settled, newest_past
 from core.db.engine import read_rows, watch_access
 from core.db.replica import read_at_version
@@ -188,7 +189,8 @@ def are_unchanged(reads: Sequence[FreshRead]) -> bool:
 
     def compare(connection: Connection) -> bool:
         return all(
-            [tuple(row) for row in connection.execute(text(read.sql), dict(read.values))] == read.rows for read in reads
+            [tuple(row) for row in connection.execute(statement.text(read.sql), dict(read.values))] == read.rows
+            for read in reads
         )
 
     return not reads or read_rows(compare)
