@@ -65,6 +65,16 @@ for number in range({READERS}):
     tokens = sessions.start(reader.id, Origin("127.0.0.1", "bench"))
     print(f"almanac_access={{tokens.access}}; almanac_refresh={{tokens.refresh}}")
 """
+# As set-up does it. Without, a web process has Streamlit's files compressed in the first minutes of the measurement.
+PRECOMPRESS = """
+import streamlit
+from pathlib import Path
+from core.settings import settings
+from core.web.middleware.precompress import BEST_EFFORT, compress_folder, folder_fingerprint
+
+folder = Path(streamlit.__file__).parent / "static" / "static"
+compress_folder(folder, settings().data_dir / "static" / folder_fingerprint(folder), BEST_EFFORT)
+"""
 FINISHED_BYTES = 200  # the message that ends a run is small, so that others need not be parsed
 
 
@@ -281,6 +291,7 @@ def web_process(name: str, checkout: Path, environment: dict[str, str]) -> Itera
     signed_in = subprocess.run(
         [sys.executable, "-P", "-c", SIGN_IN], cwd=checkout, env=given, check=True, stdout=subprocess.PIPE, text=True
     )
+    subprocess.run([sys.executable, "-P", "-c", PRECOMPRESS], cwd=checkout, env=given, check=True)
     with running([sys.executable, "app.py"], checkout, given) as (address, pid):
         # The audit trail is written to the same output, whatever the level.
         cookies = [line for line in signed_in.stdout.splitlines() if line.startswith("almanac_access=")]
