@@ -176,6 +176,8 @@ class ScheduledJobs:
         closed_history.close_own_history(self.engine.begin, today)
         with self.engine.begin() as connection:
             interrupted.close_interrupted_imports(connection)
+        with self.engine.begin() as connection:
+            closed_history.analyze_sources(connection)
         # On the first of a month, responses of the day before may still be stored.
         partitions.drop_emptied_partitions(self.engine, partitions.first_of_month(today.date() - timedelta(days=1)))
 

@@ -99,6 +99,9 @@ def distribute(url: str, progress: Callable[[str], None] = lambda _line: None) -
         for table, statement in _missing_references(connection).items():
             progress(f"Citus: foreign key of {table}")
             connection.execute(statement.encode())
+        for table in (*ON_EVERY_NODE, *BY_REPOSITORY):
+            progress(f"Citus: statistics of {table}")
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
         return True
 
 

@@ -149,8 +149,8 @@ LAST_CAPTURE_OF_ONE = _last_capture(":account_id", "CAST(:until AS timestamptz)"
 """SQL: the same of the account `:account_id`."""
 LAST_CAPTURE_OF_ONE_AT = _last_capture(":account_id", "at")
 """SQL: the same up to a column `at`."""
-LAST_CAPTURE_AT_START = _last_capture("ended.account_id", "until_at - length")
-"""SQL: the same of `ended.account_id` up to the column `until_at` less `length`."""
+LAST_CAPTURE_AT_START = _last_capture("ended.account_id", "start_at")
+"""SQL: the same of `ended.account_id` up to the column `start_at`."""
 
 
 def _last_present_capture(at: str) -> str:

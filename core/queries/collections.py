@@ -90,7 +90,7 @@ def compared_repositories(name: str, as_of: datetime | None, vs: datetime) -> Da
 
 def _read(name: str, as_of: datetime | None) -> DataFrame:
     sql = f"""
-        WITH {growing_ctes(as_of, IS_MEMBER, "full_name, owner, language, forks, source_id, description")}
+        WITH {growing_ctes(as_of, IS_MEMBER, "full_name, owner, language, forks, source_id, description", most=False)}
         SELECT repository_id, full_name, owner, language, stars, stars_30d, forks, checked_at, source.name AS source,
                description
           FROM grown_row

@@ -44,21 +44,41 @@ DEFINITION = (
 # FULL JOIN makes Postgres join by hash, however few rows it expects.
 # Citus sends an expression to the nodes where it is joined with what lies there, also on every node, as `source` does:
 # of many rows only what is needed, in an expression of its own.
-_GROWTH_CTES = f"""
-        span AS (
-            SELECT days, make_interval(days => days) AS length FROM unnest(CAST(:days AS int[])) AS days
-        ), ended AS MATERIALIZED (
-            SELECT DISTINCT account_id, until_at FROM subject
-        ), account_start AS MATERIALIZED (
-            SELECT ended.account_id, until_at, days, length, until_at - length AS start_at,
-                   {closed_month("until_at - length")} AS start_month,
-                   coalesce(until_at - length < closed_until, false) AS is_closed,
-                   CASE WHEN captured_at >= until_at - length - least(max_gap, length) THEN captured_at END AS own_at
-              FROM ended
-             CROSS JOIN span
+
+
+def account_start(ended: str) -> str:
+    """Return a SELECT of where growth of the accounts in `ended` starts, one row for each end and each of `:days`.
+
+    account_id, until_at  as in *ended*: a table or an expression called `ended`
+    place, days, length   the place in `:days`, from 1; the same as an interval
+    start_at              and start_month: in whose row of `repository_month` the counts then are
+    is_closed             whether in no other table
+    own_at                our last capture by then; null after a gap
+    """
+    return f"""
+            SELECT account_id, until_at, place, days, length, start_at, {closed_month("start_at")} AS start_month,
+                   coalesce(start_at < closed_until, false) AS is_closed,
+                   CASE WHEN captured_at >= start_at - least(max_gap, length) THEN captured_at END AS own_at
+              FROM {ended}
+             CROSS JOIN (SELECT days, place, make_interval(days => days) AS length
+                           FROM unnest(CAST(:days AS int[])) WITH ORDINALITY AS span (days, place)) AS span
+             CROSS JOIN LATERAL (SELECT until_at - length AS start_at) AS start
              CROSS JOIN (SELECT last_month, closed_until FROM source WHERE id = 1) AS source
-              LEFT JOIN LATERAL ({LAST_CAPTURE_AT_START}) AS own ON true
-        ), {{start}}, special_id AS MATERIALIZED (
+              LEFT JOIN LATERAL ({LAST_CAPTURE_AT_START}) AS own ON true"""  # noqa: S608
+
+
+_GROWTH_CTES = f"""
+        ended AS MATERIALIZED (
+            SELECT DISTINCT account_id, until_at FROM subject
+        ), account_start AS MATERIALIZED ({account_start("ended")}
+        ), start AS MATERIALIZED (
+            -- FULL JOIN: each has its counterpart.
+            SELECT repository_id, days, length, start_at, start_month, own_at, created_at, stars, changed_at,
+                   is_special, is_imported,
+                   coalesce(created_at <= start_at, true) AND coalesce(changed_at > start_at, true) AS may_differ
+              FROM subject
+              FULL JOIN account_start USING (account_id, until_at)
+        ), special_id AS MATERIALIZED (
             SELECT repository_id FROM subject WHERE is_special
         ), presence AS MATERIALIZED (
             SELECT repository_id, account_id, from_at, to_at
@@ -72,31 +92,33 @@ _GROWTH_CTES = f"""
              CROSS JOIN LATERAL ({LAST_PRESENT_CAPTURE_AT_START}) AS last
              WHERE is_special
              ORDER BY repository_id, days, captured_at DESC
-        ), {{own_stars_at_start_ctes}}, imported_start AS MATERIALIZED (
+        ), {{own_stars_at_start_ctes}}, imported_wanted AS MATERIALIZED (
+            SELECT repository_id, days, start_at, length FROM start WHERE is_imported
+        ), imported_start AS MATERIALIZED (
             SELECT DISTINCT ON (repository_id, days) repository_id, days, captured_at AS imported_at,
                    stars AS imported_stars
               FROM (SELECT repository_id, days, start_at, length, {IMPORT_MAX_GAP} AS max_gap, source_id,
                            {month_value("captured_at", "width_bucket(start_at, month.captured_at)")} AS captured_at,
                            {month_value("stars", "width_bucket(start_at, month.captured_at)")} AS stars
-                      FROM start
+                      FROM imported_wanted
                      CROSS JOIN source
                       JOIN repository_month AS month USING (repository_id)
-                     WHERE is_imported AND source.id <> 1 AND source_id = source.id
+                     WHERE source.id <> 1 AND source_id = source.id
                        AND month.month = {closed_month("start_at")} {{month_of_id}}
                      UNION ALL
                     SELECT repository_id, days, start_at, length, {IMPORT_MAX_GAP}, source_id, last_at,
                            repository_import.stars
-                      FROM start
+                      FROM imported_wanted
                       JOIN repository_import USING (repository_id)
                       JOIN source ON source.id = source_id
-                     WHERE is_imported AND {month_of("last_at")} < {closed_month("start_at")} {{import_of_id}}
+                     WHERE {month_of("last_at")} < {closed_month("start_at")} {{import_of_id}}
                      UNION ALL
                     SELECT repository_id, days, start_at, length, {IMPORT_MAX_GAP}, source_id, captured_at,
                            snapshot.stars
-                      FROM start
+                      FROM imported_wanted
                       JOIN repository_snapshot_open AS snapshot USING (repository_id)
                       JOIN source ON source.id = source_id
-                     WHERE is_imported AND source_id <> 1 AND captured_at <= start_at
+                     WHERE source_id <> 1 AND captured_at <= start_at
                        {{snapshot_of_id}}) AS imported
              WHERE captured_at >= start_at - length AND captured_at >= start_at - max_gap
              ORDER BY repository_id, days, captured_at DESC, source_id DESC
@@ -112,58 +134,11 @@ _GROWTH_CTES = f"""
               FULL JOIN own_closed USING (repository_id, days)
               FULL JOIN imported_start USING (repository_id, days)
              CROSS JOIN LATERAL (SELECT CASE WHEN is_special THEN special_at ELSE own_at END AS at) AS own
-             {{more_growth}}
         )"""  # noqa: S608
 
-# Each has its counterpart.
-_START = """
-            SELECT repository_id, days, length, start_at, start_month, own_at, created_at, stars, changed_at,
-                   is_special, is_imported, is_closed,
-                   coalesce(created_at <= start_at, true) AND coalesce(changed_at > start_at, true) AS may_differ
-              FROM subject
-              FULL JOIN account_start USING (account_id, until_at)"""
-# A start is plain where closed months of our own captures alone decide. `month_read` says which months are read as a
-# whole: those in which growth of accounts captured in the last days starts, where more than `:many` starts need one.
-_IS_PLAIN = "NOT is_special AND NOT is_imported AND is_closed"
-_HAS_MONTH = "is_plain AND may_differ AND own_at IS NOT NULL"
-_STARTS_OF_MANY = f"""any_start AS MATERIALIZED (
-            SELECT *, {_IS_PLAIN} AS is_plain FROM ({_START}) AS any_start
-        ), month_read AS MATERIALIZED (
-            SELECT CASE WHEN (SELECT count(*) FROM any_start WHERE {_HAS_MONTH}) > CAST(:many AS int)
-                        THEN min(start_month) ELSE 'infinity' END AS first, max(start_month) AS last
-              FROM account_start
-             WHERE until_at > (SELECT max(until_at) FROM account_start) - interval '8 days'
-        ), start AS MATERIALIZED (
-            SELECT * FROM any_start WHERE NOT is_plain
-        )"""  # noqa: S608
-_MONTH_GROWTH = f"""any_start.stars - {month_value("stars", "width_bucket(start_at, month.captured_at)")}"""
-_PLAIN_GROWTH = f"""
-             UNION ALL
-            SELECT repository_id, days, CASE WHEN created_at > start_at THEN stars WHEN own_at IS NOT NULL THEN 0 END
-              FROM any_start
-             WHERE is_plain AND NOT may_differ
-             UNION ALL
-            SELECT any_start.repository_id, days, {_MONTH_GROWTH}
-              FROM any_start
-              -- + 0: joined by hash. Postgres expects few rows and would look up each.
-              JOIN repository_month AS month ON month.repository_id + 0 = any_start.repository_id
-             -- Not `month = start_month`: merged by month, each row of one would be compared with all starts in it.
-             WHERE {_HAS_MONTH} AND source_id = 1 AND month.month - start_month = 0
-               AND month.month >= (SELECT first FROM month_read) AND month.month <= (SELECT last FROM month_read)
-             UNION ALL
-            SELECT repository_id, days, {_MONTH_GROWTH}
-              FROM any_start
-              JOIN repository_month AS month USING (repository_id)
-             WHERE {_HAS_MONTH} AND source_id = 1 AND month.month = start_month
-               AND start_month < (SELECT first FROM month_read)
-               -- Lets a node of Citus, whose estimates are poor, read these months alone.
-               AND month.month = ANY(ARRAY(SELECT DISTINCT start_month FROM account_start))"""  # noqa: S608
 
-
-def _growth_ctes(start: str, more_growth: str = "", of_id: str = "") -> str:
+def _growth_ctes(of_id: str = "") -> str:
     return _GROWTH_CTES.format(
-        start=start,
-        more_growth=more_growth,
         presence=presence(of_id),
         own_stars_at_start_ctes=own_stars_at_start_ctes(of_id),
         month_of_id=of_id and f"AND month.repository_id {of_id}",
@@ -172,19 +147,68 @@ def _growth_ctes(start: str, more_growth: str = "", of_id: str = "") -> str:
     )
 
 
-_STARTS_OF_FEW = f"start AS MATERIALIZED ({_START}\n        )"
-GROWTH_CTES = _growth_ctes(_STARTS_OF_FEW)
-"""For few repositories."""
-GROWTH_OF_ONE_CTES = _growth_ctes(_STARTS_OF_FEW, of_id=OF_ID)
+GROWTH_CTES = _growth_ctes()
+"""For few repositories, or those of many that `plain_growth` leaves out."""
+GROWTH_OF_ONE_CTES = _growth_ctes(OF_ID)
 """For the repository `:id`."""
-GROWTH_OF_ALL_CTES = _growth_ctes(_STARTS_OF_MANY, _PLAIN_GROWTH)
-"""For many: what few of them need is not joined to all. Has no row where growth is unknown, or one that is null."""
+
+# Where all repositories are asked for, the growth of most is computed in the scan that reads their counts: on Citus,
+# each on its node. A repository is *plain* if its captures are its account's and were never imported, if its account
+# was captured in the last days, and if closed months alone say what it had at each start.
+MAX_PLAIN_DAYS = 2
+OWN_START_CTE = f"""own_start AS MATERIALIZED (
+            SELECT account_id, until_at, array_agg(start_at ORDER BY place) AS start_at,
+                   array_agg(start_month ORDER BY place) AS start_month,
+                   array_agg(own_at IS NOT NULL ORDER BY place) AS is_confirmed
+              FROM ({
+    account_start('''(
+                    SELECT account_id, own_at AS until_at FROM account_last
+                     WHERE own_at > (SELECT max(own_at) FROM account_last) - interval '8 days') AS ended''')
+}
+                     ) AS account_start
+             GROUP BY account_id, until_at
+            HAVING bool_and(is_closed) AND count(*) <= {MAX_PLAIN_DAYS}
+        )"""  # noqa: S608
+"""SQL: where growth of each account starts, in lists of one element for each of `:days`. Needs `account_last`: when
+each account was last captured by us, `own_at`."""
 
 
-MANY_STARTS = 20_000
-"""From about this number on reading a month as a whole is faster than looking up its rows."""
+NO_PLAIN_GROWTH = "NULL::int[] AS plain_growth"
+
+
+_STARS_OF_MONTH = month_value("stars", "width_bucket(start_at[{place}], month_{place}.captured_at)", "month_{place}")
+_PLAIN_GROWTH = f"""
+                        CASE WHEN created_at > start_at[{{place}}] THEN stars
+                             WHEN is_confirmed[{{place}}] AND changed_at <= start_at[{{place}}] THEN 0
+                             WHEN is_confirmed[{{place}}] THEN stars - {_STARS_OF_MONTH} END"""
+# Not `month = start_month`: merged by month, each row of one would be compared with all starts in it.
+_JOIN_MONTH = """
+              LEFT JOIN (SELECT repository_id, month, captured_at, counts, stars_before FROM repository_month
+                          WHERE source_id = 1
+                            AND month >= (SELECT min(start_month[{place}]) FROM own_start)
+                            AND month <= (SELECT max(start_month[{place}]) FROM own_start)) AS month_{place}
+                ON month_{place}.repository_id = counted.repository_id
+               AND month_{place}.month - start_month[{place}] = 0"""
+
+
+def with_plain_growth(counted: str) -> str:
+    """Return a SELECT of the rows of *counted* and their `plain_growth`.
+
+    plain_growth  list of one number or null for each of `:days`; null if the repository is not plain
+
+    It needs OWN_START_CTE and the columns repository_id, account_id, created_at, stars, changed_at, is_special and
+    is_imported.
+    """
+    places = range(1, MAX_PLAIN_DAYS + 1)
+    growth = ",".join(_PLAIN_GROWTH.format(place=place) for place in places)
+    months = "".join(_JOIN_MONTH.format(place=place) for place in places)
+    return f"""
+            SELECT counted.*, CASE WHEN changed_at <= until_at AND NOT is_special AND NOT is_imported
+                                   THEN ARRAY[{growth}] END AS plain_growth
+              FROM ({counted}) AS counted
+              LEFT JOIN own_start ON own_start.account_id = counted.account_id{months}"""  # noqa: S608
 
 
 def growth_values(days: Sequence[int]) -> dict[str, Any]:
     """Return the bound values that GROWTH_CTES needs: one row per repository and entry of *days*."""
-    return {"days": list(days), "many": MANY_STARTS}
+    return {"days": list(days)}

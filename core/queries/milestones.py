@@ -30,7 +30,7 @@ def ahead(as_of: datetime | None, limit: int = 15, *, vs: datetime | None = None
     stars_vs, stars_difference, stars_percent   only with *vs*: see `with_differences`; most changed first
     """
     sql = f"""
-        WITH {growing_ctes(as_of, MAY_BE_AHEAD, "full_name, source_id")}, candidate AS (
+        WITH {growing_ctes(as_of, MAY_BE_AHEAD, "full_name, source_id", most=True)}, candidate AS (
             SELECT repository_id, full_name, stars, stars_30d, checked_at, source_id,
                    CASE WHEN stars < 2 * power THEN 2 * power WHEN stars < 5 * power THEN 5 * power ELSE 10 * power
                    END::bigint AS milestone

@@ -12,8 +12,8 @@ from core.queries import accounts, collections
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import repository_attributes
 from core.queries.captures import IMPORT_EXISTS, PRESENCE_EXISTS, newest_capture_at
-from core.queries.growth import growth_values
-from core.queries.repository_base import GROWTH_COLUMNS, counts_ctes, growth_of_ctes
+from core.queries.growth import NO_PLAIN_GROWTH, OWN_START_CTE, growth_values, with_plain_growth
+from core.queries.repository_base import ACCOUNT_LAST_CTE, GROWTH_COLUMNS, counts_ctes, growth_of_ctes
 
 MAX_LAG = timedelta(days=7)
 """Growth that ended longer than this before the newest capture of all is not compared with the newest."""
@@ -43,13 +43,19 @@ COUNT_CANDIDATES = """SELECT count(*) FILTER (WHERE is_recent AND growth IS NOT 
                    count(*) FILTER (WHERE is_recent AND growth IS NULL) AS unknown_at_start
               FROM candidate"""
 # What `counts_ctes` has as of a timestamp.
-_LATEST_CTE = f"""stored AS (
+_LATEST = f"""
             SELECT latest.*, latest.account_id AS present_account_id,
                    CASE source_id WHEN 1 THEN latest.captured_at END AS changed_at, {PRESENCE_EXISTS} AS is_special,
                    {IMPORT_EXISTS} AS is_imported
               FROM repository_latest AS latest
-              JOIN repository ON repository.id = latest.repository_id
-        )"""  # noqa: S608
+              JOIN repository ON repository.id = latest.repository_id"""  # noqa: S608
+_LATEST_CTES = {
+    False: f"stored AS (SELECT latest.*, {NO_PLAIN_GROWTH} FROM ({_LATEST}) AS latest)",  # noqa: S608
+    True: f"""{ACCOUNT_LAST_CTE.format(accounts="true")}, {OWN_START_CTE},
+        stored AS ({with_plain_growth(_LATEST)}
+        )""",
+}
+"""By whether growth of most repositories is asked for."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,8 @@ def movers(
     if login and (account := accounts.find(login, as_of)):
         login = account.login
     ctes = f"""
-        WITH {_stored_candidates(days) if is_stored else _computed_candidates(as_of)}, counted AS (
+        WITH {_stored_candidates(days) if is_stored else _computed_candidates(as_of, most=not (login or collection))},
+             counted AS (
             {_sum_counts(days) if is_stored and is_unfiltered else COUNT_CANDIDATES}
         )"""
     sql = f"""{ctes}, ranked AS (
@@ -171,21 +178,24 @@ def _stored_candidates(days: int) -> str:
         )"""  # noqa: S608
 
 
-def _computed_candidates(as_of: datetime | None) -> str:
+def _computed_candidates(as_of: datetime | None, *, most: bool) -> str:
     """Return the CTE `candidate` after those that compute growth over any days, as of any moment.
 
     Few columns: Postgres writes these rows down, to disk where all are candidates.
+
+    most  whether most repositories may be candidates
     """
     columns = f"""repository_id, full_name, stars, source_id, checked_at, {GROWTH_COLUMNS},
                    {IS_RECENT.format(at="checked_at")} AS is_recent"""
     # FULL is the same as LEFT, as only chosen repositories have a row of growth, but always by hash.
-    return f"""{_LATEST_CTE if as_of is None else counts_ctes(as_of)}, chosen AS MATERIALIZED (
+    return f"""{_LATEST_CTES[most] if as_of is None else counts_ctes(as_of, grows=most)}, chosen AS MATERIALIZED (
             SELECT {columns}
               FROM stored WHERE {IS_CHOSEN}
         ), recent AS (
             SELECT * FROM chosen WHERE is_recent
         ), {growth_of_ctes("recent")}, candidate AS MATERIALIZED (
-            SELECT repository_id, full_name, created_at, stars, growth, checked_at AS until_at, source_id, is_recent
+            SELECT repository_id, full_name, created_at, stars, coalesce(growth, plain_growth[1]) AS growth,
+                   checked_at AS until_at, source_id, is_recent
               FROM chosen
               FULL JOIN growth USING (repository_id)
         )"""  # noqa: S608

@@ -20,13 +20,13 @@ def closed_month(moment: str) -> str:
     return f"least(last_month, {month_of(moment)})"
 
 
-def month_value(column: str, place: str) -> str:
-    """Return SQL for one of SNAPSHOT_COLUMNS at *place* of `month`, a row of `repository_month`; none: before it."""
+def month_value(column: str, place: str, month: str = "month") -> str:
+    """Return SQL for one of SNAPSHOT_COLUMNS at *place* of *month*, a row of `repository_month`; none: before it."""
     number = SNAPSHOT_COLUMNS.index(column)
-    element, before = (f"counts[{place}][{number}]", f"month.{column}_before") if number else (
-        f"captured_at[{place}]", "month.before_at"
+    element, before = (f"counts[{place}][{number}]", f"{column}_before") if number else (
+        f"captured_at[{place}]", "before_at"
     )  # fmt: skip
-    return f"CASE WHEN {place} > 0 THEN month.{element} ELSE {before} END"
+    return f"CASE WHEN {place} > 0 THEN {month}.{element} ELSE {month}.{before} END"
 
 
 def month_columns(place: str) -> str:
@@ -132,11 +132,14 @@ NEWEST_OF_ONE_CTE = _newest_cte(OF_ID)
 
 # Our stars of many repositories at once, at `{moment}` of the chosen rows of `{rows}`, one for each `{key}`:
 # `open_stars` of a snapshot that is not closed, `closed_stars` of one that is; the newer one counts.
-_OWN_STARS_CTES = """{open}, {name}_closed AS MATERIALIZED (
+_OWN_STARS_CTES = """{open}, {name}_wanted AS MATERIALIZED (
+            -- Alone, for Citus, which expects as many rows as the bytes of all columns could be.
+            SELECT repository_id, {key}, {moment}, {month} FROM {rows} WHERE {chosen}
+        ), {name}_closed AS MATERIALIZED (
             SELECT repository_id, {key}, {closed_captured_at} AS closed_at, {closed_stars} AS closed_stars
-              FROM {rows}
+              FROM {name}_wanted
               JOIN repository_month AS month USING (repository_id)
-             WHERE {chosen} AND source_id = 1 AND month.month = {month} {closed_of_id}
+             WHERE source_id = 1 AND month.month = {month} {closed_of_id}
         )"""
 # One sorted list a repository: paired with each of its moments, rows that are open for long would be many. In an
 # expression of its own: where Postgres expects few rows, it would list all again for each of {rows}.
@@ -186,7 +189,7 @@ def _own_stars_ctes(
         open_of_id=of_id and f"AND snapshot.repository_id {of_id}",
     )  # fmt: skip
     return _OWN_STARS_CTES.format(
-        name=name, rows=rows, key=key, month=month, chosen=chosen, open=found_open,
+        name=name, rows=rows, key=key, moment=moment, month=month, chosen=chosen, open=found_open,
         closed_of_id=of_id and f"AND month.repository_id {of_id}",
         closed_captured_at=month_value("captured_at", place), closed_stars=month_value("stars", place),
     )  # fmt: skip

@@ -6,7 +6,7 @@ stored  one row per repository: repository_id, account_id, owner, full_name, des
         is_fork, is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d, checked_at,
         source_id; now watchers and open_issues, too
 extras  as of a timestamp, one row per repository whose watchers or issues were collected: repository_id, watchers,
-        open_issues
+        open_issues; see `stored_with_extras`
 
 As of a timestamp, attributes are those of that time, and null where they are unknown: see `core.queries.attributes`.
 """
@@ -25,7 +25,14 @@ from core.queries.captures import (
     import_exists,
     last_own_capture,
 )
-from core.queries.growth import GROWTH_CTES, GROWTH_OF_ALL_CTES, GROWTH_OF_ONE_CTES, growth_values
+from core.queries.growth import (
+    GROWTH_CTES,
+    GROWTH_OF_ONE_CTES,
+    NO_PLAIN_GROWTH,
+    OWN_START_CTE,
+    growth_values,
+    with_plain_growth,
+)
 from core.queries.past_counts import NEWEST_CTE, NEWEST_OF_IDS_CTE, NEWEST_OF_ONE_CTE, OF_ID, OF_IDS
 
 CURRENT_CTES = """
@@ -45,7 +52,7 @@ GROWN_CTE = """grown AS (
 
 
 # When each account of `{accounts}` was last captured by us.
-_ACCOUNT_LAST_CTE = f"""account_last AS MATERIALIZED (
+ACCOUNT_LAST_CTE = f"""account_last AS MATERIALIZED (
             SELECT account.id AS account_id, own.captured_at AS own_at
               FROM account
               LEFT JOIN LATERAL ({LAST_CAPTURE}) AS own ON true
@@ -55,7 +62,7 @@ _ACCOUNT_LAST_CTE = f"""account_last AS MATERIALIZED (
 
 def _counted_ctes(accounts: str, of_id: str = "") -> str:
     """Return `counts`, of `newest` and when each of the accounts was last captured."""
-    return f"""{_ACCOUNT_LAST_CTE.format(accounts=accounts)}, counts AS (
+    return f"""{ACCOUNT_LAST_CTE.format(accounts=accounts)}, counts AS (
             SELECT repository_id, account_id, created_at, source_id, captured_at, stars, forks, size_kb,
                    CASE source_id WHEN 1 THEN captured_at END AS changed_at, {PRESENCE_EXISTS} AS is_special,
                    {import_exists(of_id)} AS is_imported,
@@ -67,7 +74,7 @@ def _counted_ctes(accounts: str, of_id: str = "") -> str:
 
 # With all columns of `newest`: one scan of the repositories, for their attributes too. What is grouped Postgres leaves
 # out where nobody asks for captures.
-_COUNTED_OF_ALL_CTES = f"""{_ACCOUNT_LAST_CTE.format(accounts="true")}, {SPECIAL_LAST_CTE}, counts AS (
+_COUNTED = f"""
             SELECT repository.*, repository.account_id AS present_account_id,
                    CASE source_id WHEN 1 THEN repository.captured_at END AS changed_at,
                    {PRESENCE_EXISTS} AS is_special, {IMPORT_EXISTS} AS is_imported,
@@ -75,20 +82,26 @@ _COUNTED_OF_ALL_CTES = f"""{_ACCOUNT_LAST_CTE.format(accounts="true")}, {SPECIAL
                        ) AS checked_at
               FROM newest AS repository
               LEFT JOIN (SELECT account_id, max(own_at) AS own_at FROM account_last GROUP BY account_id) AS account_last
-                ON account_last.account_id = repository.account_id
+                ON account_last.account_id = repository.account_id"""  # noqa: S608
+_LAST_CTES = f"""{ACCOUNT_LAST_CTE.format(accounts="true")}, {SPECIAL_LAST_CTE}"""
+_COUNTED_OF_ALL_CTES = f"""{_LAST_CTES}, counts AS (
+            SELECT counted.*, {NO_PLAIN_GROWTH} FROM ({_COUNTED}) AS counted
         )"""  # noqa: S608
+_GROWN_OF_ALL_CTES = f"""{_LAST_CTES}, {OWN_START_CTE}, counts AS ({with_plain_growth(_COUNTED)}
+        )"""
 
 
 # The CTE `subject` of GROWTH_CTES, of a table with columns of `counts`.
 _SUBJECT = """
             SELECT repository_id, {account_id} AS account_id, created_at, stars, changed_at, checked_at AS until_at,
                    is_special, is_imported
-              FROM {table}"""
+              FROM {table}
+             WHERE {chosen}"""
 
 _OWNERS = "account.id IN (SELECT account_id FROM repository WHERE id {condition})"
 
 _SELECTED_AS_OF_CTES = f"""{{newest}}, {{counted}},
-        subject AS MATERIALIZED ({_SUBJECT.format(table="counts", account_id="account_id")}
+        subject AS MATERIALIZED ({_SUBJECT.format(table="counts", account_id="account_id", chosen="true")}
         ), {{growth}}, {GROWN_CTE}, grown_counts AS MATERIALIZED (
             SELECT counts.*, stars_7d, stars_30d
               FROM counts
@@ -103,21 +116,26 @@ ONE_AS_OF_CTES = _SELECTED_AS_OF_CTES.format(
 )
 """The same for the repository `:id`."""
 
-_COUNTS = "stars, forks, size_kb, checked_at, source_id, changed_at, present_account_id, is_special, is_imported"
-_KNOWN_AS_OF_CTES = f"""{NEWEST_CTE}, {_COUNTED_OF_ALL_CTES}, {{name}} AS (
+_COUNTS = """stars, forks, size_kb, checked_at, source_id, changed_at, present_account_id, is_special, is_imported,
+                   plain_growth"""
+_KNOWN_AS_OF_CTES = f"""{NEWEST_CTE}, {{counted}}, {{name}} AS (
             SELECT repository_id, account_id, split_part(full_name, '/', 1) AS owner, full_name, description, license,
                    topics, present_language(primary_language) AS language, is_fork, is_archived, is_gone, created_at,
                    pushed_at, {_COUNTS}
               FROM {repositories_as_of(table="counts", more_columns=f", {_COUNTS}")} AS known
         )"""  # noqa: S608
 
-GROWTH_COLUMNS = "changed_at, created_at, present_account_id, is_special, is_imported"
+GROWTH_COLUMNS = "changed_at, created_at, present_account_id, is_special, is_imported, plain_growth"
 """Columns of `counts_ctes` as of a timestamp that `grown_ctes` needs beside repository_id, stars and checked_at."""
-_STORED_AS_OF_CTES = _KNOWN_AS_OF_CTES.format(name="stored")
-_GROWTH_OF_TABLE_CTES = f"""subject AS MATERIALIZED ({_SUBJECT.format(table="{table}", account_id="present_account_id")}
-        ), {GROWTH_OF_ALL_CTES}"""
-_GROWN_OF_TABLE_CTES = f"""{_GROWTH_OF_TABLE_CTES}, {GROWN_CTE}, {{name}} AS MATERIALIZED (
-            SELECT {{table}}.*, stars_7d, stars_30d
+_SUBJECT_OF_TABLE = _SUBJECT.format(table="{table}", account_id="present_account_id", chosen="plain_growth IS NULL")
+_GROWTH_OF_TABLE_CTES = f"""subject AS MATERIALIZED ({_SUBJECT_OF_TABLE}
+        ), {GROWTH_CTES}"""
+_SHOWN = ", ".join(
+    f"coalesce(stars_{days}d, plain_growth[array_position(CAST(:days AS int[]), {days})]) AS stars_{days}d"
+    for days in GROWTH_SHOWN
+)
+_GROWN_OF_TABLE_CTES = f"""{_GROWTH_OF_TABLE_CTES}, {GROWN_CTE}, {{name}} AS {{materialized}} (
+            SELECT {{table}}.*, {_SHOWN}
               FROM {{table}}
               FULL JOIN grown ON grown.repository_id = {{table}}.repository_id
         )"""  # noqa: S608
@@ -134,14 +152,11 @@ _EXTRAS_CTE = """chosen_id AS MATERIALIZED (
         )"""
 # The same of many: to read all rows twice and join by hash is faster than to read them in order, or, as Postgres would
 # where it expects few, to look up each in each partition: hence + 0.
-_EXTRAS_OF_MANY_CTES = """chosen_id AS MATERIALIZED (
-            SELECT repository_id FROM {table}
-        ), extra_last AS (
+_EXTRAS_OF_MANY = """extra_last AS (
             SELECT extra.repository_id, max(captured_at) FILTER (WHERE source_id = 1) AS own_at,
                    max(captured_at) AS any_at
               FROM repository_extra_snapshot AS extra
-              JOIN chosen_id ON chosen_id.repository_id = extra.repository_id + 0
-             WHERE captured_at <= :as_of
+             WHERE captured_at <= :as_of AND {chosen}
              GROUP BY extra.repository_id
         ), extras AS (
             SELECT DISTINCT ON (repository_id) repository_id, watchers, open_issues
@@ -151,32 +166,51 @@ _EXTRAS_OF_MANY_CTES = """chosen_id AS MATERIALIZED (
                AND (source_id = 1) = (own_at IS NOT NULL)
              ORDER BY repository_id, source_id DESC
         )"""
-STORED_WITH_EXTRAS = "stored FULL JOIN extras USING (repository_id)"
-"""SQL: the rows of `repository_ctes` as of a timestamp; each row of `extras` has its counterpart.
-
-FULL JOIN makes Postgres join by hash, however few rows it expects."""
-_GROWN_AS_OF_CTES = f"""{_KNOWN_AS_OF_CTES.format(name="known")}, matching AS MATERIALIZED (
+_EXTRAS_OF_MANY_CTES = f"""chosen_id AS MATERIALIZED (
+            SELECT repository_id FROM {{table}}
+        ), {_EXTRAS_OF_MANY.format(chosen="repository_id + 0 IN (SELECT repository_id FROM chosen_id)")}"""  # noqa: S608
+_GROWN_AS_OF_CTES = f"""{_KNOWN_AS_OF_CTES.format(name="known", counted="{counted}")}, matching AS MATERIALIZED (
             SELECT * FROM known WHERE {{matching}}
-        ), {_GROWN_OF_TABLE_CTES.format(table="matching", name="stored")},
-        {_EXTRAS_OF_MANY_CTES.format(table="matching")}"""  # noqa: S608
+        ), {_GROWN_OF_TABLE_CTES.format(table="matching", name="stored", materialized="")},
+        {{extras}}"""  # noqa: S608
 
 
-def repository_ctes(as_of: datetime | None, matching: str = "true") -> str:
+def stored_with_extras(*, most: bool) -> str:
+    """Return SQL for the rows of `repository_ctes` as of a timestamp, *most* being the same."""
+    # FULL JOIN, where each row of `extras` has its counterpart, is by hash, however few rows Postgres expects.
+    return f"stored {'LEFT' if most else 'FULL'} JOIN extras USING (repository_id)"
+
+
+def _counted(*, grows: bool) -> str:
+    return _GROWN_OF_ALL_CTES if grows else _COUNTED_OF_ALL_CTES
+
+
+def repository_ctes(as_of: datetime | None, matching: str = "true", *, most: bool = True) -> str:
     """Return the expressions to select from; with a timestamp they need the values of `as_of_values`.
 
     matching  as of a timestamp `stored` has only the repositories that match this condition on its columns, growth
               excepted: what is left out costs nothing
+    most      whether most repositories may match, so that growth is computed for all at once
     """
-    return CURRENT_CTES if as_of is None else _GROWN_AS_OF_CTES.format(matching=matching)
+    if as_of is None:
+        return CURRENT_CTES
+    extras = _EXTRAS_OF_MANY.format(chosen="true") if most else _EXTRAS_OF_MANY_CTES.format(table="matching")
+    return _GROWN_AS_OF_CTES.format(matching=matching, counted=_counted(grows=most), extras=extras)
 
 
-def counts_ctes(as_of: datetime | None) -> str:
-    """Return `stored` without growth as of a timestamp, where nobody needs it; the same values."""
-    return CURRENT_CTES if as_of is None else _STORED_AS_OF_CTES
+def counts_ctes(as_of: datetime | None, *, grows: bool = False) -> str:
+    """Return `stored` without growth as of a timestamp; the same values.
+
+    grows  whether growth of most of its rows will be asked for: much of it is then in `plain_growth`
+    """
+    return CURRENT_CTES if as_of is None else _KNOWN_AS_OF_CTES.format(name="stored", counted=_counted(grows=grows))
 
 
 def growth_of_ctes(table: str) -> str:
-    """Return `growth` of the repositories in *table*, rows of `counts_ctes` as of a timestamp; the same values."""
+    """Return `growth` of the repositories without `plain_growth` in *table*, rows of `counts_ctes` as of a timestamp.
+
+    It needs GROWTH_COLUMNS; the same values.
+    """
     return _GROWTH_OF_TABLE_CTES.format(table=table)
 
 
@@ -187,19 +221,19 @@ def grown_ctes(as_of: datetime | None, table: str) -> str:
     """
     if as_of is None:
         return f"grown_row AS (SELECT * FROM {table})"  # noqa: S608
-    return _GROWN_OF_TABLE_CTES.format(table=table, name="grown_row")
+    return _GROWN_OF_TABLE_CTES.format(table=table, name="grown_row", materialized="MATERIALIZED")
 
 
-def growing_ctes(as_of: datetime | None, matching: str, more_columns: str) -> str:
+def growing_ctes(as_of: datetime | None, matching: str, more_columns: str, *, most: bool) -> str:
     """Return `grown_row`: stars and growth of the repositories that match a condition on columns of `counts_ctes`.
 
     repository_id, stars, checked_at, *more_columns* and growth, no others: Postgres writes rows of the past down, to
-    disk where they are many. It needs the values of `as_of_values`.
+    disk where they are many. It needs the values of `as_of_values`. *most* as in `repository_ctes`.
     """
     columns = f"repository_id, stars, checked_at, {more_columns}"
     if as_of is None:
         return f"{CURRENT_CTES}, grown_row AS (SELECT {columns}, stars_7d, stars_30d FROM stored WHERE {matching})"  # noqa: S608
-    return f"""{counts_ctes(as_of)}, matching AS MATERIALIZED (
+    return f"""{counts_ctes(as_of, grows=most)}, matching AS MATERIALIZED (
             SELECT {columns}, {GROWTH_COLUMNS} FROM stored WHERE {matching}
         ), {grown_ctes(as_of, "matching")}"""  # noqa: S608
 

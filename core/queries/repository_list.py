@@ -14,13 +14,13 @@ from core.db.frames import derived, read_frame
 from core.queries.compared_counts import beside_counts_at
 from core.queries.past_counts import NEWEST_CTE, OF_IDS
 from core.queries.repository_base import (
-    STORED_WITH_EXTRAS,
     as_of_values,
     counts_ctes,
     extended_ctes,
     growing_ctes,
     grown_ctes,
     repository_ctes,
+    stored_with_extras,
 )
 from core.shared_cache import kept
 from core.whole_numbers import MAX_INT32
@@ -112,6 +112,11 @@ class Filters:
         }
         return self.hidden | {name for name, is_on in given.items() if is_on}
 
+    @property
+    def may_match_most(self) -> bool:
+        """Return whether no condition is active that leaves out most repositories: few are hidden."""
+        return self.active == self.hidden
+
     def without(self, name: str) -> "Filters":
         """Return the same filters with the condition *name* removed."""
         if name in self.hidden:
@@ -162,9 +167,9 @@ def _select_matching(filters: Filters, order: str, chosen: str = "true") -> str:
     # Citus would send all rows of the past to the nodes for a join with `source` itself.
     names = "" if is_current else ", source AS MATERIALIZED (SELECT id, name FROM source)"
     return f"""
-        WITH {repository_ctes(filters.as_of, _where(CONDITIONS))}{names}
+        WITH {repository_ctes(filters.as_of, _where(CONDITIONS), most=filters.may_match_most)}{names}
         SELECT {LISTED}
-          FROM {"stored" if is_current else STORED_WITH_EXTRAS}
+          FROM {"stored" if is_current else stored_with_extras(most=filters.may_match_most)}
           -- LEFT, although each has a source: JOIN would make a LEFT JOIN of the FULL JOIN.
           LEFT JOIN source ON source.id = source_id
          WHERE {_where(CONDITIONS) if is_current else "true"} AND {chosen}
@@ -197,7 +202,8 @@ def _select_page_of_past(filters: Filters, order: str, column: str = "", chosen:
         (grown, page, extended) if by_growth else (extended, page, grown) if by_extras else (page, grown, extended)
     )
     return f"""
-        WITH {counts_ctes(filters.as_of)}, {matching}, {", ".join(in_order)}
+        WITH {counts_ctes(filters.as_of, grows=by_growth and filters.may_match_most)}, {matching},
+             {", ".join(in_order)}
         SELECT {LISTED}
           FROM {page_rows}
           JOIN source ON source.id = source_id
@@ -256,7 +262,7 @@ def _compared_counts(filters: Filters, order: str, vs: datetime) -> tuple[DataFr
     """Read the counts alone of all repositories that match, in *order*, and those of all at *vs*."""
     by_growth = order in SHOWN_GROWTH
     sql = f"""
-        WITH {counts_ctes(filters.as_of)}, matching AS (
+        WITH {counts_ctes(filters.as_of, grows=by_growth and filters.may_match_most)}, matching AS (
             SELECT * FROM stored WHERE {_where(CONDITIONS)}
         ){f", {grown_ctes(filters.as_of, 'matching')}" if by_growth else ""}
         SELECT repository_id, stars, forks
@@ -366,7 +372,7 @@ def fastest_growing(filters: Filters, limit: int = 400) -> DataFrame:
     checked_at           timestamp of the last capture
     """
     sql = f"""
-        WITH {growing_ctes(filters.as_of, _where(CONDITIONS), "full_name, language")}
+        WITH {growing_ctes(filters.as_of, _where(CONDITIONS), "full_name, language", most=filters.may_match_most)}
         SELECT full_name, language, stars, stars_30d, checked_at
           FROM grown_row WHERE stars_30d > 0 AND stars > 0
          ORDER BY stars_30d DESC, full_name LIMIT :limit

@@ -304,6 +304,15 @@ def close_imported_history(connection: Connection, source_id: int) -> None:
     )
 
 
+def analyze_sources(connection: Connection) -> None:
+    """Let Postgres know how few rows `source` has: too few for autovacuum, without which it expects hundreds.
+
+    It would then read the months of all sources where those of one are wanted. In a transaction of its own: Citus
+    refuses it in one that has read the table.
+    """
+    connection.execute(text("ANALYZE source"))
+
+
 def open_imported_sources(connection: Connection) -> list[int]:
     """Return the ids of imported sources whose history is not closed, as after an interrupted import."""
     sql = """

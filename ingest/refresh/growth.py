@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 
 from core.db.schema import GROWTH_DAYS
 from core.db.statement import text
-from core.queries.captures import IMPORT_EXISTS, LAST_CAPTURE_AT_START, PRESENCE_EXISTS
-from core.queries.growth import GROWTH_CTES, growth_values
-from core.queries.past_counts import closed_month, month_value
+from core.queries.captures import IMPORT_EXISTS, PRESENCE_EXISTS
+from core.queries.growth import GROWTH_CTES, account_start, growth_values
+from core.queries.past_counts import month_value
 
 GROWN_CTE = """
         grown AS (
@@ -49,15 +49,13 @@ UPDATE_IMPORT_GROWTH = f"""
 """  # noqa: S608
 IS_PLAIN = f"NOT {PRESENCE_EXISTS} AND NOT {IMPORT_EXISTS}"
 """SQL: whether a `repository` is plain."""
+_CHOSEN_ACCOUNTS = """(
+                    SELECT id AS account_id, checked_at AS until_at
+                      FROM account WHERE id = ANY(CAST(:accounts AS bigint[]))) AS ended"""
 SELECT_STARTS = f"""
-    SELECT account_id, days, until_at - length AS start_at, {closed_month("until_at - length")} AS start_month,
-           coalesce(captured_at >= until_at - length - least(max_gap, length), false) AS is_known,
-           coalesce(until_at - length < closed_until, false) AS is_closed, closed_until
-      FROM (SELECT id AS account_id, checked_at AS until_at
-              FROM account WHERE id = ANY(CAST(:accounts AS bigint[]))) AS ended
-     CROSS JOIN (SELECT days, make_interval(days => days) AS length FROM unnest(CAST(:days AS int[])) AS days) AS span
-     CROSS JOIN (SELECT last_month, closed_until FROM source WHERE id = 1) AS source
-      LEFT JOIN LATERAL ({LAST_CAPTURE_AT_START}) AS own ON true
+    SELECT account_id, days, start_at, start_month, own_at IS NOT NULL AS is_known, is_closed,
+           (SELECT closed_until FROM source WHERE id = 1) AS closed_until
+      FROM ({account_start(_CHOSEN_ACCOUNTS)}) AS start
 """  # noqa: S608 - our own names
 _STARTS = """unnest(CAST(:start_accounts AS bigint[]), CAST(:start_days AS int[]),
                           CAST(:start_times AS timestamptz[]), CAST(:start_months AS date[]))

@@ -124,6 +124,12 @@ def test_every_table_lies_where_it_belongs_and_migrating_again_changes_nothing(c
     with engine.connect() as connection:
         assert find_missing_objects(connection) == []
     assert_settings_of_nodes(cluster)
+    with psycopg.connect(cluster.url) as connection:
+        sizes = connection.execute(
+            "SELECT result FROM run_command_on_placements("
+            "'source', 'SELECT reltuples FROM pg_class WHERE oid = ''%s''::regclass')"
+        ).fetchall()
+    assert sizes == [("1",)] * len(cluster.nodes)  # of a table of unknown size a node would expect hundreds of rows
 
 
 @pytest.mark.parametrize("sql", [repository_detail.CURRENT_OF_ONE_SQL, repository_detail.AS_OF_OF_ONE_SQL])

@@ -339,7 +339,6 @@ closings = some.builds(
     closing=closings,
     until=steps,
     days=some.sampled_from([1, 2, 6, 7, 8, 29, 30, 31, 90]),
-    many=some.sampled_from([growth.MANY_STARTS, -1]),
 )
 # On Citus the profile has fewer: an example asks all shards forty questions.
 @settings(
@@ -348,14 +347,13 @@ closings = some.builds(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_growth_is_the_same_whatever_way_it_is_asked(
-    months: Connection, history: History, closing: Closing, until: int, days: int, many: int
+    months: Connection, history: History, closing: Closing, until: int, days: int
 ) -> None:
     """As of any moment and now, whatever is closed, in the repositories and account tables, one repository, movers,
-    the city and the totals of accounts; also as if the repositories were many.
+    the city and the totals of accounts.
     """
     clear_frames()
-    with months.begin_nested() as undo, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(growth, "MANY_STARTS", many)
+    with months.begin_nested() as undo:
         writer = Writer(months, history)
         writer.write()
         closing.apply(months)
@@ -470,9 +468,12 @@ def test_months_that_are_read_as_a_whole_are_joined_by_repository(database: Conn
     for name in off.split():
         database.execute(text(f"SET LOCAL enable_{name} = off"))
     plan = database.execute(text(f"EXPLAIN (FORMAT JSON) {found['sql']}"), found["values"]).scalar_one()[0]["Plan"]
-    joins = [join for join in nodes(plan) if "repository_id + 0" in f"{join}"]
-    assert joins
-    assert not [join for join in joins if "repository_id + 0" in join.get("Join Filter", "")]
+    joins = [join for join in nodes(plan) if "start_month[" in join.get("Join Filter", "")]
+    assert len(joins) == growth.MAX_PLAIN_DAYS
+    for join in joins:
+        conditions = [join.get("Hash Cond", ""), join.get("Merge Cond", "")]
+        conditions += [part.get("Index Cond", "") for part in join["Plans"]]
+        assert any("repository_id" in condition for condition in conditions)
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
