@@ -13,7 +13,7 @@ from pandas import DataFrame
 from core.db.frames import read_frame
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes
-from core.queries.repository_base import as_of_values, counts_ctes, grown_ctes
+from core.queries.repository_base import GROWTH_COLUMNS, as_of_values, counts_ctes, grown_ctes
 
 MIN_PEERS = 20
 NEAREST = 10
@@ -48,11 +48,11 @@ REPOSITORY_CLASSES = f"""classed AS (
         )"""  # noqa: S608
 ACCOUNT_CLASSES = f"""owned AS (
             SELECT account_id, sum(stars)::bigint AS stars, count(*) AS repositories
-              FROM stored WHERE NOT is_gone AND stars IS NOT NULL
+              FROM available WHERE stars IS NOT NULL
              GROUP BY account_id
         ), main AS (
             SELECT DISTINCT ON (account_id) account_id, language
-              FROM stored WHERE NOT is_gone AND is_fork IS NOT TRUE AND language IS NOT NULL
+              FROM available WHERE is_fork IS NOT TRUE AND language IS NOT NULL
              GROUP BY account_id, language
              ORDER BY account_id, sum(stars) DESC NULLS LAST, language
         ), classed AS (
@@ -105,7 +105,7 @@ def repository_ranks(ids: list[int], as_of: datetime | None) -> DataFrame:
 
 def account_ranks(ids: list[int], as_of: datetime | None) -> DataFrame:
     """Rank accounts by the stars of their repositories, forks included, as `repository_ranks`."""
-    sql = f"WITH {counts_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES} {RANKS}"
+    sql = f"WITH {_available_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES} {RANKS}"
     return read_frame(sql, only_until=as_of, ids=ids, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
 
 
@@ -121,7 +121,7 @@ def nearest_accounts(account_id: int, as_of: datetime | None) -> DataFrame:
     Empty where the account has no peer group, see `account_ranks`.
     """
     sql = f"""
-        WITH {counts_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES}, self AS MATERIALIZED (
+        WITH {_available_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES}, self AS MATERIALIZED (
             -- One row: whatever Postgres expects of `classed`, it is not read again for each of its rows.
             SELECT language, age_class FROM classed WHERE id = :account_id AND unranked IS NULL
         ), numbered AS (
@@ -148,7 +148,7 @@ def totals_of(logins: Sequence[str], as_of: datetime | None) -> DataFrame:
     stars, repositories, stars_30d  int
     """
     sql = f"""
-        WITH {counts_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES}, named AS MATERIALIZED (
+        WITH {_available_ctes(as_of)}, {account_attributes(as_of)}, {ACCOUNT_CLASSES}, named AS MATERIALIZED (
             SELECT * FROM classed WHERE lower(login) = ANY(CAST(:logins AS text[]))
         ), {_gained_ctes(as_of, "named")}
         SELECT login, stars, repositories, stars_30d FROM named JOIN gained USING (id) ORDER BY login
@@ -157,11 +157,23 @@ def totals_of(logins: Sequence[str], as_of: datetime | None) -> DataFrame:
     return read_frame(sql, only_until=as_of, logins=sorted(login.lower() for login in logins), **values)
 
 
+def _available_ctes(as_of: datetime | None) -> str:
+    """Return the expression `available`: what ranks of accounts need of each repository that was not deleted.
+
+    It is read three times, and written down for that: without names and texts.
+    """
+    growth = "stars_30d" if as_of is None else GROWTH_COLUMNS
+    return f"""{counts_ctes(as_of)}, available AS MATERIALIZED (
+            SELECT repository_id, account_id, language, is_fork, stars, checked_at, {growth}
+              FROM stored WHERE NOT is_gone
+        )"""  # noqa: S608
+
+
 def _gained_ctes(as_of: datetime | None, accounts: str) -> str:
     """Return the expression `gained`: id of each account in the expression *accounts*, and stars_30d."""
     return f"""owned_row AS (
-            SELECT * FROM stored
-             WHERE account_id IN (SELECT id FROM {accounts}) AND NOT is_gone AND stars IS NOT NULL
+            SELECT * FROM available
+             WHERE account_id IN (SELECT id FROM {accounts}) AND stars IS NOT NULL
         ), {grown_ctes(as_of, "owned_row")}, gained AS (
             SELECT account_id AS id, sum(stars_30d)::bigint AS stars_30d FROM grown_row GROUP BY account_id
         )"""  # noqa: S608

@@ -139,14 +139,11 @@ _GROWN_OF_TABLE_CTES = f"""{_GROWTH_OF_TABLE_CTES}, {GROWN_CTE}, {{name}} AS {{m
               FROM {{table}}
               FULL JOIN grown ON grown.repository_id = {{table}}.repository_id
         )"""  # noqa: S608
-# Ids alone: Citus sends what is joined with its tables to every node.
-_EXTRAS_CTE = """chosen_id AS MATERIALIZED (
-            SELECT repository_id FROM {table}
-        ), extras AS (
+# By a list: Postgres reads these rows alone, where it could read all to join them.
+_EXTRAS_CTE = """extras AS (
             SELECT DISTINCT ON (repository_id) repository_id, watchers, open_issues
               FROM repository_extra_snapshot
-              JOIN chosen_id USING (repository_id)
-             WHERE captured_at <= :as_of
+             WHERE captured_at <= :as_of AND repository_id = ANY(ARRAY(SELECT repository_id FROM {table}))
              -- Not `source_id DESC`: that names the second key in what Citus 12.1 sends to its nodes.
              ORDER BY repository_id, source_id = 1 DESC, captured_at DESC, -source_id
         )"""
