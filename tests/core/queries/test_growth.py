@@ -461,9 +461,9 @@ def assert_movers(found: movers.Movers, history: History, writer: Writer, step: 
 
 
 @pytest.mark.one_postgres("the coordinator plans no joins")
-@pytest.mark.parametrize("off", ["", "hashjoin nestloop"])
+@pytest.mark.parametrize("off", ["nestloop", "nestloop hashjoin"])
 def test_months_that_are_read_as_a_whole_are_joined_by_repository(database: Connection, off: str) -> None:
-    """Whatever joins Postgres prefers. By month alone each row of one would be compared with all starts in it."""
+    """Whichever join of many rows Postgres prefers. By month alone each of one would be compared with all starts."""
     found = movers.movers(at(END), 14).rows.attrs
     for name in off.split():
         database.execute(text(f"SET LOCAL enable_{name} = off"))
@@ -471,9 +471,7 @@ def test_months_that_are_read_as_a_whole_are_joined_by_repository(database: Conn
     joins = [join for join in nodes(plan) if "start_month[" in join.get("Join Filter", "")]
     assert len(joins) == growth.MAX_PLAIN_DAYS
     for join in joins:
-        conditions = [join.get("Hash Cond", ""), join.get("Merge Cond", "")]
-        conditions += [part.get("Index Cond", "") for part in join["Plans"]]
-        assert any("repository_id" in condition for condition in conditions)
+        assert "repository_id" in join.get("Hash Cond", "") + join.get("Merge Cond", "")
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
