@@ -34,17 +34,6 @@ DEFINITION = (
     "never longer than the period itself. Otherwise growth is unknown, and the repository is left out of rankings."
 )
 
-# Needs a CTE `subject` of repositories and their last counts, MATERIALIZED:
-#   repository_id, account_id, created_at, stars
-#   until_at     the last capture: where growth ends
-#   changed_at   when `stars` were first captured, if by us; else null
-#   is_special   whether its captures may differ from its account's, see `captures.PRESENCE_EXISTS`
-#   is_imported  whether any source imported history of it
-# What lies in tables of repositories is joined, never read by a LATERAL with LIMIT: Citus refuses that.
-# FULL JOIN makes Postgres join by hash, however few rows it expects.
-# Citus sends an expression to the nodes where it is joined with what lies there, also on every node, as `source` does:
-# of many rows only what is needed, in an expression of its own.
-
 
 def account_start(ended: str) -> str:
     """Return a SELECT of where growth of the accounts in `ended` starts, one row for each end and each of `:days`.
@@ -67,6 +56,16 @@ def account_start(ended: str) -> str:
               LEFT JOIN LATERAL ({LAST_CAPTURE_AT_START}) AS own ON true"""  # noqa: S608
 
 
+# Needs a CTE `subject` of repositories and their last counts, MATERIALIZED:
+#   repository_id, account_id, created_at, stars
+#   until_at     the last capture: where growth ends
+#   changed_at   when `stars` were first captured, if by us; else null
+#   is_special   whether its captures may differ from its account's, see `captures.PRESENCE_EXISTS`
+#   is_imported  whether any source imported history of it
+# What lies in tables of repositories is joined, never read by a LATERAL with LIMIT: Citus refuses that.
+# FULL JOIN makes Postgres join by hash, however few rows it expects.
+# Citus sends an expression to the nodes where it is joined with what lies there, also on every node, as `source` does:
+# of many rows only what is needed, in an expression of its own.
 _GROWTH_CTES = f"""
         ended AS MATERIALIZED (
             SELECT DISTINCT account_id, until_at FROM subject
@@ -171,11 +170,8 @@ OWN_START_CTE = f"""own_start AS MATERIALIZED (
         )"""  # noqa: S608
 """SQL: where growth of each account starts, in lists of one element for each of `:days`. Needs `account_last`: when
 each account was last captured by us, `own_at`."""
-
-
 NO_PLAIN_GROWTH = "NULL::int[] AS plain_growth"
-
-
+"""SQL: the column of `with_plain_growth` where growth is not computed for all at once."""
 _STARS_OF_MONTH = month_value("stars", "width_bucket(start_at[{place}], month_{place}.captured_at)", "month_{place}")
 _PLAIN_GROWTH = f"""
                         CASE WHEN created_at > start_at[{{place}}] THEN stars
