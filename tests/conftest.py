@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -145,6 +146,12 @@ def clean_environment() -> Iterator[None]:
         yield
     settings.cache_clear()
     redis_client.redis.cache_clear()
+
+
+@pytest.fixture
+def now() -> datetime:
+    """When the test starts: what a module computes once is minutes old when its tests run, or of yesterday."""
+    return datetime.now(UTC)
 
 
 @pytest.fixture(scope="session", autouse=True)

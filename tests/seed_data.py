@@ -1,7 +1,7 @@
 """Rows as ingestion and imports leave them, for tests that read."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Table, func, insert, select, text, update
 
@@ -13,6 +13,11 @@ from core.sources import OWN_SOURCE_ID
 def utc(text: str) -> datetime:
     """`2026-03-01` or `2026-03-01 06:30`, UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def days_ago(days: int) -> datetime:
+    """Return now minus *days*. Computed once by a module, it would be of another day after midnight."""
+    return datetime.now(UTC) - timedelta(days=days)
 
 
 def delete_stored(connection: Connection) -> None:

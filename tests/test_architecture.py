@@ -230,6 +230,27 @@ def test_cached_queries_do_not_use_the_current_time():
     assert offences(QUERIES, uses) == {}
 
 
+def nodes_run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes below *node* but the bodies of functions."""
+    is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    for field, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and not (is_function and field == "body"):
+                yield child
+                yield from nodes_run_at_import(child)
+
+
+def test_no_test_compares_with_the_time_its_module_was_imported():
+    """It would fail on a slow machine and over midnight."""
+
+    def clocks_read(path: Path) -> Iterator[str]:
+        for node in nodes_run_at_import(parse_module(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"datetime.now", "date.today", "time.time"}:
+                yield f"line {node.lineno}"
+
+    assert offences((ROOT / "tests").rglob("*.py"), clocks_read) == {}
+
+
 def streamlit_calls(path: Path, names: set[str]) -> Iterator[str]:
     """The module's uses of `st.fragment` and the like, however they are imported."""
     for node in nodes_of(path):

@@ -10,9 +10,7 @@ from tests import seed_data
 
 LANGUAGES = ("Python", "Go", "TypeScript", "Rust", "C++", None)
 ACCOUNT_LOGINS = ("octo", "hubot", "mona", "ada-lovelace", "grace", "linus", "margaret", "ken")
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 MOST_STARRED = "octo/r0"
-SIXTY_DAYS_AGO = TODAY - timedelta(days=60)
 
 
 def insert_rows(connection: Connection) -> None:
@@ -34,13 +32,21 @@ def insert_rows(connection: Connection) -> None:
     publish_data_version(connection)
 
 
+def today() -> datetime:
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def sixty_days_ago() -> str:
+    return iso_date(today() - timedelta(days=60))
+
+
 def star_count(owner: int, number: int) -> int:
     return 50_000 // (1 + owner + 2 * number)
 
 
 def _insert_repository(connection: Connection, owner: str, index: int, number: int) -> None:
     stars = star_count(index, number)
-    weeks = {iso_date(TODAY - timedelta(days=7 * week)): stars - 10 * week for week in range(10)}
+    weeks = {iso_date(today() - timedelta(days=7 * week)): stars - 10 * week for week in range(10)}
     seed_data.add_repository(
         connection,
         f"{owner}/r{number}",
@@ -53,7 +59,7 @@ def _insert_repository(connection: Connection, owner: str, index: int, number: i
         topics=["tests", owner],
         is_fork=number == 7,
         is_archived=number == 6,
-        pushed_at=TODAY - timedelta(days=number),
+        pushed_at=today() - timedelta(days=number),
         github_id=1000 * (index + 1) + number,
     )
 
@@ -68,7 +74,7 @@ def _insert_account(connection: Connection, login: str, followers: int) -> None:
     snapshots = [
         {
             "account_id": account,
-            "captured_at": TODAY - timedelta(days=7 * week),
+            "captured_at": today() - timedelta(days=7 * week),
             "followers": followers - week,
             "following": 3,
             "public_repositories": 8,
@@ -89,7 +95,7 @@ def _insert_languages(connection: Connection) -> None:
             " SELECT id, :at, coalesce(primary_language, ''), CASE WHEN primary_language IS NULL THEN 0 ELSE 1000 END"
             "   FROM repository WHERE github_id IS NOT NULL"
         ),
-        {"at": TODAY},
+        {"at": today()},
     )
     connection.execute(
         text(
@@ -98,7 +104,7 @@ def _insert_languages(connection: Connection) -> None:
             "   FROM repository JOIN repository_current ON repository_id = id, generate_series(0, 9) AS week"
             "  WHERE primary_language IS NOT NULL AND NOT is_fork GROUP BY week, primary_language"
         ),
-        {"today": TODAY.date()},
+        {"today": today().date()},
     )
 
 

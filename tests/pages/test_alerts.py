@@ -17,7 +17,6 @@ from pages.sections import webhooks
 from tests.pages.wording import page_text
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "alerts.py")
-NOW = datetime.now(UTC)
 SECRET_PATH = "T0000/B0000/verysecret"
 
 
@@ -40,7 +39,7 @@ def rule_id(database, kind: str) -> int:
 
 
 def add_alert(database, kind: str, message: str, *, hours_ago: float = 1, ended: bool = True, **values: object) -> None:
-    at = NOW - timedelta(hours=hours_ago)
+    at = datetime.now(UTC) - timedelta(hours=hours_ago)
     database.execute(
         insert(schema.alert).values(
             rule_id=rule_id(database, kind),

@@ -1,26 +1,21 @@
 """The changes page: entries by day, filters, and the reasons why there are none."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from sqlalchemy import insert
 
 from core.db import schema
 from tests import seed_data
 from tests.pages.wording import page_text
-
-TODAY = datetime.now(UTC)
+from tests.seed_data import days_ago
 
 
 @pytest.fixture
 def two_changes(database):
     account = seed_data.add_account(database, "octo", github_id=7)
-    database.execute(insert(schema.capture_open).values(account_id=account, captured_at=TODAY - timedelta(days=60)))
-    cat = seed_data.add_repository(database, "octo/cat", {f"{TODAY:%Y-%m-%d}": 5}, github_id=8)
-    seed_data.add_change(database, cat, "archived", f"{TODAY - timedelta(days=2):%Y-%m-%d}")
-    seed_data.add_change(
-        database, cat, "relicensed", f"{TODAY - timedelta(days=40):%Y-%m-%d}", before="MIT", after="#1 *x*"
-    )
+    database.execute(insert(schema.capture_open).values(account_id=account, captured_at=days_ago(60)))
+    cat = seed_data.add_repository(database, "octo/cat", {f"{days_ago(0):%Y-%m-%d}": 5}, github_id=8)
+    seed_data.add_change(database, cat, "archived", f"{days_ago(2):%Y-%m-%d}")
+    seed_data.add_change(database, cat, "relicensed", f"{days_ago(40):%Y-%m-%d}", before="MIT", after="#1 *x*")
 
 
 def kinds(shown):
@@ -60,8 +55,8 @@ def test_before_the_first_refresh_the_page_says_so(open_page, database):
 
 
 def test_a_repository_filters_and_an_unknown_one_is_named(open_page, two_changes, database):
-    dog = seed_data.add_repository(database, "octo/dog", {f"{TODAY:%Y-%m-%d}": 5}, github_id=9)
-    seed_data.add_change(database, dog, "archived", f"{TODAY - timedelta(days=1):%Y-%m-%d}")
+    dog = seed_data.add_repository(database, "octo/dog", {f"{days_ago(0):%Y-%m-%d}": 5}, github_id=9)
+    seed_data.add_change(database, dog, "archived", f"{days_ago(1):%Y-%m-%d}")
     assert kinds(open_page("changes", span="All", repository="OCTO/dog")) == ["archived"]
     assert "No repository called **octo/none** is stored." in page_text(open_page("changes", repository="octo/none"))
     assert "names no repository" in open_page("changes", repository="octo").warning[0].value

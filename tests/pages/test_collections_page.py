@@ -1,24 +1,19 @@
 """The collections page: named groups, made, filled, renamed, shared by link and deleted by those who may."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from sqlalchemy import insert, text
 
 from core.db import schema
 from tests import seed_data
 from tests.pages.wording import page_text
-
-TODAY = datetime.now(UTC)
+from tests.seed_data import days_ago
 
 
 @pytest.fixture
 def stored(database):
     """Two accounts with a repository each, captured today, and an account of which nothing is stored."""
     for number, (name, stars) in enumerate([("octo/big", 1000), ("cat/small", 3)]):
-        seed_data.add_repository(
-            database, name, {f"{TODAY - timedelta(days=1):%Y-%m-%d}": stars}, github_id=100 + number
-        )
+        seed_data.add_repository(database, name, {f"{days_ago(1):%Y-%m-%d}": stars}, github_id=100 + number)
     return seed_data.add_account(database, "empty", github_id=9)
 
 
@@ -95,7 +90,7 @@ def test_empty_states_stay_apart(open_page, group, stored, database):
     assert "None of its members is tracked" in page_text(open_page("collections", collection="Pets"))
     database.execute(insert(schema.tracked_account).values(account_id=stored))
     assert "have not been collected yet" in page_text(open_page("collections", collection="Pets"))
-    database.execute(insert(schema.capture_open).values(account_id=stored, captured_at=TODAY))
+    database.execute(insert(schema.capture_open).values(account_id=stored, captured_at=days_ago(0)))
     assert "Its accounts have no repositories." in page_text(open_page("collections", collection="Pets"))
-    earlier = f"{TODAY - timedelta(days=9):%Y-%m-%d}"
+    earlier = f"{days_ago(9):%Y-%m-%d}"
     assert "had been collected by" in page_text(open_page("collections", collection="Pets", as_of=earlier))

@@ -9,9 +9,7 @@ from sqlalchemy import Connection, insert, select, text
 from core.db import schema
 from tests import seed_data
 from tests.pages.wording import page_text
-from tests.seed_data import utc
-
-TODAY = datetime.now(UTC)
+from tests.seed_data import days_ago, utc
 
 
 def tracked_account_with_history(database: Connection, login: str, **values: object) -> int:
@@ -19,7 +17,7 @@ def tracked_account_with_history(database: Connection, login: str, **values: obj
     account = seed_data.add_account(database, login, github_id=abs(hash(login)) % 10**9, **values)
     database.execute(insert(schema.tracked_account).values(account_id=account))
     for ago in range(60, -1, -1):
-        at = TODAY - timedelta(days=ago)
+        at = days_ago(ago)
         database.execute(insert(schema.capture_open).values(account_id=account, captured_at=at))
         if ago % 10 == 0:
             database.execute(
@@ -43,8 +41,8 @@ def test_an_empty_almanac_says_how_to_begin(open_page):
 
 def test_the_overview_shows_totals_freshness_movers_and_changes(open_page, database):
     tracked_account_with_history(database, "octo")
-    cat = seed_data.add_repository(database, "octo/cat", {f"{TODAY:%Y-%m-%d}": 1234567}, growth={30: 5})
-    seed_data.add_change(database, cat, "archived", f"{TODAY:%Y-%m-%d}")
+    cat = seed_data.add_repository(database, "octo/cat", {f"{days_ago(0):%Y-%m-%d}": 1234567}, growth={30: 5})
+    seed_data.add_change(database, cat, "archived", f"{days_ago(0):%Y-%m-%d}")
     shown = open_page()
     assert not shown.exception
     assert not shown.error
@@ -277,12 +275,12 @@ def test_text_from_github_is_shown_literally(open_page, database):
 
 def account_captured_once(database: Connection, login: str) -> int:
     """Add a tracked account that was refreshed today and has no repositories."""
-    account = seed_data.add_account(database, login, github_id=abs(hash(login)) % 10**9, checked_at=TODAY)
+    account = seed_data.add_account(database, login, github_id=abs(hash(login)) % 10**9, checked_at=days_ago(0))
     database.execute(insert(schema.tracked_account).values(account_id=account))
-    database.execute(insert(schema.capture_open).values(account_id=account, captured_at=TODAY))
+    database.execute(insert(schema.capture_open).values(account_id=account, captured_at=days_ago(0)))
     database.execute(
         insert(schema.account_snapshot).values(
-            account_id=account, captured_at=TODAY, stars=0, forks=0, repositories=0, followers=5
+            account_id=account, captured_at=days_ago(0), stars=0, forks=0, repositories=0, followers=5
         )
     )
     return account
@@ -293,14 +291,14 @@ def account_captured_once(database: Connection, login: str) -> int:
     [
         (None, "octo has no repositories.", 5),
         ({"is_fork": True}, "octo has only forks, which are left out.", 4),
-        ({"languages_checked_at": TODAY}, "octo has no code that GitHub counts.", 1),
+        ({"languages_checked_at": utc("2026-11-01")}, "octo has no code that GitHub counts.", 1),
     ],
 )
 def test_an_account_without_languages_says_the_true_reason(open_page, database, repository, sentence, cells):
     account_captured_once(database, "octo")
     if repository is not None:
         seed_data.add_repository(
-            database, "octo/cat", {f"{TODAY:%Y-%m-%d}": 3}, github_id=5, pushed_at=TODAY, **repository
+            database, "octo/cat", {f"{days_ago(0):%Y-%m-%d}": 3}, github_id=5, pushed_at=days_ago(0), **repository
         )
     shown = open_page("account", login="octo")
     assert not shown.exception
@@ -313,16 +311,17 @@ def test_an_account_without_languages_says_the_true_reason(open_page, database, 
 
 def test_with_only_forks_the_languages_page_says_so(open_page, database):
     account_captured_once(database, "octo")
-    seed_data.add_repository(database, "octo/copy", {f"{TODAY:%Y-%m-%d}": 3}, github_id=5, is_fork=True)
+    seed_data.add_repository(database, "octo/copy", {f"{days_ago(0):%Y-%m-%d}": 3}, github_id=5, is_fork=True)
     assert "All accounts together have only forks, which are left out." in page_text(open_page("languages"))
 
 
 def test_without_code_the_languages_page_does_not_blame_github(open_page, database):
+    now = days_ago(0)
     account_captured_once(database, "octo")
     seed_data.add_repository(
-        database, "octo/essays", {f"{TODAY:%Y-%m-%d}": 3}, github_id=5, languages_checked_at=TODAY, pushed_at=TODAY
+        database, "octo/essays", {f"{now:%Y-%m-%d}": 3}, github_id=5, languages_checked_at=now, pushed_at=now
     )
-    database.execute(insert(schema.language_day).values(day=TODAY.date(), language="", repositories=1, stars=3))
+    database.execute(insert(schema.language_day).values(day=now.date(), language="", repositories=1, stars=3))
     text = page_text(open_page("languages", by="bytes"))
     assert "All accounts together have no code that GitHub counts." in text
     assert "does not report them" not in text
@@ -333,7 +332,7 @@ def test_the_overview_says_that_nothing_changed_only_of_a_day_after_the_first_re
     open_page, database, is_refreshed
 ):
     account_captured_once(database, "octo")
-    day = TODAY if is_refreshed else TODAY - timedelta(days=9)
+    day = days_ago(0) if is_refreshed else days_ago(9)
     shown = open_page(as_of=f"{day:%Y-%m-%d}")
     icons = {element.value: element.icon for element in shown.info}
     nothing_changed = "No name, licence or state has changed since the first refresh."
@@ -353,7 +352,9 @@ def test_before_the_first_refresh_the_overview_does_not_say_that_nothing_changed
 def test_a_language_leads_to_its_accounts_repositories_and_companions(open_page, database):
     from core.db import schema as tables
 
-    database.execute(insert(tables.language_day), [{"day": TODAY, "language": "C#", "repositories": 1, "stars": 5}])
+    database.execute(
+        insert(tables.language_day), [{"day": days_ago(0), "language": "C#", "repositories": 1, "stars": 5}]
+    )
     seed_data.add_repository(database, "octo/cat", {"2026-01-01": 5}, primary_language="C#")
     shown = open_page("languages", language="c#")
     assert not shown.exception

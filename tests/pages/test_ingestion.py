@@ -26,7 +26,6 @@ from pages.sections.account_outcome import outcome_sentence
 from tests.pages.wording import page_text
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "ingestion.py")
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ class IngestionRows:
     database: Connection
 
     def add_tracked(self, *logins: str, due: bool = True) -> list[int]:
-        at = NOW - timedelta(minutes=1) if due else NOW + timedelta(hours=1)
+        at = datetime.now(UTC) + (-timedelta(minutes=1) if due else timedelta(hours=1))
         ids = []
         for login in logins:
             ids.append(self.database.scalar(insert(schema.account).values(login=login).returning(schema.account.c.id)))
@@ -64,7 +63,7 @@ class IngestionRows:
         return ids
 
     def start_ingestion(self, ids: list[int], trigger: str = "person", by: str | None = "ada") -> int:
-        started = ingestions.start(self.database, ids, JobOrigin(trigger, by, "req-1"), NOW)
+        started = ingestions.start(self.database, ids, JobOrigin(trigger, by, "req-1"), datetime.now(UTC))
         assert started is not None
         return started.id
 
@@ -200,12 +199,12 @@ def test_progress_errors_and_running_accounts_are_shown_live(page, cockpit):
     assert (bar.proto.value, bar.proto.text) == (66, "2 of 3 accounts")
 
 
-def test_an_ingestion_waiting_for_the_budget_shows_when_it_continues(page, cockpit, database, monkeypatch):
+def test_an_ingestion_waiting_for_the_budget_shows_when_it_continues(page, cockpit, database, monkeypatch, now):
     cockpit.start_ingestion(cockpit.add_tracked("octo"))
-    later = NOW + timedelta(minutes=30)
+    later = now + timedelta(minutes=30)
     database.execute(text("UPDATE procrastinate_jobs SET scheduled_at = :at"), {"at": later})
     assert f"The rest continues at {later:%H:%M:%S} UTC" in page_text(page())
-    seen = RateBudgetSummary((), 0, NOW + timedelta(minutes=5))
+    seen = RateBudgetSummary((), 0, now + timedelta(minutes=5))
     monkeypatch.setattr(rate_limits, "load_rate_budget", lambda *_: seen)
     assert f"no request is sent before {seen.paused_until:%H:%M:%S} UTC" in page_text(page())
 
@@ -229,20 +228,20 @@ def test_background_jobs_are_named(page, database):
     assert "in the background: star history" in page_text(page())
 
 
-def test_each_kind_of_fact_says_what_it_costs(page, database):
+def test_each_kind_of_fact_says_what_it_costs(page, database, now):
     """Releases cost one request each. Without a token 18 an hour are for facts: 6,000 take 333 hours."""
     assert "Nothing was counted yet" in page_text(page())
     database.execute(
         insert(schema.enrichment_backlog).values(
             [
-                {"kind": "releases", "subjects": 6120, "waiting": 6000, "measured_at": NOW},
-                {"kind": "extras", "subjects": 6120, "waiting": 0, "measured_at": NOW},
+                {"kind": "releases", "subjects": 6120, "waiting": 6000, "measured_at": now},
+                {"kind": "extras", "subjects": 6120, "waiting": 0, "measured_at": now},
             ]
         )
     )
     database.execute(
         insert(schema.enrichment_run).values(
-            kind="releases", started_at=NOW - timedelta(hours=1), subjects=120, stored=120, requests=120
+            kind="releases", started_at=now - timedelta(hours=1), subjects=120, stored=120, requests=120
         )
     )
     shown = page()
@@ -350,9 +349,9 @@ def test_an_unknown_ingestion_is_a_sentence(page, cockpit, given):
 @pytest.mark.parametrize(
     ("seconds", "expected"), [(0, "0 s"), (59, "59 s"), (125, "2 min"), (3_960, "1.1 h"), (-5, "0 s")]
 )
-def test_run_duration(seconds, expected):
-    assert ingestion_list.run_duration(NOW, NOW + timedelta(seconds=seconds), NOW) == expected
-    assert ingestion_list.run_duration(NOW, None, NOW + timedelta(seconds=seconds)) == expected
+def test_run_duration(seconds, expected, now):
+    assert ingestion_list.run_duration(now, now + timedelta(seconds=seconds), now) == expected
+    assert ingestion_list.run_duration(now, None, now + timedelta(seconds=seconds)) == expected
 
 
 def test_an_outcome_is_a_sentence():

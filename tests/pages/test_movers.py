@@ -1,19 +1,12 @@
 """The movers page: any span, gains, shares and losses, by language and age."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from sqlalchemy import insert
 
 from core.db import schema
 from tests import seed_data
 from tests.pages.wording import page_text
-
-TODAY = datetime.now(UTC)
-
-
-def ago(days):
-    return TODAY - timedelta(days=days)
+from tests.seed_data import days_ago
 
 
 @pytest.fixture
@@ -22,7 +15,7 @@ def three_movers(database):
     account = seed_data.add_account(database, "octo", github_id=7)
     database.execute(insert(schema.tracked_account).values(account_id=account))
     for days in range(40, -1, -1):
-        database.execute(insert(schema.capture_open).values(account_id=account, captured_at=ago(days)))
+        database.execute(insert(schema.capture_open).values(account_id=account, captured_at=days_ago(days)))
     for number, (name, language, before, now, created) in enumerate(
         [
             ("big", "Python", 1000, 1040, 2000),
@@ -34,10 +27,10 @@ def three_movers(database):
         seed_data.add_repository(
             database,
             f"octo/{name}",
-            {f"{ago(40):%Y-%m-%d}": before, f"{ago(5):%Y-%m-%d}": now},
+            {f"{days_ago(40):%Y-%m-%d}": before, f"{days_ago(5):%Y-%m-%d}": now},
             github_id=100 + number,
             primary_language=language,
-            created_at=ago(created),
+            created_at=days_ago(created),
             growth={30: now - before},
         )
 
@@ -72,7 +65,7 @@ def test_ranking_language_age_and_span_are_in_the_url(open_page, three_movers, p
 
 
 def test_as_of_before_the_gain_nothing_was_gained(open_page, three_movers):
-    shown = open_page("movers", as_of=f"{ago(7):%Y-%m-%d}", days="7")
+    shown = open_page("movers", as_of=f"{days_ago(7):%Y-%m-%d}", days="7")
     assert not shown.exception
     assert set(shown.dataframe[-1].value["growth"]) == {0}
 
@@ -85,7 +78,7 @@ def test_a_span_that_is_no_number_of_days_is_refused(open_page, three_movers, da
 
 
 def test_without_losses_the_page_says_so(open_page, database):
-    seed_data.add_repository(database, "octo/cat", {f"{TODAY:%Y-%m-%d}": 5}, growth={30: 5})
+    seed_data.add_repository(database, "octo/cat", {f"{days_ago(0):%Y-%m-%d}": 5}, growth={30: 5})
     assert "Of 1 repository compared, none lost a star." in page_text(open_page("movers", by="Lost"))
 
 
@@ -94,8 +87,10 @@ def test_an_empty_database_says_that_nothing_was_collected(open_page, database):
 
 
 def test_an_account_and_a_collection_filter(open_page, three_movers, database):
-    added = {f"{ago(40):%Y-%m-%d}": 5, f"{ago(0):%Y-%m-%d}": 9}
-    seed_data.add_repository(database, "cat/other", added, captures=[f"{ago(30):%Y-%m-%d}"], created_at=ago(2000))
+    added = {f"{days_ago(40):%Y-%m-%d}": 5, f"{days_ago(0):%Y-%m-%d}": 9}
+    seed_data.add_repository(
+        database, "cat/other", added, captures=[f"{days_ago(30):%Y-%m-%d}"], created_at=days_ago(2000)
+    )
     group = seed_data.insert_row(database, schema.collection, name="Pets")
     account = seed_data.add_account(database, "cat")
     database.execute(insert(schema.collection_member).values(collection_id=group, account_id=account))

@@ -13,11 +13,9 @@ from tests import seed_data
 from tests.pages.wording import page_text
 from tests.seed_data import utc
 
-TODAY = datetime.now(UTC).replace(microsecond=0)
-
 
 def days_ago(days: int) -> str:
-    return f"{TODAY - timedelta(days=days):%Y-%m-%d %H:%M}"
+    return f"{seed_data.days_ago(days):%Y-%m-%d %H:%M}"
 
 
 @pytest.fixture
@@ -201,10 +199,10 @@ def add_facts(database: Connection, repository_id: int) -> None:
         database.execute(insert(table).values(repository_id=repository_id, **values))
 
     for ago in range(45, 4, -1):
-        day = (TODAY - timedelta(days=ago)).date()
+        day = seed_data.days_ago(ago).date()
         add(schema.star_day, day=day, captured_at=at, stars=70 if ago == 5 else 2)
         add(schema.commit_day, day=day, captured_at=at, commits=3)
-    published = datetime(TODAY.year, TODAY.month, TODAY.day, 20, tzinfo=UTC) - timedelta(days=6)
+    published = seed_data.days_ago(6).replace(hour=20, minute=0, second=0, microsecond=0)
     add(
         schema.release, github_id=1, tag="v1 <b>", name="*First*", is_prerelease=False, downloads=5,
         created_at=published, published_at=published,
@@ -276,7 +274,9 @@ def test_headline_cards_say_how_old_their_number_is(open_page, cat, database):
     captions = [caption.value for caption in open_page("repository", name="octo/cat").caption]
     assert sum(":material/schedule: " in text and "overdue" not in text for text in captions) >= 5
     database.execute(
-        delete(schema.capture_open).where(schema.capture_open.c.captured_at > TODAY - timedelta(days=2, hours=12))
+        delete(schema.capture_open).where(
+            schema.capture_open.c.captured_at > seed_data.days_ago(3) + timedelta(hours=12)
+        )
     )
     publish_data_version(database)
     captions = [caption.value for caption in open_page("repository", name="octo/cat").caption]

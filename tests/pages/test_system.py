@@ -22,7 +22,6 @@ from tests import seed_data
 from tests.pages.wording import page_text
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "system.py")
-NOW = datetime.now(UTC)
 SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
 
 
@@ -65,13 +64,13 @@ def test_each_component_shows_its_status(page):
     assert "No account failed" in page_text(shown)
 
 
-def test_workers_queue_and_freshness_are_counted(page, database):
+def test_workers_queue_and_freshness_are_counted(page, database, now):
     database.execute(text("INSERT INTO procrastinate_workers DEFAULT VALUES"))
     for _ in range(3):
         database.execute(text("INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('ingest', 'refresh')"))
     database.execute(text("UPDATE procrastinate_events SET at = now() - interval '1 hour'"))
     for hours in (1, 99):
-        account = seed_data.add_account(database, f"octo-{hours}", checked_at=NOW - timedelta(hours=hours))
+        account = seed_data.add_account(database, f"octo-{hours}", checked_at=now - timedelta(hours=hours))
         database.execute(insert(schema.tracked_account).values(account_id=account))
     shown = page()
     found = status_labels(shown)
@@ -81,8 +80,8 @@ def test_workers_queue_and_freshness_are_counted(page, database):
     assert found["Freshness"] == "50\N{NO-BREAK SPACE}% on time"
 
 
-def test_recent_failures_are_listed(page, monkeypatch):
-    failed = system.RefreshFailure(NOW, "octo", "not_found", "GitHub has no account called octo")
+def test_recent_failures_are_listed(page, monkeypatch, now):
+    failed = system.RefreshFailure(now, "octo", "not_found", "GitHub has no account called octo")
     monkeypatch.setattr(system, "recent_failures", lambda *_: [failed])
     assert "octo" in [value for table in page().dataframe if "login" in table.value for value in table.value["login"]]
 

@@ -27,7 +27,6 @@ from pages.sections import add_accounts, pending_requests, tracked_table
 from tests.pages.wording import page_text
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "tracking.py")
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def run_page_file(**parameters: str) -> AppTest:
 
 def add_tracked(database, login: str, **values: object) -> int:
     account = database.scalar(insert(schema.account).values(login=login).returning(schema.account.c.id))
-    given = {"due_at": NOW + timedelta(hours=1), **values}
+    given = {"due_at": datetime.now(UTC) + timedelta(hours=1), **values}
     database.execute(insert(schema.tracked_account).values(account_id=account, **given))
     return account
 
@@ -111,10 +110,10 @@ def test_an_empty_page_says_how_to_start(page):
     assert "until its change rate is known well enough" in page_text(shown)
 
 
-def test_tracked_accounts_are_listed_with_state_and_cadence(page, database):
+def test_tracked_accounts_are_listed_with_state_and_cadence(page, database, now):
     add_tracked(database, "busy", planned_cadence=timedelta(hours=2), change_rate=3.2)
     add_tracked(database, "pinned", cadence=timedelta(days=1))
-    add_tracked(database, "late", due_at=NOW - timedelta(hours=1))
+    add_tracked(database, "late", due_at=now - timedelta(hours=1))
     add_tracked(database, "off", paused=True)
     shown = page()
     assert not shown.exception
@@ -185,9 +184,9 @@ def test_a_refresh_is_queued_once(admin, database):
     assert "2 were already queued" in st.session_state[tracked_table.NOTICE_KEY]
 
 
-def test_a_removed_account_keeps_its_history(admin, database):
+def test_a_removed_account_keeps_its_history(admin, database, now):
     account = add_tracked(database, "octo")
-    database.execute(insert(schema.account_snapshot).values(account_id=account, captured_at=NOW, stars=1))
+    database.execute(insert(schema.account_snapshot).values(account_id=account, captured_at=now, stars=1))
     shown = AppTest.from_string(
         "from pages.sections import tracked_table\ntracked_table.confirm_removal(['octo'])", default_timeout=60
     ).run()
@@ -224,11 +223,11 @@ def test_a_change_that_met_a_conflict_is_repeated(admin, database, meet_conflict
     ]
 
 
-def test_of_ten_thousand_accounts_the_first_thousand_are_shown(page, database):
+def test_of_ten_thousand_accounts_the_first_thousand_are_shown(page, database, now):
     database.execute(text("INSERT INTO account (login) SELECT 'account-' || n FROM generate_series(1, 10000) n"))
     database.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
-    found = tracking.tracked_table(NOW, "account-99", "", tracked_table.MAX_ROWS)
-    counted = tracking.state_counts(NOW)
+    found = tracking.tracked_table(now, "account-99", "", tracked_table.MAX_ROWS)
+    counted = tracking.state_counts(now)
     assert (len(found), counted["all"]) == (111, 10_000)
     shown = page()
     assert not shown.exception
@@ -323,13 +322,13 @@ def test_a_binary_file_yields_no_invalid_logins():
     assert not read.logins or all(login.isascii() for login in read.logins)
 
 
-def test_the_cost_is_forecast_without_redis(monkeypatch):
+def test_the_cost_is_forecast_without_redis(monkeypatch, now):
     def unavailable() -> object:
         raise RedisConnectionError
 
     monkeypatch.setattr(redis_client, "redis", unavailable)
     rows = pd.DataFrame([add_accounts.lookup_row(LookupResult("octo", "octo", 1, "user", None, 250), set())])
-    assert "The first refresh costs about" in add_accounts.cost_sentence(rows, NOW)
+    assert "The first refresh costs about" in add_accounts.cost_sentence(rows, now)
 
 
 @pytest.mark.parametrize(("key", "granted"), [("grant", True), ("decline", False)])

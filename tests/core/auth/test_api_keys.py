@@ -1,6 +1,6 @@
 """API keys are shown once, expire or are revoked, and never grant more than their owner's role."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, text
@@ -10,17 +10,15 @@ from core.auth.identity import Identity
 from core.errors import BadInput, Conflict, Forbidden, NotFound
 from tests.core.auth.conftest import ORIGIN, AddPerson, audit_events, fail_updates, signed_in_identity
 
-NOW = datetime.now(UTC)
 
-
-def test_a_key_authenticates_its_owner(add: AddPerson, database: Connection) -> None:
+def test_a_key_authenticates_its_owner(add: AddPerson, database: Connection, now) -> None:
     ada = add(role="admin")
-    row, key = api_keys.create(signed_in_identity(ada), "laptop 💻", 30, ORIGIN, NOW)
+    row, key = api_keys.create(signed_in_identity(ada), "laptop 💻", 30, ORIGIN, now)
     who = api_keys.identify(key)
     assert who == Identity(ada.id, "ada", "admin", api_key_id=row.id)
     assert key.startswith("alm_")
     assert row.hint == key[-4:]
-    assert (row.name, row.expires_at) == ("laptop 💻", NOW + timedelta(days=30))
+    assert (row.name, row.expires_at) == ("laptop 💻", now + timedelta(days=30))
     assert database.scalar(text("SELECT hash FROM api_key")) != key.encode()
     (event,) = audit_events(database, "api_key_created")
     assert (event.actor, event.target, event.details) == ("ada", "laptop 💻", {"days": 30})
@@ -43,10 +41,10 @@ def test_an_invalid_key_authenticates_nobody(add: AddPerson, junk: str) -> None:
     assert api_keys.identify(junk) is None
 
 
-def test_a_key_expires(add: AddPerson) -> None:
-    _, key = api_keys.create(signed_in_identity(add()), "laptop", 1, ORIGIN, NOW)
-    assert api_keys.identify(key, NOW + timedelta(hours=23)) is not None
-    assert api_keys.identify(key, NOW + timedelta(days=1)) is None
+def test_a_key_expires(add: AddPerson, now) -> None:
+    _, key = api_keys.create(signed_in_identity(add()), "laptop", 1, ORIGIN, now)
+    assert api_keys.identify(key, now + timedelta(hours=23)) is not None
+    assert api_keys.identify(key, now + timedelta(days=1)) is None
 
 
 def test_a_revoked_key_is_refused_and_only_its_owner_can_revoke_it(add: AddPerson, database: Connection) -> None:
@@ -63,24 +61,24 @@ def test_a_revoked_key_is_refused_and_only_its_owner_can_revoke_it(add: AddPerso
     assert [event.target for event in audit_events(database, "api_key_revoked")] == ["laptop"]
 
 
-def test_people_see_their_keys_with_the_time_of_last_use(add: AddPerson) -> None:
+def test_people_see_their_keys_with_the_time_of_last_use(add: AddPerson, now) -> None:
     ada = signed_in_identity(add())
-    first, key = api_keys.create(ada, "first", None, ORIGIN, NOW - timedelta(minutes=5))
-    second, _ = api_keys.create(ada, "second", None, ORIGIN, NOW)
+    first, key = api_keys.create(ada, "first", None, ORIGIN, now - timedelta(minutes=5))
+    second, _ = api_keys.create(ada, "second", None, ORIGIN, now)
     for seconds in (0, 30, 61):
-        api_keys.identify(key, NOW + timedelta(seconds=seconds))
-        used = NOW + timedelta(seconds=61 if seconds > 60 else 0)
+        api_keys.identify(key, now + timedelta(seconds=seconds))
+        used = now + timedelta(seconds=61 if seconds > 60 else 0)
         assert [(row.id, row.last_used_at) for row in api_keys.list_active(ada.person_id)] == [
             (second.id, None),
             (first.id, used),
         ]
 
 
-def test_a_full_disk_does_not_refuse_a_key(add: AddPerson, database: Connection) -> None:
+def test_a_full_disk_does_not_refuse_a_key(add: AddPerson, database: Connection, now) -> None:
     ada = signed_in_identity(add())
-    _, key = api_keys.create(ada, "script", None, ORIGIN, NOW)
+    _, key = api_keys.create(ada, "script", None, ORIGIN, now)
     fail_updates(database, "api_key", "53100")
-    identity = api_keys.identify(key, NOW)
+    identity = api_keys.identify(key, now)
     assert identity is not None
     assert identity.person_id == ada.person_id
     assert [row.last_used_at for row in api_keys.list_active(ada.person_id)] == [None]

@@ -1,7 +1,7 @@
 """Sessions start, refresh and end for all tabs of a browser; permissions come from the person's row."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,11 +14,11 @@ from core.auth.tokens import InvalidToken
 from core.errors import NotSignedIn
 from tests.core.auth.conftest import ORIGIN, AddPerson, audit_events, fail_updates
 
-NOW = datetime.now(UTC)
 
-
-def from_now(**much: float) -> datetime:
-    return NOW + timedelta(**much)
+@pytest.fixture
+def from_now(now) -> Callable[..., datetime]:
+    """Return a function that adds an interval to `now`."""
+    return lambda **much: now + timedelta(**much)
 
 
 def session_column(database: Connection, session_id: UUID, name: str) -> object:
@@ -26,10 +26,10 @@ def session_column(database: Connection, session_id: UUID, name: str) -> object:
     return row[name]
 
 
-def test_a_session_identifies_the_person_who_signed_in(add: AddPerson) -> None:
+def test_a_session_identifies_the_person_who_signed_in(add: AddPerson, now) -> None:
     ada = add()
-    started = sessions.start(ada.id, ORIGIN, NOW)
-    claims = tokens.decode_access_token(signing_key.secret_key(), started.access, NOW)
+    started = sessions.start(ada.id, ORIGIN, now)
+    claims = tokens.decode_access_token(signing_key.secret_key(), started.access, now)
     assert (claims.sub, claims.sid, claims.role) == (ada.id, started.session_id, "analyst")
     assert (started.expires_in, started.refresh_expires_in) == (30 * 60, 7 * 86_400)
     identity = sessions.identity_of(started.session_id)
@@ -61,8 +61,8 @@ def test_a_deactivated_person_gets_no_session(add: AddPerson) -> None:
         sessions.start(ada.id, ORIGIN)
 
 
-def test_an_expired_access_ends_at_the_page_but_the_session_can_be_refreshed(add: AddPerson) -> None:
-    started = sessions.start(add().id, ORIGIN, NOW)
+def test_an_expired_access_ends_at_the_page_but_the_session_can_be_refreshed(add: AddPerson, now, from_now) -> None:
+    started = sessions.start(add().id, ORIGIN, now)
     assert sessions.identity_of(started.session_id, from_now(minutes=29)) is not None
     assert sessions.identity_of(started.session_id, from_now(minutes=31)) is None
     live = sessions.get_live(started.session_id, from_now(minutes=31))
@@ -72,8 +72,8 @@ def test_an_expired_access_ends_at_the_page_but_the_session_can_be_refreshed(add
     assert sessions.identity_of(started.session_id, from_now(minutes=32)) is not None
 
 
-def test_a_session_expires_a_week_after_its_last_use(add: AddPerson) -> None:
-    started = sessions.start(add().id, ORIGIN, NOW)
+def test_a_session_expires_a_week_after_its_last_use(add: AddPerson, now, from_now) -> None:
+    started = sessions.start(add().id, ORIGIN, now)
     started = sessions.refresh(started.refresh, ORIGIN, from_now(days=6))
     started = sessions.refresh(started.refresh, ORIGIN, from_now(days=12))
     assert sessions.get_live(started.session_id, from_now(days=18, hours=23)) is not None
@@ -82,8 +82,8 @@ def test_a_session_expires_a_week_after_its_last_use(add: AddPerson) -> None:
         sessions.refresh(started.refresh, ORIGIN, from_now(days=19, seconds=1))
 
 
-def test_a_session_has_a_maximum_lifetime(add: AddPerson) -> None:
-    started = sessions.start(add().id, ORIGIN, NOW)
+def test_a_session_has_a_maximum_lifetime(add: AddPerson, now, from_now) -> None:
+    started = sessions.start(add().id, ORIGIN, now)
     for day in range(6, 90, 6):
         started = sessions.refresh(started.refresh, ORIGIN, from_now(days=day))
     assert started.refresh_expires_in == 6 * 86_400
@@ -91,9 +91,11 @@ def test_a_session_has_a_maximum_lifetime(add: AddPerson) -> None:
         sessions.refresh(started.refresh, ORIGIN, from_now(days=90))
 
 
-def test_shorter_settings_shorten_existing_sessions(add: AddPerson, setting: Callable[..., None]) -> None:
+def test_shorter_settings_shorten_existing_sessions(
+    add: AddPerson, setting: Callable[..., None], now, from_now
+) -> None:
     setting(access_token_minutes=0.05, refresh_token_days=0.5)
-    started = sessions.start(add().id, ORIGIN, NOW)
+    started = sessions.start(add().id, ORIGIN, now)
     assert (started.expires_in, started.refresh_expires_in) == (3, 43_200)
     assert sessions.identity_of(started.session_id, from_now(seconds=4)) is None
 
@@ -147,10 +149,12 @@ def test_a_new_role_ends_sessions_and_applies_to_the_next_one(add: AddPerson) ->
     assert not sessions.identity_of(again.session_id).is_admin  # type: ignore[union-attr]
 
 
-def test_the_role_comes_from_the_row_and_not_from_the_token(add: AddPerson, database: Connection, redis: Redis) -> None:
+def test_the_role_comes_from_the_row_and_not_from_the_token(
+    add: AddPerson, database: Connection, redis: Redis, now
+) -> None:
     started = sessions.start(add().id, ORIGIN)
     database.execute(text("UPDATE person SET role = 'admin'"))
-    assert tokens.decode_access_token(signing_key.secret_key(), started.access, NOW).role == "analyst"
+    assert tokens.decode_access_token(signing_key.secret_key(), started.access, now).role == "analyst"
     assert sessions.identity_of(started.session_id).role == "admin"  # type: ignore[union-attr]
 
 
@@ -172,9 +176,9 @@ def test_a_new_preference_applies_at_the_next_rerun(add: AddPerson) -> None:
     assert sessions.identity_of(started.session_id).preferences == {"theme": "dark"}  # type: ignore[union-attr]
 
 
-def test_people_see_the_origin_of_their_sessions(add: AddPerson) -> None:
+def test_people_see_the_origin_of_their_sessions(add: AddPerson, now, from_now) -> None:
     ada = add()
-    sessions.start(ada.id, Origin("2001:db8::1", "Firefox\0" + "x" * 1_000), NOW)
+    sessions.start(ada.id, Origin("2001:db8::1", "Firefox\0" + "x" * 1_000), now)
     sessions.start(ada.id, Origin("no address", None), from_now(minutes=1))
     ended = sessions.start(ada.id, ORIGIN, from_now(minutes=2))
     sessions.revoke(ended.session_id, "sign_out")
@@ -186,14 +190,16 @@ def test_people_see_the_origin_of_their_sessions(add: AddPerson) -> None:
     assert len(oldest.user_agent) == 512
 
 
-def test_a_sign_in_sets_last_seen(add: AddPerson) -> None:
+def test_a_sign_in_sets_last_seen(add: AddPerson, now) -> None:
     ada = add()
-    sessions.start(ada.id, ORIGIN, NOW)
-    assert people.get(ada.id).last_seen_at == NOW
+    sessions.start(ada.id, ORIGIN, now)
+    assert people.get(ada.id).last_seen_at == now
 
 
-def test_last_seen_is_written_at_most_once_a_minute(add: AddPerson, database: Connection, redis: Redis) -> None:
-    started = sessions.start(add().id, ORIGIN, NOW)
+def test_last_seen_is_written_at_most_once_a_minute(
+    add: AddPerson, database: Connection, redis: Redis, now, from_now
+) -> None:
+    started = sessions.start(add().id, ORIGIN, now)
     for seconds, seen in [(30, 0), (70, 70), (100, 70), (131, 131)]:
         redis.flushdb()
         sessions.identity_of(started.session_id, from_now(seconds=seconds))
@@ -204,13 +210,15 @@ def test_last_seen_is_written_at_most_once_a_minute(add: AddPerson, database: Co
     assert person.last_seen_at == from_now(seconds=131)
 
 
-def test_on_a_full_disk_people_stay_signed_in(add: AddPerson, database: Connection, redis: Redis) -> None:
+def test_on_a_full_disk_people_stay_signed_in(
+    add: AddPerson, database: Connection, redis: Redis, now, from_now
+) -> None:
     """Only the time of the last visit is not written."""
     person = add()
-    started = sessions.start(person.id, ORIGIN, NOW)
+    started = sessions.start(person.id, ORIGIN, now)
     fail_updates(database, "session", "53100")
     redis.flushdb()
     identity = sessions.identity_of(started.session_id, from_now(minutes=5))
     assert identity is not None
     assert identity.person_id == person.id
-    assert session_column(database, started.session_id, "last_seen_at") == NOW
+    assert session_column(database, started.session_id, "last_seen_at") == now

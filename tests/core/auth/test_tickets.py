@@ -14,7 +14,6 @@ from core.errors import BadInput, Conflict, Forbidden, NotFound
 from core.queries import people as queries
 from tests.core.auth.conftest import ORIGIN, PASSWORD, AddPerson, audit_events, signed_in_identity
 
-NOW = datetime.now(UTC)
 NEW_PASSWORD = "Another one 2"
 
 
@@ -41,12 +40,12 @@ def test_a_ticket_without_a_nonce_is_refused(add: AddPerson, nonce: str) -> None
         tickets.redeem_sign_in(ticket, nonce)
 
 
-def test_a_ticket_expires_after_half_a_minute(add: AddPerson) -> None:
+def test_a_ticket_expires_after_half_a_minute(add: AddPerson, now) -> None:
     ada = add()
-    ticket = tickets.issue_sign_in(ada.id, "nonce", NOW)
+    ticket = tickets.issue_sign_in(ada.id, "nonce", now)
     with pytest.raises(InvalidTicket):
-        tickets.redeem_sign_in(ticket, "nonce", NOW + timedelta(seconds=30))
-    assert tickets.redeem_sign_in(ticket, "nonce", NOW + timedelta(seconds=29)) == ada.id
+        tickets.redeem_sign_in(ticket, "nonce", now + timedelta(seconds=30))
+    assert tickets.redeem_sign_in(ticket, "nonce", now + timedelta(seconds=29)) == ada.id
 
 
 @pytest.mark.parametrize("junk", ["", "x", "\0", "\ud800", "🎉", "x" * 10_000, "' OR 1=1 --"])
@@ -137,11 +136,11 @@ def test_a_newer_reset_link_invalidates_the_previous_one(add: AddPerson) -> None
     assert tickets.check_reset(others) == bob
 
 
-def test_a_reset_link_expires_after_an_hour(add: AddPerson) -> None:
-    token = tickets.issue_reset("test", add().id, ORIGIN, NOW)
-    tickets.check_reset(token, NOW + timedelta(minutes=59))
+def test_a_reset_link_expires_after_an_hour(add: AddPerson, now) -> None:
+    token = tickets.issue_reset("test", add().id, ORIGIN, now)
+    tickets.check_reset(token, now + timedelta(minutes=59))
     with pytest.raises(InvalidTicket):
-        tickets.redeem_reset(token, NEW_PASSWORD, origin=ORIGIN, now=NOW + timedelta(hours=1))
+        tickets.redeem_reset(token, NEW_PASSWORD, origin=ORIGIN, now=now + timedelta(hours=1))
 
 
 def test_simultaneous_uses_of_a_reset_link_set_one_password(committing_database: Engine, redis: Redis) -> None:
@@ -165,11 +164,11 @@ def test_an_invitation_has_a_limited_number_of_days(add: AddPerson, days: int) -
         tickets.issue_invite("test", ORIGIN, days=days)
 
 
-def test_an_invitation_expires(add: AddPerson, database: Connection) -> None:
-    invite = tickets.issue_invite("test", ORIGIN, email="ada@example.org", days=2, now=NOW)
-    assert tickets.check_invite(invite, NOW + timedelta(days=1)).expires_at == NOW + timedelta(days=2)
+def test_an_invitation_expires(add: AddPerson, database: Connection, now) -> None:
+    invite = tickets.issue_invite("test", ORIGIN, email="ada@example.org", days=2, now=now)
+    assert tickets.check_invite(invite, now + timedelta(days=1)).expires_at == now + timedelta(days=2)
     with pytest.raises(InvalidTicket):
-        tickets.check_invite(invite, NOW + timedelta(days=2))
+        tickets.check_invite(invite, now + timedelta(days=2))
     assert audit_events(database, "invite_created")[0].target == "ada@example.org"
 
 

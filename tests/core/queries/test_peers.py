@@ -23,24 +23,28 @@ def only_row(frame) -> dict:
     return row
 
 
-@pytest.fixture
-def thirty_peers(database) -> int:
-    """A repository of 100 stars; 20 peers have fewer, 2 as many, 8 more; and others that are no peers."""
-    subject = add(database, "octo/cat", 100)
+def add_with_thirty_peers(database, at: datetime) -> int:
+    """A repository of 100 stars; at *at* 20 peers have fewer, 2 as many, 8 more; and others that are no peers."""
+
+    def add_of_age(name: str, stars: int, days: int = 700, **values: object) -> int:
+        return add(database, name, stars, created_at=at - timedelta(days=days), **values)
+
+    subject = add_of_age("octo/cat", 100)
     for number, stars in enumerate([*range(1, 21), 100, 100, *range(200, 208)]):
-        add(database, f"octo/peer{number}", stars)
-    add(database, "octo/fork", 1, is_fork=True)
-    add(database, "octo/rust", 1, primary_language="Rust")
-    add(database, "octo/old", 1, created="2010-01-01")
-    add(database, "octo/young", 1, created="2025-12-01")
-    add(database, "octo/gone", 1, gone_at=utc("2026-01-02"))
+        add_of_age(f"octo/peer{number}", stars)
+    add_of_age("octo/fork", 1, is_fork=True)
+    add_of_age("octo/rust", 1, primary_language="Rust")
+    add_of_age("octo/old", 1, days=5000)
+    add_of_age("octo/young", 1, days=100)
+    add_of_age("octo/gone", 1, gone_at=utc("2026-01-02"))
     publish_data_version(database)
     return subject
 
 
 @pytest.mark.parametrize("as_of", [None, AT])
-def test_the_rank_counts_peers_of_the_same_language_and_age_and_equals_half(thirty_peers, as_of):
-    row = only_row(peers.repository_ranks([thirty_peers], as_of))
+def test_the_rank_counts_peers_of_the_same_language_and_age_and_equals_half(database, as_of):
+    subject = add_with_thirty_peers(database, as_of or datetime.now(UTC))
+    row = only_row(peers.repository_ranks([subject], as_of))
     # (20 + 2 / 2) / 30
     assert (row["language"], row["age_class"], row["peers"], row["rank"]) == ("Python", "1 to 3 years", 30, 0.7)
 

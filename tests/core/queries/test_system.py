@@ -12,12 +12,10 @@ from core.queries.system import PoolUsage, QueueCounts, WorkerCounts
 from core.queue import jobs
 from core.queue.liveness import LEADER_LOCK
 
-NOW = datetime.now(UTC)
 
-
-def add_worker(database: Connection, *, silent_for: timedelta) -> int:
+def add_worker(database: Connection, beat_at: datetime) -> int:
     added = database.execute(
-        text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (:at) RETURNING id"), {"at": NOW - silent_for}
+        text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (:at) RETURNING id"), {"at": beat_at}
     )
     return int(added.scalar_one())
 
@@ -31,9 +29,8 @@ def add_job(database: Connection, status: str = "todo", *, came: datetime | None
         ),
         given,
     ).scalar_one()
-    database.execute(
-        text("UPDATE procrastinate_events SET at = :at WHERE job_id = :id"), {"at": came or NOW, "id": added}
-    )
+    if came:
+        database.execute(text("UPDATE procrastinate_events SET at = :at WHERE job_id = :id"), {"at": came, "id": added})
 
 
 def test_postgres_status_has_version_revision_size_and_connections(database):
@@ -83,36 +80,36 @@ def test_a_leader_of_another_database_is_not_ours(committing_database, test_engi
         other.invalidate()  # the lock outlives a rollback, and the connection returns to the pool
 
 
-def test_workers_are_alive_while_they_send_heartbeats(database):
-    assert system.worker_counts(NOW) == WorkerCounts(alive=0, unresponsive=0, last_heartbeat_at=None)
-    add_worker(database, silent_for=timedelta(seconds=5))
-    add_worker(database, silent_for=timedelta(minutes=5))
-    result = system.worker_counts(NOW)
+def test_workers_are_alive_while_they_send_heartbeats(database, now):
+    assert system.worker_counts(now) == WorkerCounts(alive=0, unresponsive=0, last_heartbeat_at=None)
+    add_worker(database, now - timedelta(seconds=5))
+    add_worker(database, now - timedelta(minutes=5))
+    result = system.worker_counts(now)
     assert (result.alive, result.unresponsive) == (1, 1)
-    assert result.last_heartbeat_at == NOW - timedelta(seconds=5)
+    assert result.last_heartbeat_at == now - timedelta(seconds=5)
 
 
-def test_queue_counts_have_jobs_by_state_and_the_oldest_waiting_one(database):
-    add_job(database, came=NOW - timedelta(minutes=3))
-    add_job(database, came=NOW - timedelta(minutes=9))
-    add_job(database, came=NOW - timedelta(hours=2), scheduled_at=NOW + timedelta(minutes=1))
-    add_job(database, "doing", came=NOW - timedelta(hours=3))
-    add_job(database, "failed", came=NOW - timedelta(days=1))
+def test_queue_counts_have_jobs_by_state_and_the_oldest_waiting_one(database, now):
+    add_job(database, came=now - timedelta(minutes=3))
+    add_job(database, came=now - timedelta(minutes=9))
+    add_job(database, came=now - timedelta(hours=2), scheduled_at=now + timedelta(minutes=1))
+    add_job(database, "doing", came=now - timedelta(hours=3))
+    add_job(database, "failed", came=now - timedelta(days=1))
     add_job(database, queue_name="somebody else's")
-    result = system.queue_counts(NOW)
-    assert result == QueueCounts(waiting=2, scheduled=1, running=1, failed=1, oldest_at=NOW - timedelta(minutes=9))
+    result = system.queue_counts(now)
+    assert result == QueueCounts(waiting=2, scheduled=1, running=1, failed=1, oldest_at=now - timedelta(minutes=9))
 
 
-def test_a_scheduled_job_waits_only_from_its_scheduled_time(database):
-    add_job(database, came=NOW - timedelta(hours=2), scheduled_at=NOW - timedelta(minutes=1))
-    assert system.queue_counts(NOW).oldest_at == NOW - timedelta(minutes=1)
+def test_a_scheduled_job_waits_only_from_its_scheduled_time(database, now):
+    add_job(database, came=now - timedelta(hours=2), scheduled_at=now - timedelta(minutes=1))
+    assert system.queue_counts(now).oldest_at == now - timedelta(minutes=1)
 
 
-def test_an_empty_almanac_has_no_data_but_months_that_are_ready(database):
+def test_an_empty_almanac_has_no_data_but_months_that_are_ready(database, now):
     result = system.data_status()
     assert result.version is None
     assert result.last_month is None or len(result.last_month) == len("2026_03")
-    assert system.recent_failures(NOW) == []
+    assert system.recent_failures(now) == []
 
 
 def test_partitions_are_counted_with_their_table(database):

@@ -36,7 +36,7 @@ from tests import seed_data
 from tests.ingest.refresh.test_attribute_versions import START, Reported, World, delete, refresh
 from tests.ingest.refresh.test_summaries import import_some
 
-FIRST = datetime.now(UTC).replace(microsecond=0) - timedelta(days=40)
+FIRST = datetime(2026, 10, 20, 12, 30, tzinfo=UTC)
 REFRESHED_ON = (0, 1, 29, 30, 31)
 ALMOST_A_DAY = timedelta(hours=23, minutes=50)
 THEN = FIRST + timedelta(days=31)
