@@ -202,23 +202,25 @@ LAST_OWN_CAPTURE_OF_ALL = f"""CASE WHEN NOT {PRESENCE_EXISTS} THEN account_last.
 
 def newest_capture_at(until: datetime) -> datetime | None:
     """Return the newest capture of any source by *until*; None before the first."""
-    # Only of accounts that were refreshed later is an earlier capture looked up.
+    # Only of accounts that were refreshed later is an earlier capture looked up. In FROM, because Citus takes one step
+    # more for each subquery that stands elsewhere.
     sql = f"""
-        SELECT greatest(
-                   (SELECT max(checked_at) FROM account WHERE checked_at <= :until),
-                   (SELECT max(own.captured_at)
-                      FROM account
-                     CROSS JOIN LATERAL ({LAST_CAPTURE}) AS own
-                     WHERE checked_at > :until),
-                   (SELECT max(last_at) FROM repository_import WHERE last_at <= :until),
-                   (SELECT max(imported.captured_at)
-                      FROM repository_import
-                     CROSS JOIN LATERAL (
-                           SELECT captured_at FROM capture_open
-                            WHERE capture_open.repository_id = repository_import.repository_id
-                              AND capture_open.source_id = repository_import.source_id AND captured_at <= :until
-                            ORDER BY captured_at DESC LIMIT 1) AS imported
-                     WHERE first_at <= :until AND last_at > :until)) AS at
+        SELECT greatest(own.at, ended.at, continued.at) AS at
+          FROM (SELECT greatest((SELECT max(checked_at) FROM account WHERE checked_at <= :until),
+                                (SELECT max(own.captured_at)
+                                   FROM account
+                                  CROSS JOIN LATERAL ({LAST_CAPTURE}) AS own
+                                  WHERE checked_at > :until)) AS at) AS own
+         CROSS JOIN (SELECT max(last_at) AS at FROM repository_import WHERE last_at <= :until) AS ended
+         CROSS JOIN (
+               SELECT max(imported.captured_at) AS at
+                 FROM repository_import
+                CROSS JOIN LATERAL (
+                      SELECT captured_at FROM capture_open
+                       WHERE capture_open.repository_id = repository_import.repository_id
+                         AND capture_open.source_id = repository_import.source_id AND captured_at <= :until
+                       ORDER BY captured_at DESC LIMIT 1) AS imported
+                WHERE first_at <= :until AND last_at > :until) AS continued
     """  # noqa: S608
     at: datetime | None = first_value(read_frame(sql, until=until))
     return at

@@ -35,9 +35,11 @@ COLUMNS = [
 COMPARED_COLUMNS = ("growth", "stars")
 """Numbers of a mover that are compared with another time."""
 IS_RECENT = "{at} > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)"
-IS_CHOSEN = f"""NOT is_gone AND (:language = '' OR language = :language)
+_IS_CHOSEN = """NOT is_gone AND (:language = '' OR language = :language)
                AND (CAST(:created_after AS timestamptz) IS NULL OR created_at > :created_after)
-               AND (:login = '' OR lower(owner) = lower(:login)) AND (:collection = '' OR {collections.IS_MEMBER})"""
+               AND (:login = '' OR lower(owner) = lower(:login))"""
+# Only where it is asked for: Citus would look members up before all else.
+_IS_CHOSEN_OF_COLLECTION = f"{_IS_CHOSEN} AND {collections.IS_MEMBER}"
 COUNT_CANDIDATES = """SELECT count(*) FILTER (WHERE is_recent AND growth IS NOT NULL) AS compared,
                    count(*) FILTER (WHERE NOT is_recent) AS not_captured,
                    count(*) FILTER (WHERE is_recent AND growth IS NULL) AS unknown_at_start
@@ -106,8 +108,10 @@ def movers(
     is_unfiltered = not language and not max_age and not login and not collection
     if login and (account := accounts.find(login, as_of)):
         login = account.login
+    chosen = _IS_CHOSEN_OF_COLLECTION if collection else _IS_CHOSEN
+    most = not (login or collection)
     ctes = f"""
-        WITH {_stored_candidates(days) if is_stored else _computed_candidates(as_of, most=not (login or collection))},
+        WITH {_stored_candidates(days, chosen) if is_stored else _computed_candidates(as_of, chosen, most=most)},
              counted AS (
             {_sum_counts(days) if is_stored and is_unfiltered else COUNT_CANDIDATES}
         )"""
@@ -168,29 +172,30 @@ def with_rank_movement(rows: DataFrame, before: DataFrame) -> DataFrame:
     return derived(rows.assign(rank=ranks, rank_before=ranks_before, rank_change=ranks_before - ranks), rows)
 
 
-def _stored_candidates(days: int) -> str:
-    """Return the CTE `candidate` with the growth that is stored of one of GROWTH_DAYS."""
+def _stored_candidates(days: int, chosen: str) -> str:
+    """Return the CTE `candidate` of *chosen* repositories with the growth that is stored of one of GROWTH_DAYS."""
     return f"""candidate AS (
             SELECT github_id, full_name, description, language, created_at, stars, stars_{days}d AS growth,
                    checked_at AS until_at, source_id, {IS_RECENT.format(at="checked_at")} AS is_recent
               FROM repository_latest
-             WHERE {IS_CHOSEN}
+             WHERE {chosen}
         )"""  # noqa: S608
 
 
-def _computed_candidates(as_of: datetime | None, *, most: bool) -> str:
+def _computed_candidates(as_of: datetime | None, chosen: str, *, most: bool) -> str:
     """Return the CTE `candidate` after those that compute growth over any days, as of any moment.
 
     Few columns: Postgres writes these rows down, to disk where all are candidates.
 
-    most  whether most repositories may be candidates
+    chosen  condition on the columns of `counts_ctes`
+    most    whether most repositories may be candidates
     """
     columns = f"""repository_id, full_name, stars, source_id, checked_at, {GROWTH_COLUMNS},
                    {IS_RECENT.format(at="checked_at")} AS is_recent"""
     # FULL is the same as LEFT, as only chosen repositories have a row of growth, but always by hash.
     return f"""{_LATEST_CTES[most] if as_of is None else counts_ctes(as_of, grows=most)}, chosen AS MATERIALIZED (
             SELECT {columns}
-              FROM stored WHERE {IS_CHOSEN}
+              FROM stored WHERE {chosen}
         ), recent AS (
             SELECT * FROM chosen WHERE is_recent
         ), {growth_of_ctes("recent")}, candidate AS MATERIALIZED (
@@ -204,17 +209,19 @@ def _computed_candidates(as_of: datetime | None, *, most: bool) -> str:
 def _sum_counts(days: int) -> str:
     """Return SQL that counts the candidates from the totals by account, and those with captures of their own.
 
-    Each is added up first: nodes of Citus then send sums instead of rows.
+    Each is added up first, in an expression of one row: nodes of Citus then send sums, and it takes one step fewer.
     """
-    return f"""SELECT coalesce(sum(known) FILTER (WHERE is_recent), 0)::bigint AS compared,
-                   coalesce(sum(counted) FILTER (WHERE NOT is_recent), 0)::bigint AS not_captured,
-                   coalesce(sum(counted - known) FILTER (WHERE is_recent), 0)::bigint AS unknown_at_start
-              FROM (SELECT {IS_RECENT.format(at="checked_at")} AS is_recent, sum(compared) AS counted,
-                           sum(known_{days}d) AS known
+    of_account, of_own = IS_RECENT.format(at="checked_at"), IS_RECENT.format(at="own_checked_at")
+    return f"""SELECT coalesce(of_accounts.known, 0)::bigint + alone.known AS compared,
+                   coalesce(of_accounts.late, 0)::bigint + alone.late AS not_captured,
+                   coalesce(of_accounts.unknown, 0)::bigint + alone.unknown AS unknown_at_start
+              FROM (SELECT sum(known_{days}d) FILTER (WHERE {of_account}) AS known,
+                           sum(compared) FILTER (WHERE NOT {of_account}) AS late,
+                           sum(compared - known_{days}d) FILTER (WHERE {of_account}) AS unknown
                       FROM account_summary
-                      JOIN account ON account.id = account_id
-                     GROUP BY 1
-                     UNION ALL
-                    SELECT {IS_RECENT.format(at="own_checked_at")}, count(*), count(stars_{days}d)
-                      FROM repository_summary WHERE own_checked_at IS NOT NULL AND NOT is_gone
-                     GROUP BY 1) AS summed"""  # noqa: S608
+                      JOIN account ON account.id = account_id) AS of_accounts
+             CROSS JOIN (
+                    SELECT count(stars_{days}d) FILTER (WHERE {of_own}) AS known,
+                           count(*) FILTER (WHERE NOT {of_own}) AS late,
+                           count(*) FILTER (WHERE {of_own} AND stars_{days}d IS NULL) AS unknown
+                      FROM repository_summary WHERE own_checked_at IS NOT NULL AND NOT is_gone) AS alone"""  # noqa: S608
