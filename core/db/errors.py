@@ -52,6 +52,7 @@ ROWS_MOVED = re.compile(
     r"|shard counts of co-located tables do not match|failed to assign \d+ task\(s\) to worker nodes"
     r"|could not open relation with OID \d+\b[^\n]*\n(?s:.*)while executing command on "
 )
+FOREIGN_KEY_SQLSTATE = "23503"
 MAX_REPEATS_AFTER_CONFLICT = 1
 MAX_REPEATS_AFTER_MOVE = 3  # a rebalance moves shard after shard
 
@@ -64,7 +65,8 @@ def is_connection_error(error: BaseException | None) -> bool:
 def is_server_unavailable(error: BaseException | None) -> bool:
     """Return True if *error*, or what caused it, means that Postgres or Redis cannot serve now.
 
-    It is unreachable, out of disk, memory or connections, or it broke off a statement, as in a deadlock.
+    It is unreachable, out of disk, memory or connections, it broke off a statement, as in a deadlock, or a node of
+    Citus has yet to commit what a killed coordinator left prepared there.
     """
     return any(_is_outage(cause) for cause in causes(error))
 
@@ -111,6 +113,8 @@ def unavailable_reason(error: BaseException | None) -> str:
         return f"node {node} does not respond"
     if any(met_moved_rows(str(cause)) for cause in causes(error)):
         return "rows moved between nodes"
+    if any(_misses_prepared_row(cause) for cause in causes(error)):
+        return "a node has not committed an earlier transaction yet"
     return reported_reason(error) or type(error).__name__
 
 
@@ -142,11 +146,21 @@ def _is_outage(error: BaseException) -> bool:
         or is_unavailable_sqlstate(_sqlstate(error))
         or _is_conflict(error)
         or _lost_node(error) is not None
+        or _misses_prepared_row(error)
     )
 
 
 def _is_conflict(error: BaseException) -> bool:
     return _sqlstate(error) in CONFLICT_REASONS or met_moved_rows(str(error))
+
+
+def _misses_prepared_row(error: BaseException) -> bool:
+    """Return True where a node misses a row of a reference table that the others have.
+
+    The coordinator was killed while it committed: it does so there within a minute of its start
+    (`citus.recover_2pc_interval`). Until then the node refuses rows that refer to it.
+    """
+    return _sqlstate(error) == FOREIGN_KEY_SQLSTATE and NODE_OF_STATEMENT.search(str(error)) is not None
 
 
 def _lost_node(error: BaseException) -> str | None:

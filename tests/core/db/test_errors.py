@@ -146,9 +146,25 @@ def test_rows_that_move_to_another_node_are_a_conflict_with_a_name(error):
     assert unavailable_reason(error) == "rows moved between nodes"
 
 
+MISSING_ACCOUNT = (
+    'insert or update on table "account_snapshot_102009" violates foreign key constraint "account_fkey_102009"\n'
+    'DETAIL:  Key (account_id)=(199) is not present in table "account_102008".'
+)
+
+
+def test_a_row_that_a_node_does_not_have_yet_is_an_outage_with_a_name():
+    """A coordinator that was killed commits what its nodes have prepared within a minute of its start."""
+    error = psycopg.errors.ForeignKeyViolation(MISSING_ACCOUNT + "\nCONTEXT:  while executing command on db3:5432")
+    assert is_server_unavailable(error)
+    assert not is_conflict(error)
+    assert unavailable_node(error) is None
+    assert unavailable_reason(error) == "a node has not committed an earlier transaction yet"
+
+
 @pytest.mark.parametrize(
     "error",
     [
+        psycopg.errors.ForeignKeyViolation(MISSING_ACCOUNT),
         psycopg.errors.UndefinedTable('relation "repository_102292_log" does not exist'),
         psycopg.errors.UndefinedTable('relation "repository_snapshot_open_2024_05" does not exist'),
         psycopg.errors.UndefinedTable('relation "repositories" does not exist' + ON_NODE),
