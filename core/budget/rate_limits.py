@@ -155,12 +155,18 @@ def _read_credentials(published: Any) -> ConfiguredCredentials | None:
 def load_rate_budget(redis: Redis, api_url: str, now: datetime) -> RateBudgetSummary:
     """Read what is left of each rate limit; empty before GitHub's first response. Raises RedisError.
 
-    A token that was removed from the settings does not count, although its last state is still stored.
+    A token that was removed from the settings does not count, although its last state is still stored. Neither do
+    anonymous requests where there are tokens.
     """
+    summary = load_every_bucket(redis, api_url, now)
+    configured = load_credentials(redis, api_url) if summary.buckets else None
+    return summary if configured is None else summary.only_of(configured.owners)
+
+
+def load_every_bucket(redis: Redis, api_url: str, now: datetime) -> RateBudgetSummary:
+    """Read what is left of each rate limit, whoever owns it; empty before GitHub's first response. Raises RedisError."""
     stored: Any = redis.get(budget_key(api_url))
     try:
-        summary = StoredRateBudget.from_json(stored).summary(now) if stored else RateBudgetSummary()
-        configured = load_credentials(redis, api_url) if summary.buckets else None
-        return summary if configured is None else summary.only_of(configured.owners)
+        return StoredRateBudget.from_json(stored).summary(now) if stored else RateBudgetSummary()
     except (ValueError, KeyError, TypeError, AttributeError):  # written by another version
         return RateBudgetSummary()

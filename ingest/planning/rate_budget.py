@@ -154,7 +154,7 @@ class RateBudget:
         if self._redis is None:
             return RateBudgetSummary()
         try:
-            return rate_limits.load_rate_budget(self._redis, self._api_url, now)
+            return rate_limits.load_every_bucket(self._redis, self._api_url, now)
         except RedisError as error:
             log.warning("Redis unavailable, assuming full rate budget", error=str(error))
             return RateBudgetSummary()
