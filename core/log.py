@@ -14,7 +14,8 @@ from core.markup import escape_controls
 
 SECRET_NAME_PATTERN = re.compile(r"token|password|secret|authorization|cookie|api_?key", re.IGNORECASE)
 SECRET_VALUE_PATTERN = re.compile(
-    r"gh[pousr]_\w{8,}|github_pat_\w{8,}|alm_\w{8,}|(?i:bearer|token|basic)\s+[\w.~+/=-]{8,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
+    r"gh[pousr]_\w{8,}|github_pat_\w{8,}|alm(?:feed)?_[\w-]{8,}"
+    r"|(?i:bearer|token|basic)\s+[\w.~+/=-]{8,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
 )
 REDACTED = "•••"
 TRACEBACKS = ("exception", "stack")

@@ -36,6 +36,8 @@ def test_a_line_has_an_event_fields_a_level_and_a_timestamp(lines):
         {"headers": {"Authorization": "Bearer ghp_0123456789abcdef"}},
         {"error": "refused: Authorization: token ghp_0123456789abcdef"},
         {"tried": ["github_pat_0123456789abcdef"]},
+        {"error": "GET /api/v1/changes.atom?token=almfeed_ab-0123456789abcdef"},
+        {"error": "refused: alm_ab-c0123456789abcdef"},
     ],
 )
 def test_secrets_are_masked_in_any_field(lines, facts):
