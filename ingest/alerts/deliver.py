@@ -18,7 +18,6 @@ from sqlalchemy import Engine, Row, text
 
 from core import markup
 from core.alerts.rules import RULE_KINDS
-from core.clock import now_utc
 from core.errors import AlmanacError
 from ingest.alerts.ssrf_guard import (
     AddressRefused,
@@ -79,7 +78,7 @@ class WebhookSender:
                     " error = :error, finished_at = :finished_at WHERE id = :id"
                 ),
                 {"id": delivery_id, "state": state, "attempts": attempt + 1}
-                | {"status": result.status, "error": result.error, "finished_at": now_utc() if is_final else None},
+                | {"status": result.status, "error": result.error, "finished_at": self.clock() if is_final else None},
             )
         values = {"webhook": row.name, "delivery": delivery_id, "status": result.status}
         if state == "delivered":
@@ -101,6 +100,8 @@ class WebhookSender:
             return DeliveryResult(error=str(refused), final=not isinstance(refused, HostNotResolved))
         except TimeoutError:
             return DeliveryResult(error=f"It did not respond within {self.exchange_seconds:g} s", final=False)
+        except httpx.InvalidURL:  # the message would quote it
+            return DeliveryResult(error="Its URL is not valid")
         except httpx.HTTPError as error:
             return DeliveryResult(error=f"It could not be reached ({type(error).__name__})", final=False)
 

@@ -92,6 +92,15 @@ def delivery_row(engine, delivery_id):
         ).one()
 
 
+def test_a_url_that_no_request_can_use_fails_for_good_at_the_given_time(deliver, committing_database):
+    """Its parser is stricter than the one that checks what a person enters."""
+    _, delivery_id, row = deliver("https://999.1.1.1/hook")
+    assert row == ("failed", 1, None, "Its URL is not valid")
+    with committing_database.begin() as connection:
+        finished_at = text("SELECT finished_at FROM webhook_delivery WHERE id = :id")
+        assert connection.scalar(finished_at, {"id": delivery_id}) == NOW
+
+
 def test_an_alert_is_delivered_as_json_with_a_valid_signature(deliver, receiver):
     secret, delivery_id, row = deliver(receiver.url)
     assert row == ("delivered", 1, 200, None)
