@@ -132,7 +132,7 @@ class Enricher:
                 if kind.batch_size > 1:
                     self._fetch_batch(run, kind, batch, stop)
                 else:
-                    run.rows_written += self._fetch_pages(run, kind, batch[0], stop, limits)
+                    self._fetch_pages(run, kind, batch[0], stop, limits)
                     run.stored += 1
                 failures = 0
             except (RateLimited, EndpointNotSupported, Stopped, BadCredentials) as error:
@@ -152,17 +152,16 @@ class Enricher:
 
     def _fetch_pages(
         self, run: EnrichmentRun, kind: FactKind, subject_id: int, stop: StopSignal, limits: JobLimits
-    ) -> int:
-        """Fetch one subject, as many pages as there are and the limits allow; returns the rows written."""
-        rows = 0
+    ) -> None:
+        """Fetch one subject, as many pages as there are and the limits allow; those stored before an error count."""
         while True:
             target = self._load_targets(kind, [subject_id])[0]
             if target is None:
-                return rows
+                return
             result = self._fetch_and_store(run, kind, target, stop)
-            rows += result.rows
+            run.rows_written += result.rows
             if not result.has_more or limits.stop_reason() is not None:
-                return rows
+                return
 
     def _fetch_and_store(self, run: EnrichmentRun, kind: FactKind, target: Target, stop: StopSignal) -> StoreResult:
         handler = FACT_HANDLERS[kind.name]

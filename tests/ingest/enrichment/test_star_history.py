@@ -6,6 +6,7 @@ import pytest
 
 from ingest.enrichment.star_history import store_first_page
 from ingest.github.api.fact_types import StarWeek, pacific_day
+from ingest.github.errors import RateLimited
 
 
 def stars_by_day(harness, name):
@@ -24,6 +25,10 @@ def star_backfill_row(harness, name):
         "SELECT first_day, next_page, completed_at FROM star_backfill WHERE repository_id = :id",
         id=harness.id_of(name),
     )[0]
+
+
+def data_version(harness):
+    return harness.rows("SELECT version FROM data_version")[0][0]
 
 
 def current_stars(harness, name):
@@ -72,6 +77,21 @@ def test_an_interrupted_backfill_resumes_at_its_page(harness, most_starred):
     pages = [e.query.get("page", "1") for e in harness.sandbox.log.entries if "stargazers" in e.path]
     assert pages == [str(number) for number in range(1, len(pages) + 1)]
     assert sum(stars_by_day(harness, most_starred).values()) == current_stars(harness, most_starred)
+
+
+def test_pages_stored_before_the_rate_limit_ended_the_job_count_and_are_published(harness, most_starred, monkeypatch):
+    harness.read("star_history", most_starred)
+    before, star_weeks = data_version(harness), harness.enricher.github.facts.star_weeks
+
+    def refused_after_the_first(subject, page=1, **given):
+        if page > 2:
+            raise RateLimited(harness.now())
+        return star_weeks(subject, page, **given)
+
+    monkeypatch.setattr(harness.enricher.github.facts, "star_weeks", refused_after_the_first)
+    run = harness.read("star_backfill", most_starred)
+    assert run.retry_at is not None
+    assert (run.rows_written > 0, data_version(harness) > before) == (True, True)
 
 
 def test_a_second_read_writes_nothing_and_is_free(harness, most_starred):
