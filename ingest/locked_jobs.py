@@ -23,12 +23,12 @@ class NewerJobQueued(Exception):
 class RetryUnlessReplaced(procrastinate.BaseRetryStrategy):
     """Retries as *strategy* decides; always while another process works on the job, never when a newer one waits."""
 
-    strategy: procrastinate.BaseRetryStrategy | None = None
+    strategy: procrastinate.BaseRetryStrategy
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision | None:
         if isinstance(exception, LockTaken):
             return procrastinate.RetryDecision(retry_in={"seconds": LOCK_TAKEN_RETRY_SECONDS})
-        if isinstance(exception, NewerJobQueued) or self.strategy is None:
+        if isinstance(exception, NewerJobQueued):
             return None
         return self.strategy.get_retry_decision(exception=exception, job=job)
 

@@ -33,9 +33,9 @@ RECONNECT_DELAY_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 30
 DELIVERY_CONCURRENCY = 2
 DELIVERY_RETRIES = procrastinate.RetryStrategy(max_attempts=MAX_ATTEMPTS, exponential_wait=6)
-
-
 REFRESH_RETRIES = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=5)
+# Within the ten minutes for which the request is stored.
+LOOKUP_RETRIES = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=3)
 
 
 def build_app(
@@ -82,7 +82,7 @@ def build_app(
             # The worker is shutting down: the job is requeued with the accounts not reached.
             raise Interrupted
 
-    @app.task(name=jobs.LOOKUP, queue=jobs.QUEUE, retry=RetryUnlessReplaced())
+    @app.task(name=jobs.LOOKUP, queue=jobs.QUEUE, retry=RetryUnlessReplaced(LOOKUP_RETRIES))
     def run_lookup(lookup_id: str) -> None:
         lookups.run_lookup(refresher.github, redis_client.redis(), lookup_id, stop, refresher.engine)
 

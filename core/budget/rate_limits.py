@@ -164,7 +164,7 @@ def load_rate_budget(redis: Redis, api_url: str, now: datetime) -> RateBudgetSum
 
 
 def load_every_bucket(redis: Redis, api_url: str, now: datetime) -> RateBudgetSummary:
-    """Read what is left of each rate limit, whoever owns it; empty before GitHub's first response. Raises RedisError."""
+    """Read what is left of every owner's rate limits; empty before GitHub's first response. Raises RedisError."""
     stored: Any = redis.get(budget_key(api_url))
     try:
         return StoredRateBudget.from_json(stored).summary(now) if stored else RateBudgetSummary()

@@ -1,0 +1,32 @@
+"""What a worker does with a job that raised."""
+
+import threading
+from types import SimpleNamespace
+
+import procrastinate
+import pytest
+from procrastinate.jobs import Job
+
+from core.queue import jobs
+from ingest import worker
+from ingest.github import Stopped
+
+
+@pytest.fixture
+def app():
+    refresher = SimpleNamespace(github=SimpleNamespace(api_url="https://github.test"), engine=None)
+    return worker.build_app("", refresher, threading.Event(), 1, None)
+
+
+def retry_of(app, task, error, attempts=0):
+    job = Job(id=1, queue=jobs.QUEUE, lock="one", queueing_lock="one", task_name=task, attempts=attempts)
+    return app.tasks[task].get_retry_exception(error, job)
+
+
+@pytest.mark.parametrize("error", [Stopped(), ConnectionError()], ids=["the worker stops", "a server is unavailable"])
+def test_a_lookup_that_was_interrupted_is_run_again_before_its_request_expires(app, error):
+    """Its state stays under way, so that nobody else would start it: without a retry it is lost."""
+    first = retry_of(app, jobs.LOOKUP, error)
+    assert isinstance(first, procrastinate.exceptions.JobRetry)
+    last = next(attempts for attempts in range(100) if retry_of(app, jobs.LOOKUP, error, attempts) is None)
+    assert 3 <= last <= 6
