@@ -21,6 +21,7 @@ from core.queries import changes as changes_queries
 from core.queries.attributes import owned_repository_ids
 from pages.components import chart_marks, columns, definitions, labels
 from pages.components.as_of import by_then, page_links, selected_as_of, selected_vs, unknown_sentence
+from pages.components.empty_sentence import empty_sentence
 from pages.components.format import day
 from pages.components.history_cell import line_cell
 from pages.components.markdown import escape_markdown
@@ -150,7 +151,7 @@ table_cell(
     api=f"accounts/{account.login}/repositories",
     shown=shown,
     alt="All repositories of the account with stars, growth and trend",
-    empty=empty_reasons.sentence(stored.why_no_repositories, login, by_then()),
+    empty=empty_sentence(stored.why_no_repositories, login),
     empty_is_ok=stored.is_captured,
     max_height=460,
     definition=growth.DEFINITION,

@@ -53,11 +53,6 @@ class StoredRepositories:
         return NOT_COLLECTED if self.without_languages else NO_CODE
 
 
-def sentence(reason: EmptyReason, subject: str, by_then: str) -> str:
-    """Say why there is nothing: `octocat has only forks, which are left out.` *by_then* is `yet` or `by that day`."""
-    return f"Nothing has been collected for this {by_then}." if reason == NOT_COLLECTED else f"{subject} has {reason}."
-
-
 def stored_repositories(account_id: int | None, as_of: datetime | None) -> StoredRepositories:
     """Count what is stored by *as_of* of one account, or of all (None). For frames that turned out empty."""
     of_account = "" if account_id is None else "AND repository.id = ANY(CAST(:ids AS bigint[]))"

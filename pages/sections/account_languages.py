@@ -6,15 +6,16 @@ import streamlit as st
 
 from core.analysis import portfolio as shape
 from core.charts import bars
-from core.queries import account_portfolio, empty_reasons, languages
+from core.queries import account_portfolio, languages
 from core.queries.account_portfolio import LanguageMeasure
-from core.queries.empty_reasons import StoredRepositories
+from core.queries.empty_reasons import NOT_COLLECTED, StoredRepositories
 from core.wording import quantity
 from pages.components import definitions
 from pages.components.alt_text import bars_alt
-from pages.components.as_of import by_then, selected_as_of
+from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.chart import drawn
+from pages.components.empty_sentence import empty_sentence
 from pages.components.format import percent
 from pages.components.history_cell import shares_cell
 
@@ -41,7 +42,7 @@ def show_languages(
     rows = account_portfolio.language_shares(account_id, as_of, by, forks=forks)
     how_to_read = f"{SHARES[by]}; forks {'included' if forks else 'left out'}."
     why = stored.why_no_languages if by == "bytes" else stored.why_no_primary_languages
-    if by == "bytes" and rows.empty and why == empty_reasons.NOT_COLLECTED:
+    if by == "bytes" and rows.empty and why == NOT_COLLECTED:
         by = "stars"
         rows = account_portfolio.language_shares(account_id, as_of, by, forks=forks)
         how_to_read = f"{SHARES[by]}: bytes of code have not been collected."
@@ -57,7 +58,7 @@ def show_languages(
             chart=drawn(bars.language_bars, top, "share", theme(), texts=texts),
             alt=bars_alt(top["language"], texts),
             definition=f"{definitions.PORTFOLIO_LANGUAGES}\n\n{shape.DIVERSITY_DEFINITION}",
-            empty=empty_reasons.sentence(why, login, by_then()),
+            empty=empty_sentence(why, login),
             note=note,
         )
     with right:
@@ -72,7 +73,7 @@ def show_languages(
             height=max(240, (len(top) or SHOWN_LANGUAGES) * bars.ROW_HEIGHT + bars.BOTTOM_HEIGHT),
             alt="Layers: the share of each primary language in all stars, by quarter.",
             definition=definitions.LANGUAGE_MIX,
-            empty=empty_reasons.sentence(stored.why_no_primary_languages, login, by_then()),
+            empty=empty_sentence(stored.why_no_primary_languages, login),
             note=note,
         )
 

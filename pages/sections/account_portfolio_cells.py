@@ -10,7 +10,7 @@ from core.analysis import portfolio as shape
 from core.analysis.difference import with_differences
 from core.charts.lorenz import lorenz_curve
 from core.db.frames import derived, first_record
-from core.queries import account_portfolio, empty_reasons, peers
+from core.queries import account_portfolio, peers
 from core.queries.account_portfolio import Exposure, Shape
 from core.queries.accounts import Profile
 from core.queries.empty_reasons import StoredRepositories
@@ -22,6 +22,7 @@ from pages.components.cell import cell, theme
 from pages.components.chart import drawn
 from pages.components.compare_link import compare_link
 from pages.components.compared import in_brackets
+from pages.components.empty_sentence import empty_sentence
 from pages.components.format import day, number, percent
 from pages.components.markdown import escape_markdown
 from pages.components.table_cell import table_cell
@@ -86,7 +87,7 @@ def _compared(portfolio: DataFrame, before: DataFrame | None) -> DataFrame:
 
 def _why_empty(stored: StoredRepositories, login: str, *, forks: bool) -> str:
     why = stored.why_no_repositories if forks else stored.why_no_primary_languages
-    return empty_reasons.sentence(why, login, by_then())
+    return empty_sentence(why, login)
 
 
 def show_exposure(

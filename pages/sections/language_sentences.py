@@ -5,6 +5,7 @@ from datetime import datetime
 from pandas import DataFrame
 
 from core.queries import empty_reasons
+from pages.components.as_of import by_then
 from pages.components.markdown import escape_markdown
 
 
@@ -12,8 +13,7 @@ def why_no_totals(as_of: datetime | None) -> str:
     """Say why there are no totals by language."""
     reason = empty_reasons.stored_repositories(None, as_of).why_no_primary_languages
     if reason == empty_reasons.NOT_COLLECTED:
-        when = "by that day" if as_of else "yet"
-        return f"No language totals {when}: they are computed after each refresh and each import."
+        return f"No language totals {by_then()}: they are computed after each refresh and each import."
     return _sentence(reason)
 
 

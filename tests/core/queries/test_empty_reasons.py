@@ -96,11 +96,6 @@ def test_the_whole_installation_has_a_reason_too(database):
     assert reasons(None)[1:] == (ONLY_FORKS, ONLY_FORKS)
 
 
-def test_a_reason_is_a_sentence():
-    assert empty_reasons.sentence(ONLY_FORKS, "octo", "yet") == "octo has only forks, which are left out."
-    assert empty_reasons.sentence(NOT_COLLECTED, "octo", "yet") == "Nothing has been collected for this yet."
-
-
 def test_a_fork_flag_counts_as_it_was_then(database):
     """Detached from its network in April: a fork until then."""
     account = refreshed_account(database, "octo")
