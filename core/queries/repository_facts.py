@@ -17,6 +17,14 @@ from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import as_of_values, repository_attributes
 from core.queries.changes import LABELS
 
+UNREAD_STAR_DAYS = """
+            SELECT FROM star_backfill
+             WHERE repository_id = :repository_id
+               AND (completed_at IS NULL
+                    OR (SELECT min(day) FROM star_day WHERE repository_id = :repository_id AND captured_at <= :until)
+                       > (SELECT min(day) FROM star_day WHERE repository_id = :repository_id))"""
+"""SQL: a row where the star history had not been read back to the first star by then, or is read again after a gap."""
+
 
 @dataclass(frozen=True)
 class ContributorSummary:
@@ -76,14 +84,7 @@ def stars_given(repository_id: int, as_of: datetime | None) -> DataFrame:
 
 def has_all_star_days(repository_id: int, as_of: datetime | None) -> bool:
     """Return whether the star history had been read back to the first star by then; True too where none was."""
-    sql = """
-        SELECT NOT EXISTS (
-               SELECT FROM star_backfill
-                WHERE repository_id = :repository_id
-                  AND (completed_at IS NULL
-                       OR (SELECT min(day) FROM star_day WHERE repository_id = :repository_id AND captured_at <= :until)
-                          > (SELECT min(day) FROM star_day WHERE repository_id = :repository_id))) AS has_all
-    """
+    sql = f"SELECT NOT EXISTS ({UNREAD_STAR_DAYS}) AS has_all"
     return bool(first_value(_read(sql, repository_id, as_of)))
 
 

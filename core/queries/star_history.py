@@ -8,6 +8,7 @@ from core.db.frames import first_record, read_frame
 from core.queries.accounts import LatestCapture
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.captures import AFTER_UNTIL, CAPTURES_OF_SPAN, IMPORT_MAX_GAP
+from core.queries.repository_facts import UNREAD_STAR_DAYS
 
 BY_DAY_SOURCE_ID, BY_DAY_SOURCE = 0, "GitHub, by day of giving"
 # Every capture of one repository by `:until`, and how long the next one may take without a gap.
@@ -57,21 +58,14 @@ def stars_before_captures(repository_id: int, as_of: datetime | None) -> DataFra
     From the first star on, added up by day of giving: stars that were withdrawn before that was read are not in it.
     Empty where the days back to the first star have not all been read by then.
     """
-    sql = """
-        WITH complete AS (
-            -- Filled back from the newest day: once the oldest is known, all are; a later gap is filled again.
-            SELECT FROM star_backfill
-             WHERE repository_id = :repository_id
-               AND (next_page IS NULL
-                    OR first_day > (SELECT min(day) FROM star_day WHERE repository_id = :repository_id))
-               AND (SELECT min(day) FROM star_day WHERE repository_id = :repository_id AND captured_at <= :until)
-                   = (SELECT min(day) FROM star_day WHERE repository_id = :repository_id)
+    sql = f"""
+        WITH unread AS ({UNREAD_STAR_DAYS}
         ), first AS (
             SELECT coalesce(min(captured_at), :until) AS at FROM repository_snapshot
              WHERE repository_id = :repository_id AND source_id = 1 AND captured_at <= :until
         ), newest AS (
             SELECT DISTINCT ON (day) day, stars FROM star_day
-             WHERE repository_id = :repository_id AND captured_at <= :until AND EXISTS (SELECT FROM complete)
+             WHERE repository_id = :repository_id AND captured_at <= :until AND NOT EXISTS (SELECT FROM unread)
              ORDER BY day, captured_at DESC
         ), added AS (
             SELECT (day + 1)::timestamp AT TIME ZONE 'America/Los_Angeles' AS captured_at,
@@ -83,7 +77,7 @@ def stars_before_captures(repository_id: int, as_of: datetime | None) -> DataFra
           FROM added CROSS JOIN first
          WHERE added.captured_at < first.at
          ORDER BY added.captured_at
-    """
+    """  # noqa: S608
     return read_frame(
         sql,
         repository_id=repository_id,

@@ -43,6 +43,7 @@ from core.queries import (
     overview,
     peers,
     repository_detail,
+    repository_facts,
     repository_list,
     scene,
     star_history,
@@ -284,6 +285,10 @@ def test_facts_and_nights_are_those_of_one_postgres(both):
         for kind, of, most in (*((kind, ids, None) for kind in (*MANY_FACTS, *MANY_FACTS)), traffic, traffic, pages):
             run = enricher.run(kind, of, force=True, max_cost=most)
             numbers.append((kind, run.stored, run.failed, run.rows_written))
+        with use_engine(ingestor.engine, everywhere=True):
+            known = [repository_facts.has_all_star_days(id_, None) for id_ in ids]
+            added_up = [not star_history.stars_before_captures(id_, None).empty for id_ in ids]
+        numbers.append((known, added_up))
     both[0].world.advance(days=40)
     for ingestor, numbers in zip(both, reported, strict=True):
         ingestor.refresh(*logins)
