@@ -127,7 +127,7 @@ def tracking_status(login: str) -> TrackingStatus:
     """Return whether *login* is tracked or requested, also for a login that is not stored."""
     sql = """
         SELECT found.id AS account_id, tracked_account.account_id IS NOT NULL AS is_tracked,
-               (SELECT requested_at FROM tracking_request
+               (SELECT min(requested_at) FROM tracking_request
                  WHERE lower(login) = lower(:login) AND decided_at IS NULL) AS requested_at,
                array_to_string(only_repositories, ' ') AS only_names, widened_at
           FROM (VALUES (1)) AS one

@@ -35,8 +35,9 @@ class TrackingResult:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for of an account: all of it, or one *repository* alone (its short name)."""
+    """What is asked for: the account of *login*, or one *repository* of it alone (its short name)."""
 
+    login: str
     note: str | None = None
     repository: str = ""
 
@@ -63,7 +64,7 @@ def request_tracking(
         for login in new:
             _store_request(connection, identity, login, now, note, repository)
         return TrackingResult(already_tracked=already, awaiting_approval=tuple(new))
-    wanted = dict.fromkeys(new, Wanted(note, repository))
+    wanted = [Wanted(login, note, repository) for login in new]
     return _track_accounts(connection, identity, wanted, already, now, origin)
 
 
@@ -91,7 +92,7 @@ def decide_requests(
         for row in rows:
             _record_audit(connection, admin, "tracking_request_declined", row.login, origin)
         return TrackingResult()
-    wanted = {row.login: Wanted(row.note, row.repository or "") for row in rows}
+    wanted = [Wanted(row.login, row.note, row.repository or "") for row in rows]
     return _track_accounts(connection, admin, wanted, (), now, origin)
 
 
@@ -150,36 +151,39 @@ def _record_audit(
 def _track_accounts(
     connection: Connection,
     identity: Identity,
-    wanted: Mapping[str, Wanted],
+    wanted: Sequence[Wanted],
     already: tuple[str, ...],
     now: datetime,
     origin: Origin,
 ) -> TrackingResult:
-    """Track the logins in *wanted* and refresh them as one ingestion."""
-    new = [
-        login for login, one in wanted.items() if accounts.track(connection, login, identity.username, one.repository)
-    ]
-    for login in new:
-        if note := wanted[login].note:
-            accounts.update_tracking(connection, login, {"note": note[:MAX_NOTE_LENGTH]}, now)
-        alone = {"repository": wanted[login].repository} if wanted[login].repository else {}
-        _record_audit(connection, identity, "account_tracked", login, origin, **alone)
-    close_pending_requests(connection, identity, list(wanted), now)
+    """Track what is *wanted* and refresh its accounts as one ingestion."""
+    new: dict[str, None] = {}
+    for one in wanted:
+        if accounts.track(connection, one.login, identity.username, one.repository):
+            new[one.login] = None
+            if one.note:
+                accounts.update_tracking(connection, one.login, {"note": one.note[:MAX_NOTE_LENGTH]}, now)
+            alone = {"repository": one.repository} if one.repository else {}
+            _record_audit(connection, identity, "account_tracked", one.login, origin, **alone)
+        close_pending_requests(connection, identity, one.login, now, one.repository)
     ids = [id_ for login in new if (id_ := accounts.find_account_id(connection, login)) is not None]
     job_origin = JobOrigin("person", identity.username, origin.request_id)
     started = ingestions.start(connection, ids, job_origin, now) if ids else None
-    others = tuple(login for login in wanted if login not in new)
+    others = dict.fromkeys(one.login for one in wanted if one.login not in new)
     return TrackingResult(tuple(new), (*already, *others), ingestion_id=started.id if started else None)
 
 
-def close_pending_requests(connection: Connection, identity: Identity, logins: Sequence[str], now: datetime) -> None:
-    """Mark open requests for these logins as approved, because the accounts are tracked now."""
+def close_pending_requests(
+    connection: Connection, identity: Identity, login: str, now: datetime, repository: str = ""
+) -> None:
+    """Mark open requests for *login* as approved, because it is tracked now; with *repository* only those for that."""
     connection.execute(
         text(
             "UPDATE tracking_request SET decided_at = :now, decided_by = :by, approved = true"
-            " WHERE lower(login) = ANY(:logins) AND decided_at IS NULL"
+            " WHERE lower(login) = lower(:login) AND decided_at IS NULL"
+            "   AND (:repository = '' OR lower(repository) = lower(:repository))"
         ),
-        {"logins": [login.lower() for login in logins], "now": now, "by": identity.username},
+        {"login": login, "repository": repository, "now": now, "by": identity.username},
     )
 
 
@@ -199,14 +203,15 @@ def _tracked_ids(connection: Connection, account_ids: Sequence[int], repository:
 def _store_request(
     connection: Connection, identity: Identity, login: str, now: datetime, note: str | None, repository: str
 ) -> None:
-    """Store the request; a pending one for one repository becomes one for the account where that is asked for."""
+    """Store the request, unless the same, or one for the whole account, is pending."""
     connection.execute(
-        text(
-            "INSERT INTO tracking_request AS pending (login, person_id, note, repository, requested_at)"
-            " VALUES (:login, :person, :note, nullif(:repository, ''), :now)"
-            " ON CONFLICT (lower(login)) WHERE decided_at IS NULL DO UPDATE SET repository = NULL"
-            " WHERE pending.repository IS NOT NULL AND excluded.repository IS NULL"
-        ),
+        text("""
+            INSERT INTO tracking_request (login, person_id, note, repository, requested_at)
+            SELECT :login, :person, :note, nullif(:repository, ''), :now
+             WHERE NOT EXISTS (SELECT FROM tracking_request
+                                WHERE lower(login) = lower(:login) AND repository IS NULL AND decided_at IS NULL)
+            ON CONFLICT (lower(login), lower(coalesce(repository, ''))) WHERE decided_at IS NULL DO NOTHING
+        """),
         {
             "login": login,
             "person": identity.person_id,

@@ -73,7 +73,11 @@ tracking_request = Table(
     Column("decided_by", Text),
     Column("approved", Boolean),
     Index(
-        "tracking_request_pending_key", text("lower(login)"), unique=True, postgresql_where=text("decided_at IS NULL")
+        "tracking_request_pending_key",
+        text("lower(login)"),
+        text("lower(coalesce(repository, ''))"),
+        unique=True,
+        postgresql_where=text("decided_at IS NULL"),
     ),
     comment="An analyst's request to track an account, pending until decided_at",
 )

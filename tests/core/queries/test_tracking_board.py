@@ -57,6 +57,8 @@ def test_search_finds_login_name_and_note_and_wildcards_are_literal(database):
 def test_tracking_status_of_a_login(database):
     assert tracking.tracking_status("octo") == TrackingStatus(account_id=None, is_tracked=False, requested_at=None)
     database.execute(insert(schema.tracking_request).values(login="Octo", requested_at=NOW))
+    later = NOW + timedelta(days=1)
+    database.execute(insert(schema.tracking_request).values(login="octo", repository="cat", requested_at=later))
     assert tracking.tracking_status("octo").requested_at == NOW
     one = add_tracked_account(database, "octo")
     assert tracking.tracking_status("OCTO").account_id == one

@@ -190,8 +190,29 @@ def test_a_request_for_one_repository_is_approved_for_that_alone(database, peopl
     assert only(database) == [("octo", ["cat"])]
 
 
-def test_a_request_for_the_account_covers_the_pending_one_for_a_repository(database, people, approval):
+def test_each_repository_has_a_request_of_its_own_until_the_account_is_asked_for(database, people, approval):
     ada, _ = people
-    for repository in ("cat", "", "cat"):
+    for repository in ("cat", "dog", "Cat", "", "cow", ""):
         tracking_commands.request_tracking(database, ada, ["octo"], NOW, ORIGIN, repository=repository)
-    assert database.execute(text("SELECT login, repository FROM tracking_request")).all() == [("octo", None)]
+    asked_for = database.scalars(text("SELECT repository FROM tracking_request ORDER BY id")).all()
+    assert asked_for == ["cat", "dog", None]
+
+
+def test_requests_for_repositories_of_one_account_are_approved_together(database, people, approval):
+    ada, admin = people
+    for repository in ("cat", "dog"):
+        tracking_commands.request_tracking(database, ada, ["octo"], NOW, ORIGIN, repository=repository)
+    ids = [one.id for one in pending_requests(database)]
+    result = tracking_commands.decide_requests(database, admin, ids, NOW, ORIGIN, approved=True)
+    assert (result.tracked, only(database)) == (("octo",), [("octo", ["cat", "dog"])])
+
+
+def test_tracking_one_repository_leaves_requests_for_more_to_be_decided(database, people, approval):
+    ada, admin = people
+    for repository in ("cat", "dog", ""):
+        tracking_commands.request_tracking(database, ada, ["octo"], NOW, ORIGIN, repository=repository)
+    tracking_commands.request_tracking(database, admin, ["octo"], NOW, ORIGIN, repository="Cat")
+    pending = text("SELECT repository FROM tracking_request WHERE decided_at IS NULL ORDER BY id")
+    assert database.scalars(pending).all() == ["dog", None]
+    tracking_commands.request_tracking(database, admin, ["octo"], NOW, ORIGIN)
+    assert pending_requests(database) == []

@@ -161,7 +161,7 @@ def track(body: NewTrackedAccount, identity: AdminIdentity, request: Request) ->
         if account_id is not None and not body.paused:
             job_origin = JobOrigin("person", identity.username, request_origin(request).request_id)
             ingestions.start(connection, [account_id], job_origin, now)
-        tracking_commands.close_pending_requests(connection, identity, [login], now)
+        tracking_commands.close_pending_requests(connection, identity, login, now)
         _record_audit(connection, "account_tracked", identity, login, request)
 
     write_rows(start_tracking)

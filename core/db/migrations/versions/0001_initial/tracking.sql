@@ -48,7 +48,8 @@ CREATE TABLE tracking_request (
     CONSTRAINT tracking_request_pkey PRIMARY KEY (id),
     CONSTRAINT tracking_request_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE
 );
-CREATE UNIQUE INDEX tracking_request_pending_key ON tracking_request (lower(login)) WHERE decided_at IS NULL;
+CREATE UNIQUE INDEX tracking_request_pending_key ON tracking_request (lower(login), lower(coalesce(repository, '')))
+ WHERE decided_at IS NULL;
 COMMENT ON COLUMN tracking_request.repository IS 'short name, where it is asked for alone';
 COMMENT ON TABLE tracking_request IS 'An analyst''s request to track an account, pending until decided_at';
 
