@@ -11,7 +11,6 @@ from pandas import DataFrame
 
 from core.db.frames import first_record, first_value, read_frame
 
-MAX_ID = 2**62
 UNREADABLE_HOST = "unreadable"
 
 
@@ -49,10 +48,10 @@ def raised_since(at: datetime, limit: int = 200) -> DataFrame:
     return read_frame(sql, fresh=True, at=at, limit=limit)
 
 
-def list_alerts(kinds: Sequence[str] = (), login: str = "", before: int = MAX_ID, limit: int = 200) -> DataFrame:
+def list_alerts(kinds: Sequence[str] = (), login: str = "", limit: int = 200) -> DataFrame:
     """List alerts, newest first, optionally of some kinds or of one account.
 
-    id                             our own: *before* continues the list there
+    id                             our own
     kind, subject, message         what happened to which account, repository or part
     account                        its login; null for an alert about the installation
     raised_at, ended_at            timestamps; an event ends when it is raised, a state when it is over, null until then
@@ -61,12 +60,11 @@ def list_alerts(kinds: Sequence[str] = (), login: str = "", before: int = MAX_ID
         SELECT alert.id, alert.kind, subject, message, login AS account, raised_at, ended_at
           FROM alert
           LEFT JOIN account ON account.id = alert.account_id
-         WHERE alert.id < :before
-           AND (CAST(:kinds AS text[]) = '{}' OR alert.kind = ANY(CAST(:kinds AS text[])))
+         WHERE (CAST(:kinds AS text[]) = '{}' OR alert.kind = ANY(CAST(:kinds AS text[])))
            AND (:login = '' OR alert.account_id IN (SELECT id FROM account WHERE lower(login) = lower(:login)))
          ORDER BY alert.id DESC LIMIT :limit
     """
-    return read_frame(sql, fresh=True, kinds=list(kinds), login=login, before=before, limit=limit)
+    return read_frame(sql, fresh=True, kinds=list(kinds), login=login, limit=limit)
 
 
 def rules() -> DataFrame:

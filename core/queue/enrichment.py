@@ -103,7 +103,6 @@ def defer_facts(
     kind: str,
     ids: Sequence[int],
     token: str | None,
-    origin: jobs.JobOrigin | None = None,
     *,
     max_cost: int | None = None,
     for_people: bool = False,
@@ -115,7 +114,6 @@ def defer_facts(
     Returns None while such a job of that token is queued; what is due stays due. Callers check `busy_locks` first:
     while a job runs, none may be queued, or the running one could not be requeued when the budget is exhausted.
     """
-    origin = origin or jobs.JobOrigin("schedule")
     return jobs.defer_once(
         connection,
         ENRICHMENT_TASK,
@@ -126,9 +124,6 @@ def defer_facts(
         token=token,
         max_cost=max_cost,
         for_people=for_people,
-        trigger=origin.trigger,
-        by=origin.by,
-        request_id=origin.request_id,
     )
 
 

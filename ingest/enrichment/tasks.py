@@ -41,12 +41,10 @@ def register_tasks(app: procrastinate.App, enricher: Enricher, stop: StopSignal)
         kind: str,
         ids: list[int],
         token: str | None = None,
-        request_id: str | None = None,
         max_cost: int | None = None,
         for_people: bool = False,
-        **_origin: object,
     ) -> None:
-        with structlog.contextvars.bound_contextvars(job_id=context.job.id, request_id=request_id):
+        with structlog.contextvars.bound_contextvars(job_id=context.job.id):
             run = enricher.run(
                 kind, ids, token=token, stop=stop, job_id=context.job.id, max_cost=max_cost, for_people=for_people
             )
