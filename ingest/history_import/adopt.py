@@ -3,9 +3,11 @@
 Names are reused: a repository created after the name's first imported day is another one, and the two stay separate.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from core.db.schema import NAMED_REPOSITORY_ID, metadata
 from core.db.statement import text
@@ -241,7 +243,10 @@ def adopt_accounts(connection: Connection, former_logins: Mapping[int, str | Non
     if not pairs:
         return set()
     values = {"named": [pair.named for pair in pairs], "real": [pair.real for pair in pairs]}
-    for statement in (MOVE_TRACKING, DROP_TRACKING, MOVE_ITEMS, MOVE_MEMBERS):
+    for apart in _one_name_at_a_time(pairs):
+        for statement in (MOVE_TRACKING, MOVE_MEMBERS):
+            connection.execute(text(statement), apart)
+    for statement in (DROP_TRACKING, MOVE_ITEMS):
         connection.execute(text(statement), values)
     # A running import may add repositories to the name: they follow at the account's next refresh.
     if not try_block_imports(connection):
@@ -250,3 +255,13 @@ def adopt_accounts(connection: Connection, former_logins: Mapping[int, str | Non
     connection.execute(text(MOVE_VERSIONS), values)
     delete_empty_accounts(connection, values["named"])
     return moved
+
+
+def _one_name_at_a_time(pairs: Sequence[Row[Any]]) -> Iterator[dict[str, list[int]]]:
+    """Divide *pairs* so that no account occurs twice: a statement does not see the rows that it moves itself."""
+    names: dict[int, list[int]] = {}
+    for pair in pairs:
+        names.setdefault(pair.real, []).append(pair.named)
+    for named in zip_longest(*names.values()):
+        apart = [(one, real) for one, real in zip(named, names, strict=True) if one is not None]
+        yield {"named": [one for one, _ in apart], "real": [real for _, real in apart]}

@@ -316,6 +316,26 @@ def test_two_logins_of_one_account_are_stored_one_after_the_other(still, togethe
     assert_exact(still.stored_account("somebody-else"), still.sandbox.ground_truth("somebody-else"))
 
 
+def test_an_account_tracked_by_two_logins_before_it_was_ever_refreshed_becomes_one(still):
+    """Both names are members of a collection, and both rows give way to the account's."""
+    former = still.world.logins()[0]
+    still.world.edit.rename(former, "somebody-else")
+    with still.engine.begin() as connection:
+        connection.execute(text("INSERT INTO collection (name) VALUES ('Pets')"))
+        for login in (former, "somebody-else"):
+            accounts.track(connection, login, "ada")
+        connection.execute(
+            text(
+                "INSERT INTO collection_member (collection_id, account_id) SELECT collection.id, account.id"
+                "  FROM collection, account"
+            )
+        )
+    assert [item.state for item in still.refresh(former).items] == ["stored"]
+    (account_id,) = still.rows("SELECT id FROM account")[0]
+    assert still.rows("SELECT account_id FROM tracked_account") == [(account_id,)]
+    assert still.rows("SELECT account_id FROM collection_member") == [(account_id,)]
+
+
 def test_a_repository_that_moves_between_two_accounts_of_one_run_moves_once(still, together):
     giver, taker = still.login_with_most_repositories("user"), still.login_with_most_repositories("organization")
     still.refresh(giver, taker)
