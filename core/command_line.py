@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 from pydantic import ValidationError
 
-from core.errors import AlmanacError, BadInput
+from core.errors import AlmanacError, BadInput, first_line
 from core.markup import escape_controls
 from core.settings import Settings, invalid_settings, settings
 
@@ -69,7 +69,7 @@ def describe(error: BaseException) -> tuple[str, int] | None:
             return what if node else f"Postgres is unavailable ({name}): {connection_reason(cause)}", EXIT_FAILED
         if isinstance(cause, RedisError):
             name = "REDIS_URL" if settings().redis_url else "the embedded server"
-            return f"Redis or Valkey is unavailable ({name}): {_first_line(cause)}", EXIT_FAILED
+            return f"Redis or Valkey is unavailable ({name}): {first_line(cause)}", EXIT_FAILED
         if isinstance(cause, OSError) and cause.filename is not None:
             return f"{cause.filename}: {cause.strerror}", EXIT_FAILED
     return None
@@ -128,7 +128,3 @@ def _is_about_server(error: "psycopg.Error") -> bool:
     from core.db.errors import is_connection_error  # noqa: PLC0415 - as above
 
     return is_connection_error(error) or (error.sqlstate or "").startswith(SERVER_SQLSTATE_PREFIXES)
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

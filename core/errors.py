@@ -80,3 +80,8 @@ class ServerUnavailable(AlmanacError):
     """Postgres or Redis cannot be reached or started."""
 
     code = "server_unavailable"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what *error* says, or its type where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

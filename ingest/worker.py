@@ -18,6 +18,7 @@ from core import redis_client
 from core.db.engine import SESSION_SQL
 from core.db.errors import is_connection_error
 from core.db.log_filter import filter_connection_errors
+from core.errors import first_line
 from core.queue import jobs
 from ingest import lookups
 from ingest.alerts.deliver import MAX_ATTEMPTS, WebhookSender
@@ -173,8 +174,7 @@ def _log_unstored_end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) 
     if not isinstance(error, procrastinate.exceptions.ConnectorException):
         loop.default_exception_handler(context)
         return
-    reason = str(error.__cause__ or error).partition("\n")[0]
-    log.warning("end of a job not stored, the scheduler releases it", reason=reason)
+    log.warning("end of a job not stored, the scheduler releases it", reason=first_line(error.__cause__ or error))
 
 
 async def _run_workers(app: procrastinate.App, concurrency: Mapping[str, int], locked_jobs: LockedJobs) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core.errors import AlmanacError
+from core.errors import AlmanacError, first_line
 from core.launcher.embedded import lease
 from core.settings import Settings
 from core.wording import quantity
@@ -61,7 +61,7 @@ def _run_check(component: str, check: Callable[[], str]) -> CheckResult:
     try:
         return CheckResult(component, is_ok=True, message=check())
     except (AlmanacError, Error, DBAPIError, RedisError, OSError, ValueError) as error:
-        message = unavailable_part(error) or str(error).strip().splitlines()[0]
+        message = unavailable_part(error) or first_line(error)
         return CheckResult(component, is_ok=False, message=message)
 
 

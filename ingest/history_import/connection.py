@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
 from core.db.errors import DISK_FULL, reported_reason
-from core.errors import ServerUnavailable
+from core.errors import ServerUnavailable, first_line
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def import_connection(database: Engine | Connection) -> Iterator[ImportConnectio
                 "The disk of Postgres is full. What was imported so far is kept: free some space, then run the import"
                 " again to continue it"
             ) from error
-        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        reason = first_line(getattr(error, "orig", error))
         raise ServerUnavailable(
             f"The database connection of the import was lost ({reason}); run the import again to continue it"
         ) from error

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from core.errors import BadInput
+from core.errors import BadInput, first_line
 from core.wording import byte_size, quantity
 
 REQUIRED_COLUMNS = ("captured_on", "full_name", "stars", "forks", "open_issues")
@@ -155,7 +155,7 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
         return batch.rename_columns([self._canonical_names[name] for name in batch.schema.names])
 
     def _unreadable_message(self, error: Exception) -> str:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         if "UTF8" in reason:
             return f"{self.path} is not encoded in UTF-8: {reason}"
         if "straddling" in reason:
