@@ -8,7 +8,7 @@ from core.errors import BadInput
 # GitHub opened in that year.
 EARLIEST = datetime(2008, 1, 1, tzinfo=UTC)
 TIMESTAMP_PATTERN = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d{1,6})?\d*([Zz]|[+ -]\d\d:\d\d)", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:(\.\d{1,6})\d*)?([Zz]|[+ -]\d\d:\d\d)", re.ASCII
 )  # a space before the offset: an unescaped `+` in a query string
 DATE_PATTERN = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 FORMAT_HINT = "write a date like 2026-10-31 (UTC) or a timestamp like 2026-10-31T06:00:00Z"
