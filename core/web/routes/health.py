@@ -77,7 +77,7 @@ class Health:
 
     def __init__(self, checks: Mapping[str, Check] = CHECKS, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._calls = TimedCalls(checks, timeout_seconds)
-        self._reported: dict[str, str] = dict.fromkeys([*checks, "disk"], OK)
+        self._reported: dict[str, str] = dict.fromkeys(checks, OK)
 
     async def respond(self, _request: Request) -> JSONResponse:
         names = tuple(self._calls.calls)
