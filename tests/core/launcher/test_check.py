@@ -8,7 +8,7 @@ from core.launcher import check
 @pytest.mark.parametrize(
     ("error", "message"), [(OSError(), "OSError"), (ValueError("\nis too large\nat line 3"), "is too large")]
 )
-def test_a_failure_is_told_in_one_line_with_a_message_or_without(error, message):
+def test_a_failure_is_reported_in_one_line_with_a_message_or_without(error, message):
     def fail():
         raise error
 
