@@ -61,7 +61,8 @@ def _entry(row: dict[str, Any], site: str) -> ElementTree.Element:
     url = f"{site}/{path}?{urlencode({param: name})}"
     ElementTree.SubElement(entry, "link", rel="alternate", type="text/html", href=url)
     ElementTree.SubElement(entry, "category", term=row["kind"], label=LABELS[row["kind"]])
-    _add(entry, "content", before_and_after(row["before"], row["after"]) or LABELS[row["kind"]]).set("type", "text")
+    content = before_and_after(row["kind"], row["before"], row["after"]) or LABELS[row["kind"]]
+    _add(entry, "content", content).set("type", "text")
     return entry
 
 

@@ -26,6 +26,8 @@ LABELS = {
     "default_branch": "changed its default branch",
 }
 """What happened, by kind: follows the name of the account or repository."""
+OPTIONAL_ATTRIBUTES = {"relicensed", "primary_language", "default_branch"}
+"""Kinds of which *before* or *after* is null where a repository has none."""
 MAX_ID = 2**62
 # Languages have their present names; a language that Linguist only renamed is no change.
 SHOWN_CHANGES = """shown_change AS (
@@ -121,6 +123,11 @@ def counts_by_kind(
     return derived(with_differences(now, then, "kind", ("changes",), changed_first=False), counted)
 
 
-def before_and_after(before: str | None, after: str | None) -> str:
-    """Return `MIT → Apache-2.0`, or the one that is known; empty without any."""
+def before_and_after(kind: str, before: str | None, after: str | None) -> str:
+    """Return `MIT → Apache-2.0`, or the one that is known; empty without any.
+
+    Of what a repository need not have, the missing one is none: `none → MIT`.
+    """
+    if kind in OPTIONAL_ATTRIBUTES and (before or after):
+        before, after = before or "none", after or "none"
     return f"{before} → {after}" if before and after else before or after or ""

@@ -66,7 +66,7 @@ def day_lists(ledger: DataFrame) -> dict[str, str]:
 def change_sentence(kind: str, subject: str, before: str | None, after: str | None) -> str:
     """Describe one change in one line of Markdown."""
     what = f"{ICONS.get(kind, '')} **{escape_markdown(subject)}** {labels.change_label(kind)}".strip()
-    detail = before_and_after(before, after)
+    detail = before_and_after(kind, before, after)
     return f"{what}: {escape_markdown(detail)}" if detail and detail != subject else what
 
 

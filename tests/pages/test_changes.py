@@ -35,6 +35,16 @@ def test_all_entries_are_listed_by_day_and_strangers_text_is_not_markup(open_pag
     assert r"MIT → \#1 \*x\*" in page_text(shown)
 
 
+def test_a_licence_that_was_added_or_removed_says_so(open_page, two_changes, database):
+    """`changed its licence: MIT` alone could be either."""
+    for name, before, after in [("dog", None, "MIT"), ("hen", "MIT", None)]:
+        found = seed_data.add_repository(database, f"octo/{name}", {f"{days_ago(0):%Y-%m-%d}": 5})
+        seed_data.add_change(database, found, "relicensed", f"{days_ago(1):%Y-%m-%d}", before=before, after=after)
+    text = page_text(open_page("changes"))
+    assert "**octo/dog** changed its licence: none → MIT" in text
+    assert "**octo/hen** changed its licence: MIT → none" in text
+
+
 def test_kinds_and_accounts_filter(open_page, two_changes):
     assert kinds(open_page("changes", span="All", kind="changed its licence")) == ["changed its licence"]
     assert kinds(open_page("changes", span="All", account="OCTO")) == ["archived", "changed its licence"]

@@ -46,6 +46,11 @@ def test_a_feed_has_everything_that_atom_requires():
     ]
 
 
+def test_a_licence_that_was_removed_became_none():
+    removed = (utc("2026-03-01"), "relicensed", "octo", 7, "octo/cat", 8, "MIT", None)
+    assert texts(parsed(ledger(removed)), "content") == ["MIT → none"]
+
+
 def test_ids_differ_and_survive_a_rename():
     first, second = texts(parsed(ledger(RENAMED, ARCHIVED)), "id")[1:]
     assert first != second
