@@ -77,7 +77,7 @@ def coverage_calendar_cell(now: datetime) -> None:
     covered = coverage.covered_share(days)
     cell(
         "On which days were they refreshed?",
-        "One square per day; darker means a larger share of tracked accounts was refreshed.",
+        "One square per day; the larger the share of tracked accounts that were refreshed, the fuller its colour.",
         days,
         name="coverage",
         chart=drawn(calendar_heatmap.calendar_heatmap, days.assign(label=labels), theme(), text="label"),

@@ -376,3 +376,11 @@ def test_freshness_counts_only_active_accounts(page, cockpit, database):
     worst = next(frame.value for frame in shown.dataframe if "age" in frame.value)
     assert list(worst["login"]) == ["never", "stale", "fresh"]
     assert worst["age"].tolist()[1:] == ["30 h", "1 h"]
+
+
+def test_the_calendar_is_explained_for_either_theme(page, cockpit):
+    """More is darker on a light page only: on a dark one it is brighter."""
+    cockpit.add_tracked("pallets")
+    text = page_text(page())
+    assert "the fuller its colour" in text
+    assert "darker" not in text

@@ -28,6 +28,14 @@ def test_dark_hover_boxes_have_the_page_s_secondary_background(page_theme):
     assert page_theme["dark"]["secondaryBackgroundColor"] == DARK.surface
 
 
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("name", ["grayColor", "grayBackgroundColor", "grayTextColor"])
+def test_grey_is_not_mistaken_for_a_warning(page_theme, mode: str, name: str):
+    """Streamlit's own grey is brown on a dark page, like its orange of warnings."""
+    red, _, blue = bytes.fromhex(page_theme[mode][name].removeprefix("#"))
+    assert blue >= red
+
+
 def test_series_and_font_are_those_of_the_page(page_theme):
     assert list(SERIES) == page_theme["chartCategoricalColors"]
     assert page_theme["font"] == FONT
