@@ -25,7 +25,7 @@ class CreatedWebhook:
 def add_rule(
     connection: Connection, admin: Identity, kind: str, settings: Mapping[str, object], login: str, origin: Origin
 ) -> int:
-    """Add a rule for all tracked accounts, or for *login* if not empty. Raises Forbidden, NotFound, BadInput."""
+    """Add a rule for all tracked accounts, or for *login* if given. Raises Forbidden, NotFound, BadInput, Conflict."""
     require_role(admin, "admin")
     account_id = _find_account_id(connection, login) if login.strip() else None
     rule_id = rules.add_rule(connection, kind, settings, admin.username, account_id)
@@ -42,7 +42,7 @@ def change_rule(
     *,
     enabled: bool,
 ) -> None:
-    """Change the settings of a rule, or switch it on or off. Raises Forbidden, NotFound, BadInput."""
+    """Change the settings of a rule, or switch it on or off. Raises Forbidden, NotFound, BadInput, Conflict."""
     require_role(admin, "admin")
     kind = _rule_kind(connection, rule_id)
     rules.change_rule(connection, rule_id, settings, enabled=enabled)

@@ -114,10 +114,11 @@ def validated_settings(kind: str, given: Mapping[str, object]) -> dict[str, obje
 def add_rule(
     connection: Connection, kind: str, settings: Mapping[str, object], by: str, account_id: int | None = None
 ) -> int:
-    """Add a rule for all tracked accounts, or for one; return its id. Raises BadInput."""
+    """Add a rule for all tracked accounts, or for one; return its id. Raises BadInput, and Conflict if it exists."""
     checked = validated_settings(kind, settings)
     if account_id is not None and RULE_KINDS[kind].is_state:
         raise BadInput(f"{RULE_KINDS[kind].title} applies to all accounts together and cannot be limited to one")
+    _refuse_second_one(connection, kind, checked, account_id)
     rule_id: int = connection.execute(
         text(
             "INSERT INTO alert_rule (kind, settings, account_id, created_by)"
@@ -129,16 +130,33 @@ def add_rule(
 
 
 def change_rule(connection: Connection, rule_id: int, settings: Mapping[str, object], *, enabled: bool) -> None:
-    """Change the settings of a rule, or switch it on or off. Raises NotFound, BadInput."""
-    kind = connection.scalar(text("SELECT kind FROM alert_rule WHERE id = :id FOR UPDATE"), {"id": rule_id})
-    if kind is None:
+    """Change the settings of a rule, or switch it on or off. Raises NotFound, BadInput, and Conflict with another."""
+    found = connection.execute(
+        text("SELECT kind, account_id FROM alert_rule WHERE id = :id FOR UPDATE"), {"id": rule_id}
+    ).one_or_none()
+    if found is None:
         raise NotFound("This rule no longer exists")
+    checked = validated_settings(found.kind, settings)
+    _refuse_second_one(connection, found.kind, checked, found.account_id, except_id=rule_id)
     connection.execute(
         text("UPDATE alert_rule SET settings = :settings, enabled = :enabled WHERE id = :id").bindparams(
             bindparam("settings", type_=JSONB)
         ),
-        {"id": rule_id, "settings": validated_settings(kind, settings), "enabled": enabled},
+        {"id": rule_id, "settings": checked, "enabled": enabled},
     )
+
+
+def _refuse_second_one(
+    connection: Connection, kind: str, settings: Mapping[str, object], account_id: int | None, *, except_id: int = 0
+) -> None:
+    """Raise Conflict where another rule is the same: each of them would raise the same alerts."""
+    same = text(
+        "SELECT 1 FROM alert_rule WHERE kind = :kind AND settings = :settings AND id <> :except_id"
+        " AND account_id IS NOT DISTINCT FROM CAST(:account_id AS bigint) LIMIT 1"
+    ).bindparams(bindparam("settings", type_=JSONB))
+    values = {"kind": kind, "settings": settings, "account_id": account_id, "except_id": except_id}
+    if connection.scalar(same, values):
+        raise Conflict("The same rule exists already")
 
 
 def remove_rule(connection: Connection, rule_id: int) -> None:
@@ -188,7 +206,9 @@ def validated_webhook_url(url: str) -> str:
         is_usable = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_usable = False
-    if not is_usable or len(given) > MAX_URL_LENGTH or not given.isascii() or not given.isprintable() or " " in given:
+    if len(given) > MAX_URL_LENGTH:
+        raise BadInput(f"A webhook URL has at most {MAX_URL_LENGTH:,} characters")
+    if not is_usable or not given.isascii() or not given.isprintable() or " " in given:
         raise BadInput("A webhook URL must look like https://example.com/path")
     if parts.username or parts.password:
         raise BadInput("A webhook URL cannot contain a username or password")

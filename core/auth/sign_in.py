@@ -101,7 +101,8 @@ def register(
 def change_password(identity: Identity, old: str, new: str, origin: Origin, keep_session: UUID | None = None) -> None:
     """Replace the old password by a new one; all sessions except *keep_session* end.
 
-    Raises BadInput when the old one is wrong or the new one too weak, RateLimitExceeded after too many wrong ones.
+    Raises BadInput when the old one is wrong or the new one too weak or the same, RateLimitExceeded after too many
+    wrong ones.
     """
     passwords.check_strength(new)
     name = _counted_name(identity.username)
@@ -111,6 +112,8 @@ def change_password(identity: Identity, old: str, new: str, origin: Origin, keep
         if not passwords.verify_password(old, found.password_hash if found else None) or found is None:
             _count_failure(name, origin)
             raise BadInput("The old password is wrong")
+        if new == old:
+            raise BadInput("The new password is the old one")
     stored = passwords.hash_password(new)
     with transaction() as connection:
         values = {"stored": stored, "id": identity.person_id, "seen": found.password_hash}

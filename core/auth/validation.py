@@ -10,7 +10,9 @@ USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,31}")
 ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 MAX_DISPLAY_NAME_LENGTH = 100
 MAX_EMAIL_LENGTH = 254
-EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+# Without the characters that only a quoted local part may have, which nobody does.
+_EMAIL_PART = r"[^@\s()<>\[\]\\,;:\".]+"
+EMAIL = re.compile(rf"{_EMAIL_PART}(\.{_EMAIL_PART})*@{_EMAIL_PART}(\.{_EMAIL_PART})+")
 # Emoji and several scripts join characters with these; other invisible characters are refused.
 JOINERS = "\u200c\u200d"
 

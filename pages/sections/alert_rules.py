@@ -192,12 +192,19 @@ def create_rule(kind: str, values: Mapping[str, Any], login: str) -> None:
 
 @guard.dialog("Delete this rule", role="admin")
 def confirm_removal(rule_id: int, title: str, raised: int) -> None:
-    st.markdown(
-        f"Delete **{title}**? The {quantity(raised, 'alert')} it raised {'is' if raised == 1 else 'are'} deleted too."
-    )
+    st.markdown(removal_sentence(title, raised))
     st.caption("To keep its alerts, switch the rule off instead.")
     if st.button("Delete", type="primary", key="rule-remove-sure"):
         remove_rule(rule_id)
+
+
+def removal_sentence(title: str, raised: int) -> str:
+    """Ask whether to delete a rule, and say what becomes of the alerts that it raised."""
+    if not raised:
+        return f"Delete **{title}**? It has raised no alert."
+    return (
+        f"Delete **{title}**? The {quantity(raised, 'alert')} it raised {'is' if raised == 1 else 'are'} deleted too."
+    )
 
 
 def remove_rule(rule_id: int) -> None:

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.alerts import rules as alert_rules
 from core.db import schema
-from core.errors import BadInput, Forbidden
+from core.errors import BadInput, Conflict, Forbidden
 from pages.sections import alert_rules as sections_alert_rules
 from pages.sections import webhooks
 from tests.pages.wording import page_text
@@ -180,6 +180,33 @@ def test_a_rule_is_added_for_one_account(page, database):
     assert audit_entries(database, "alert_rule_changed") == [("archived", "added")]
 
 
+def test_the_same_rule_is_added_once(page, database):
+    """A second one, as by a double click, would raise each alert twice."""
+    for sentence in ("Rule Stars jumped added", "The same rule exists already"):
+        shown = page()
+        shown.number_input(key="new-stars_jumped-gained").set_value(7)
+        assert sentence in page_text(submit(shown, "Add", "new-rule"))
+    assert audit_entries(database, "alert_rule_changed") == [("stars_jumped", "added")]
+
+
+def test_a_rule_is_not_changed_into_another_one(page, database):
+    added = alert_rules.add_rule(database, "stars_jumped", {"gained": 7}, "boss")
+    with pytest.raises(Conflict, match="The same rule exists already"):
+        alert_rules.change_rule(database, added, {"gained": 100}, enabled=True)
+    alert_rules.change_rule(database, added, {"gained": 7}, enabled=False)
+
+
+def test_the_question_before_a_deletion_counts_its_alerts():
+    assert sections_alert_rules.removal_sentence("Archived", 0) == "Delete **Archived**? It has raised no alert."
+    one = "Delete **Archived**? The 1 alert it raised is deleted too."
+    assert sections_alert_rules.removal_sentence("Archived", 1) == one
+
+
+def test_a_url_that_is_too_long_is_called_that(database):
+    with pytest.raises(BadInput, match="at most 2,000 characters"):
+        alert_rules.validated_webhook_url("https://example.com/" + "a" * 5_000)
+
+
 def test_who_is_not_known_cannot_be_watched(page):
     shown = page()
     shown.text_input(key="new-rule-of").set_value("nobody-here")
@@ -211,16 +238,16 @@ def test_a_change_that_met_a_conflict_is_repeated(page, database, meet_conflict)
     """A deadlock with the rules' evaluation or with what moves rows on Citus: each change is stored once."""
     st.session_state.clear()  # without a page all tests share one
     meet_conflict()
-    sections_alert_rules.create_rule("archived", {}, "")
+    sections_alert_rules.create_rule("stars_jumped", {"gained": 7}, "")
     added = database.scalar(select(schema.alert_rule.c.id).where(schema.alert_rule.c.created_by == "boss"))
     meet_conflict()
-    sections_alert_rules.save_rule(added, {}, False)
+    sections_alert_rules.save_rule(added, {"gained": 7}, False)
     meet_conflict()
     sections_alert_rules.remove_rule(added)
     assert audit_entries(database, "alert_rule_changed") == [
-        ("archived", "added"),
-        ("archived", "switched off"),
-        ("archived", "removed"),
+        ("stars_jumped", "added"),
+        ("stars_jumped", "switched off"),
+        ("stars_jumped", "removed"),
     ]
 
 

@@ -250,6 +250,12 @@ def test_changing_the_password_ends_other_sessions(add: AddPerson, database: Con
     assert (event.actor, event.details) == ("ada", {"sessions": 1})
 
 
+def test_the_old_password_is_no_new_one(add: AddPerson) -> None:
+    me = signed_in_identity(add())
+    with pytest.raises(BadInput, match="The new password is the old one"):
+        sign_in.change_password(me, PASSWORD, PASSWORD, ORIGIN, me.session_id)
+
+
 def test_guesses_at_the_password_change_are_limited(add: AddPerson) -> None:
     me = signed_in_identity(add())
     for _ in range(5):
