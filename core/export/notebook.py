@@ -14,9 +14,9 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from pandas import DataFrame
-from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
 from core.export import table_files
+from core.export.notebook_chart import chart_code
 
 MAX_SHOWN_ROWS = 20
 MAX_ID_LENGTH = 64
@@ -121,7 +121,9 @@ def _question_cells(cell: Question) -> Iterable[dict[str, Any]]:
     yield _code(f"{cell.name}-rows", _rows_code(cell), [_rows_output(cell.rows)])
     if cell.figure is not None:
         figure = cell.figure()
-        yield _code(f"{cell.name}-chart", _chart_code(cell, figure), [_figure_output(figure, cell.question)])
+        yield _code(
+            f"{cell.name}-chart", chart_code(cell.rows, figure, cell.question), [_figure_output(figure, cell.question)]
+        )
 
 
 def _rows_code(cell: Question) -> str:
@@ -130,22 +132,6 @@ def _rows_code(cell: Question) -> str:
         return f"rows = read({cell.name!r}, {cell.path!r})\nrows"
     stored = table_files.csv(cell.rows, escape_formulas=False).decode()
     return f"# The API has no route of these rows.\nrows = read({cell.name!r}, stored={stored!r})\nrows"
-
-
-def _chart_code(cell: Question, figure: dict[str, Any]) -> str:
-    """Return code that draws the rows; how the page draws them is in the cell's output."""
-    traces = figure["data"]
-    kind = "bar" if any(trace.get("type") == "bar" for trace in traces) else "line"
-    names = [str(name) for name in cell.rows.columns]
-    times = [name for name in names if is_datetime64_any_dtype(cell.rows[name])]
-    counts = [name for name in names if is_numeric_dtype(cell.rows[name]) and not is_bool_dtype(cell.rows[name])]
-    labels = [name for name in names if name not in times and name not in counts]
-    is_ranking = any(trace.get("orientation") == "h" for trace in traces)
-    across = labels + times if is_ranking else times + labels
-    if not across or not counts:
-        return "rows.describe()"
-    color = f", color={labels[0]!r}" if labels and across[0] != labels[0] and kind == "line" else ""
-    return f"chart(rows, {kind!r}, x={across[0]!r}, y={counts[0]!r}{color}, title={cell.question!r})"
 
 
 def _rows_output(rows: DataFrame) -> dict[str, Any]:
