@@ -117,7 +117,11 @@ async def collect_garbage() -> None:
     """Collect periodically: `runner.postScriptGC` is off, as a collection after each script run is slow."""
     while True:
         await asyncio.sleep(GC_INTERVAL_SECONDS)
-        were_left = drop_left_pages()
+        try:
+            were_left = drop_left_pages()
+        except Exception:  # members of Streamlit that are not its public API
+            were_left = False
+            log.exception("left pages not dropped")
         gc.collect()
         if were_left:
             return_memory()

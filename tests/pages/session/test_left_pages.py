@@ -1,5 +1,7 @@
 """Pages whose browser went away are dropped by time, without anybody connecting."""
 
+import asyncio
+
 import pytest
 from streamlit import runtime
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
@@ -35,6 +37,21 @@ def test_pages_left_too_long_ago_are_ended_and_the_others_kept(monkeypatch: pyte
     assert app.drop_left_pages()
     assert (old.ended, young.ended) == (True, False)
     assert not app.drop_left_pages()
+
+
+def test_a_page_that_cannot_be_ended_does_not_end_the_collection_of_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    import app
+
+    outcomes: list[BaseException] = [RuntimeError("no such page"), asyncio.CancelledError()]
+
+    def fail() -> bool:
+        raise outcomes.pop(0)
+
+    monkeypatch.setattr(app, "drop_left_pages", fail)
+    monkeypatch.setattr(app, "GC_INTERVAL_SECONDS", 0)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(app.collect_garbage())
+    assert outcomes == []
 
 
 def test_streamlits_runtime_keeps_left_pages_where_we_drop_them() -> None:
