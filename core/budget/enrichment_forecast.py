@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from core.budget.rate_limits import RateBudgetBucket
+from core.budget.rate_limits import ANONYMOUS_LIMIT, USUAL_LIMIT, RateBudgetBucket
 from core.queue.enrichment import FACT_KINDS, RESOURCES, FactKind, Resource
-
-DEFAULT_LIMIT, ANONYMOUS_LIMIT = 5_000, 60
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def enrichment_per_hour(
 
     That is what its reserve and the refreshes leave; the usual limit counts until GitHub has reported the real one.
     """
-    default = (DEFAULT_LIMIT if with_token else ANONYMOUS_LIMIT) if with_token or resource == "core" else 0
+    default = (USUAL_LIMIT if with_token else ANONYMOUS_LIMIT) if with_token or resource == "core" else 0
     limit = sum(bucket.limit for bucket in buckets if bucket.resource == resource) or default
     reserve = next(iter(FACT_KINDS.values())).reserve_for(is_anonymous=not with_token)
     return max(0.0, limit * (1 - reserve) - refreshes_per_hour)

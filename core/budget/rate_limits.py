@@ -15,6 +15,8 @@ from redis import Redis
 
 CREDENTIALS_KEY_SUFFIX = ":credentials"
 CREDENTIALS_TTL_SECONDS = 7200
+USUAL_LIMIT, ANONYMOUS_LIMIT = 5_000, 60
+"""Of a token and of an IP address without one, an hour, until a response has reported the real limit."""
 LEASE_SECONDS = 90
 """A process that died leaves its requests in flight for this long; no request takes longer."""
 

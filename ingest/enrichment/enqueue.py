@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from core.budget.rate_limits import USUAL_LIMIT
 from core.queue import enrichment, page_opens
 from core.queue.enrichment import FACT_KINDS, MAX_SUBJECTS, RESOURCES, FactKind, Resource
 from ingest.enrichment import due, run_log
@@ -17,7 +18,7 @@ from ingest.planning.fair_queue import HourlyLimit, Spending, Turn, turns
 BACKOFF_PER_SECOND = timedelta(seconds=100)
 MAX_BACKOFF = timedelta(minutes=10)
 MAX_OPENED = 5_000
-UNKNOWN_LIMIT = HourlyLimit(5_000, 5_000)
+UNKNOWN_LIMIT = HourlyLimit(USUAL_LIMIT, USUAL_LIMIT)
 LimitOf = Callable[[str | None, Resource], HourlyLimit]
 
 

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from core.budget import cost_model, rate_limits
 from core.budget.cost_model import INTERACTIVE_RESERVE
-from core.budget.rate_limits import RateBudgetSummary
+from core.budget.rate_limits import ANONYMOUS_LIMIT, USUAL_LIMIT, RateBudgetSummary
 from core.queue.enrichment import RESOURCES, Resource
 from core.settings import Settings
 from ingest.github.client import credential_pool
@@ -19,8 +19,6 @@ from ingest.github.http.etag_cache import ResponseCache
 from ingest.planning.fair_queue import HourlyLimit
 
 log = structlog.get_logger()
-# Until the first response reports the real ones.
-DEFAULT_LIMIT, ANONYMOUS_LIMIT = 5_000, 60
 # Share of an hour's budget that one minute may queue, so that a backlog does not arrive all at once.
 BURST_SHARE = 0.05
 MIN_BURST = 20
@@ -136,7 +134,7 @@ class RateBudget:
         owners = {self._pool.owner(credential) for credential in self._pool.credentials}
         left = {one.owner: one.remaining_at(now) for one in state.buckets if one.resource == resource}
         self._limits |= {(one.owner, resource): one.limit for one in state.buckets if one.resource == resource}
-        default = DEFAULT_LIMIT if self.with_token else ANONYMOUS_LIMIT
+        default = USUAL_LIMIT if self.with_token else ANONYMOUS_LIMIT
         limits = {owner: self._limits.get((owner, resource), default) for owner in owners}
         return {owner: AvailableBudget(limit, left.get(owner, limit)) for owner, limit in limits.items()}
 
