@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAGE_SIZE = 100
+"""Repositories, or other things that a list has, on a page that we ask for: the most that GitHub sends."""
 CONNECTIONS_PER_POINT = 149
 """The most connections of a query for one point: GitHub divides by 100 and rounds to the nearest whole number.
 

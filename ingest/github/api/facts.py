@@ -7,12 +7,13 @@ from datetime import date, datetime
 from typing import Generic, Literal, TypeVar
 from urllib.parse import quote
 
+from core.budget.cost_model import PAGE_SIZE
 from ingest.github.api import fact_types
 from ingest.github.api.fact_types import CommitWeek, Contributor, Release, StarWeek, TrafficDay
 from ingest.github.api.graphql import GraphQL
 from ingest.github.api.graphql_responses import FailedNode, LanguagePage
 from ingest.github.api.models import PARSE_ERRORS, Extras, RareCounts
-from ingest.github.api.rest import PAGE_SIZE, FetchedBody, Rest
+from ingest.github.api.rest import FetchedBody, Rest
 from ingest.github.errors import (
     EndpointNotSupported,
     GitHubError,

@@ -7,9 +7,8 @@ Source: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
-from core.budget.cost_model import CONNECTIONS_PER_ACCOUNT, CONNECTIONS_PER_NEW_ACCOUNT
+from core.budget.cost_model import CONNECTIONS_PER_ACCOUNT, CONNECTIONS_PER_NEW_ACCOUNT, PAGE_SIZE
 
-PAGE_SIZE = 100
 # The maximum of `nodes(ids:)`; a query may contain several of them.
 IDS_PER_LIST = 100
 

@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 import structlog
 
+from core.budget.cost_model import PAGE_SIZE
 from ingest.github.api.graphql import GraphQL
 from ingest.github.api.graphql_responses import GraphQLResponse
 from ingest.github.api.models import PARSE_ERRORS, Account
-from ingest.github.api.rest import PAGE_SIZE, Rest
+from ingest.github.api.rest import Rest
 from ingest.github.errors import (
     AccountNotFound,
     BadCredentials,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from core.budget.cost_model import PAGE_SIZE
 from ingest.github.api.models import PARSE_ERRORS, Account, Repository, clean_text, is_count
 from ingest.github.errors import (
     AccountNotFound,
@@ -30,7 +31,6 @@ from ingest.github.http.transport import ApiRequest, RequestContext, Transport
 from ingest.github.http.urls import resolve_api_url
 from ingest.github.types import MissingRepository
 
-PAGE_SIZE = 100
 USED_RESOURCES = ("core", "graphql")
 NOT_FOUND, CONFLICT = 404, 409
 # An order that a push or a star does not change: a changed repository stays on its page, the other pages respond 304.

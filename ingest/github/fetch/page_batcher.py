@@ -10,10 +10,10 @@ from core.budget.cost_model import (
     CONNECTIONS_PER_ACCOUNT,
     CONNECTIONS_PER_NEW_ACCOUNT,
     MAX_REPOSITORIES_PER_QUERY,
+    PAGE_SIZE,
     UNKNOWN_REPOSITORIES,
 )
 from ingest.github.api.graphql import GraphQL
-from ingest.github.api.graphql_queries import PAGE_SIZE
 from ingest.github.api.graphql_responses import GraphQLResponse, PageResult, PartialPage
 from ingest.github.errors import (
     TRANSIENT_ERRORS,

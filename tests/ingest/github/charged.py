@@ -11,9 +11,9 @@ from typing import Any
 
 from graphql import OperationDefinitionNode, get_variable_values, parse
 
-from core.budget.cost_model import CONCURRENT_QUERIES, CONNECTIONS_PER_POINT
+from core.budget.cost_model import CONCURRENT_QUERIES, CONNECTIONS_PER_POINT, PAGE_SIZE
 from ingest.github.api.graphql import GraphQL, PageRequest
-from ingest.github.api.graphql_queries import PAGE_SIZE, PageSelection, pulse_query
+from ingest.github.api.graphql_queries import PageSelection, pulse_query
 from ingest.github.api.graphql_responses import AccountPage, GraphQLResponse, PageResult
 from ingest.github.fetch.page_batcher import PageBatcher
 from ingest.github.fetch.requests import PendingRequest
