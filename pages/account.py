@@ -29,8 +29,6 @@ from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 from pages.sections import account_contributions, account_header, account_languages, account_portfolio_cells
 
-MAX_CHANGES = 1_000
-
 account = account_header.show_profile(account_header.login_input())
 if account is None:
     st.stop()
@@ -49,7 +47,9 @@ if totals := accounts.totals(account.account_id, as_of):
 """
 ## Popularity
 """
-changes = changes_queries.ledger(as_of, login=account.current_login, limit=MAX_CHANGES).drop(columns="entry")
+changes = changes_queries.ledger(as_of, login=account.current_login, limit=changes_queries.MAX_OF_ONE).drop(
+    columns="entry"
+)
 releases = repository_facts.releases_of(owned_repository_ids(account.account_id, as_of), as_of)
 happened = chart_marks.chosen_marks(repository_facts.events(releases, changes, named=True))
 hint = chart_marks.reading_hint(happened)

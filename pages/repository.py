@@ -21,8 +21,6 @@ from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 from pages.sections import repository_facts_cells, repository_header
 
-MAX_CHANGES = 1_000
-
 found = repository_header.find_repository(repository_header.name_input())
 detail = repository_header.show_repository(found) if found else None
 if found is None or detail is None:
@@ -36,7 +34,7 @@ intervals = star_history.coverage_intervals(found.repository_id, as_of)
 note = repository_header.capture_note(found)
 api = f"repositories/{found.full_name}"
 releases = repository_facts.releases(found.repository_id, as_of)
-changes = changes_queries.ledger(as_of, repository_id=found.repository_id, limit=MAX_CHANGES)
+changes = changes_queries.ledger(as_of, repository_id=found.repository_id, limit=changes_queries.MAX_OF_ONE)
 events = repository_facts.events(releases, changes)
 repository_header.show_counts(found, detail, series, intervals, extras)
 

@@ -29,6 +29,8 @@ LABELS = {
 OPTIONAL_ATTRIBUTES = {"relicensed", "primary_language", "default_branch"}
 """Kinds of which *before* or *after* is null where a repository has none."""
 MAX_ID = 2**62
+MAX_OF_ONE = 1_000
+"""The most changes of one account or repository that lists, marks on charts and bursts take into account."""
 # Languages have their present names; a language that Linguist only renamed is no change.
 SHOWN_CHANGES = """shown_change AS (
             SELECT id, account_id, repository_id, detected_at, kind,

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 router = APIRouter(tags=["repositories"])
-MAX_CHANGES = 1_000
 PATH = "/repositories/{owner}/{name}"
 HasAllDays = Annotated[bool, Field(description="False: days before the first one had not been read by then.")]
 
@@ -294,7 +293,7 @@ def list_bursts(owner: Owner, name: Name, read_request: CheckedListRequest) -> R
         return repository_facts.star_bursts(
             repository_facts.stars_given(found.repository_id, at),
             repository_facts.releases(found.repository_id, at),
-            changes.ledger(at, repository_id=found.repository_id, limit=MAX_CHANGES),
+            changes.ledger(at, repository_id=found.repository_id, limit=changes.MAX_OF_ONE),
         )
 
     return rows_response(
