@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from core.errors import BadInput, ServerUnavailable
 from core.web.middleware.error_responses import as_sentence, error_response, known_error_response
@@ -40,6 +41,7 @@ STATUS_DESCRIPTIONS = {
     409: "Conflicts with the current state.",
     410: "Deleted on GitHub, or private there.",
     413: "The request body is too large.",
+    415: "The request body is not announced as JSON.",
     422: "Invalid parameter or body; the message says which and why.",
     429: "Rate limit exceeded; retry after Retry-After seconds.",
     503: "The database or Redis is unavailable; retry after Retry-After seconds.",
@@ -47,9 +49,13 @@ STATUS_DESCRIPTIONS = {
 
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return OpenAPI's `responses` for these statuses and for those of every request (401, 422, 429, 503)."""
+    """Return OpenAPI's `responses` for these statuses and for those of every request (401, 422, 429, 503).
+
+    With 413 comes 415: both are about a body.
+    """
     responses: dict[int | str, dict[str, Any]] = {}
-    for status in sorted({*statuses, 401, 422, 429, 503}):
+    of_body = {415} if 413 in statuses else set()
+    for status in sorted({*statuses, *of_body, 401, 422, 429, 503}):
         responses[status] = {"description": STATUS_DESCRIPTIONS[status]}
         if status != 304:
             responses[status]["model"] = Error
@@ -67,6 +73,9 @@ def _validation_error_response(_request: Request, error: Exception) -> Response:
     errors = error.errors() if isinstance(error, RequestValidationError) else []
     if any(one["type"] == "json_invalid" for one in errors):
         return _unreadable_body_response()
+    if any(one["loc"] == ("body",) and isinstance(one["input"], bytes) for one in errors):  # FastAPI did not parse it
+        message = "Send JSON, with the header Content-Type: application/json."
+        return error_response(415, "unsupported_media_type", message)
     messages = [f"{_error_location(one['loc'])}: {_reason(one)}" for one in errors[:MAX_REPORTED_ERRORS]]
     return error_response(422, BadInput.code, as_sentence("; ".join(messages)))
 
@@ -98,9 +107,20 @@ def _http_error_response(request: Request, error: Exception) -> Response:
     if error.status_code == 413:
         return too_large_response()
     if error.status_code == 405:
-        return error_response(405, "method_not_allowed", "This path does not support that method.", error.headers)
+        headers = {"allow": _allowed_methods(request)}
+        return error_response(405, "method_not_allowed", "This path does not support that method.", headers)
     # FastAPI raises 400 for a body that it cannot decode.
     return _unreadable_body_response(error.headers)
+
+
+def _allowed_methods(request: Request) -> str:
+    """Return all methods of the path: FastAPI names those of its first route alone, and not HEAD."""
+    found = [
+        method
+        for method in ("GET", "POST", "PATCH", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
+    return ", ".join(["GET", "HEAD", *found[1:]] if "GET" in found else found)
 
 
 def _unreadable_body_response(headers: Mapping[str, str] | None = None) -> Response:

@@ -56,6 +56,31 @@ def test_an_unreadable_body_is_refused(admin, body):
         assert set(response.json()) == ERROR_KEYS
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "tracked", "GET, HEAD, POST"),
+        ("DELETE", "ingestions", "GET, HEAD, POST"),
+        ("GET", "tracked/octo", "PATCH, DELETE"),
+        ("OPTIONS", "languages.csv", "GET, HEAD"),
+        ("GET", "auth/login", "POST"),
+        ("HEAD", "auth/login", "POST"),
+    ],
+)
+def test_a_405_names_all_methods_of_the_path(admin, method, path, allowed):
+    response = admin.request(method, f"{V1}/{path}")
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize("path", ["tracked", "ingestions", "auth/login"])
+def test_a_body_that_is_not_announced_as_json_is_a_415(admin, path):
+    """As `curl -d` without a header sends it."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    response = admin.post(f"{V1}/{path}", content=b'{"logins": ["octo"]}', headers=headers)
+    assert (response.status_code, response.json()["error"]) == (415, "unsupported_media_type")
+    assert "Content-Type: application/json" in response.json()["message"]
+
+
 def test_a_body_is_refused_in_words_about_the_body(admin):
     headers = {"content-type": "application/json"}
     cut = admin.post(f"{V1}/ingestions", content=b'{"logins": [', headers=headers).json()["message"]
