@@ -1,4 +1,4 @@
-"""Tokens that GitHub refused: a hash in Redis, written by the ingestor and read by the web process.
+"""Tokens that GitHub refused: a hash in Redis, written by the ingestor and read by all processes.
 
 An entry expires a day after the last refusal, and is removed when the ingestor starts again with that token.
 """
@@ -42,12 +42,15 @@ def refused_tokens_key(api_url: str) -> str:
 
 
 def load_refused_tokens(redis: Redis, api_url: str) -> list[RefusedToken]:
-    """Return the tokens that are not used now, latest refusal first. Raises RedisError."""
+    """Return the configured tokens that are not used now, latest refusal first. Raises RedisError."""
     stored: Any = redis.hgetall(refused_tokens_key(api_url))
+    configured = rate_limits.load_credentials(redis, api_url) if stored else None
     found = []
     for fingerprint, text in stored.items():
         try:
-            found.append(RefusedToken.from_json(fingerprint.decode(), text))
+            token = RefusedToken.from_json(fingerprint.decode(), text)
         except (ValueError, KeyError, TypeError):  # written by another version
             continue
+        if configured is None or token.fingerprint in configured.fingerprints:
+            found.append(token)
     return sorted(found, key=lambda token: token.at or EARLIEST, reverse=True)

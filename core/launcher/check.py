@@ -56,13 +56,15 @@ def _run_check(component: str, check: Callable[[], str]) -> CheckResult:
     from redis import RedisError  # noqa: PLC0415
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
-    from core.db.errors import unavailable_part  # noqa: PLC0415
+    from core.db.errors import causes, connection_reason, is_connection_error, unavailable_part  # noqa: PLC0415
 
     try:
         return CheckResult(component, is_ok=True, message=check())
     except (AlmanacError, Error, DBAPIError, RedisError, OSError, ValueError) as error:
-        message = unavailable_part(error) or first_line(error)
-        return CheckResult(component, is_ok=False, message=message)
+        # SQLAlchemy's errors begin with the name of a class, their causes do not.
+        cause = next((one for one in causes(error) if isinstance(one, Error)), error)
+        reason = connection_reason(cause) if is_connection_error(cause) else first_line(cause)
+        return CheckResult(component, is_ok=False, message=unavailable_part(error) or reason)
 
 
 def _check_postgres(url: str) -> str:
@@ -195,16 +197,18 @@ def _check_redis(url: str) -> str:
 
 
 def _check_tokens(url: str, settings: Settings) -> str:
-    """Say which tokens expire within two weeks. Raises when one has expired."""
+    """Say which tokens expire within two weeks. Raises when one has expired, or GitHub refused one."""
     from redis import Redis  # noqa: PLC0415
 
+    from core.budget.refused_tokens import load_refused_tokens  # noqa: PLC0415
     from core.budget.token_expiry import WARNING_PERIOD, load_token_expiries  # noqa: PLC0415
 
     now = datetime.now(UTC)
     with Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as redis:
         tokens = load_token_expiries(redis, settings.github_api_url)
+        refused = load_refused_tokens(redis, settings.github_api_url)
     due = [token for token in tokens if token.expires_within(WARNING_PERIOD, now)]
-    message = "; ".join(token.sentence(now) for token in due)
-    if any(token.has_expired(now) for token in due):
+    message = "; ".join([*(token.reason for token in refused), *(token.sentence(now) for token in due)])
+    if refused or any(token.has_expired(now) for token in due):
         raise AlmanacError(message)
     return message or f"none expires within {WARNING_PERIOD.days} days"

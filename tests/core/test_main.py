@@ -8,7 +8,8 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from core.__main__ import main
-from core.budget import token_expiry
+from core.budget import refused_tokens, token_expiry
+from core.budget.refused_tokens import RefusedToken
 from core.budget.token_expiry import TokenExpiry
 from core.settings import settings
 
@@ -74,6 +75,15 @@ def test_a_check_says_when_a_token_expires(
     assert (found, line in output) == (code, True), output
 
 
+def test_a_check_fails_for_a_token_that_github_refused(
+    run: RunCommand, committing_database: Engine, redis: Redis
+) -> None:
+    refused = RefusedToken("ab12", "token 1", "GitHub rejected token 1: it is wrong, expired or revoked", None)
+    redis.hset(refused_tokens.refused_tokens_key(settings().github_api_url), "ab12", refused.to_json())
+    code, output = run("check")
+    assert (code, f"FAILED  tokens     {refused.reason}" in output) == (1, True), output
+
+
 def test_a_check_of_tables_that_were_not_migrated_says_what_to_do(
     run: RunCommand, committing_database: Engine, redis: Redis
 ) -> None:
@@ -100,3 +110,13 @@ def test_an_unavailable_database_is_one_sentence(run: RunCommand, monkeypatch: p
     assert code == 1
     assert output.startswith("Cannot connect to DATABASE_URL: ")
     assert "Traceback" not in output
+
+
+def test_a_check_of_an_unavailable_database_names_no_class_of_python(
+    run: RunCommand, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/none")
+    code, output = run("check")
+    assert code == 1
+    assert output.count('connection to server at "127.0.0.1", port 1 failed') == 6
+    assert "psycopg" not in output
