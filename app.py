@@ -77,6 +77,8 @@ def read_settings() -> Settings:
         return settings()
     except ValidationError as invalid:
         sys.exit(f"almanac: {'; '.join(invalid_settings(invalid))}")
+    except BadInput as error:
+        sys.exit(f"almanac: {error}")
 
 
 def require_configured_address(configured: Settings) -> None:

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 from pydantic import ValidationError
 
+from core import server_urls
 from core.errors import AlmanacError, BadInput, first_line
 from core.markup import escape_controls
 from core.settings import Settings, invalid_settings, settings
@@ -36,16 +37,14 @@ def run(app: Callable[[], object]) -> NoReturn:
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else EXIT_FAILED
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
-    except OSError as error:
-        if error.errno != errno.ENOSPC or error.filename is not None:
-            raise
-        code = _report_unwritable_output(error)
     except BaseException as error:
-        described = describe(error)
-        if described is None:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            code = _report_unwritable_output(error)
+        elif described := describe(error):
+            sentence, code = described
+            print_error(sentence)
+        else:
             raise
-        sentence, code = described
-        print_error(sentence)
     sys.exit(_flush_output() or code)
 
 
@@ -63,7 +62,7 @@ def describe(error: BaseException) -> tuple[str, int] | None:
 
     for cause in causes(error):
         if isinstance(cause, psycopg.Error) and _is_about_server(cause):
-            name = "DATABASE_URL" if settings().database_url else "the embedded server"
+            name = server_urls.database_setting()
             node = unavailable_node(cause)
             what = f"Part of Postgres is unavailable ({name}): its node {node} does not respond"
             return what if node else f"Postgres is unavailable ({name}): {connection_reason(cause)}", EXIT_FAILED

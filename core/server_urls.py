@@ -42,3 +42,15 @@ def redis_url() -> str:
     if _embedded_redis is None:
         raise ServerUnavailable("REDIS_URL is empty, and this process starts no embedded Valkey")
     return _embedded_redis()
+
+
+def database_setting() -> str:
+    """Name what says where Postgres is, for people."""
+    if settings().database_direct_url:
+        return "DATABASE_URL or DATABASE_DIRECT_URL"
+    return "DATABASE_URL" if settings().database_url else "the embedded server"
+
+
+def direct_database_setting() -> str:
+    """Name what `direct_database_url` returns, for people."""
+    return "DATABASE_DIRECT_URL" if settings().database_direct_url else database_setting()

@@ -60,7 +60,25 @@ def _check_redis_url(value: str) -> str:
     port = host.rpartition("]")[2].partition(":")[2]
     if scheme != "unix" and port and not (port.isascii() and port.isdigit() and int(port) <= libpq.MAX_PORT):
         raise ValueError(f"has a port that is not a number up to {libpq.MAX_PORT}")
+    if "?" in value:
+        _check_redis_parameters(value)
     return value
+
+
+def _check_redis_parameters(url: str) -> None:
+    from redis import ConnectionPool, RedisError  # noqa: PLC0415 - processes answer before it has loaded
+
+    try:
+        ConnectionPool.from_url(url).make_connection()
+    except TypeError as error:
+        # Behind an unescaped @ or ? of a password, anything may look like a parameter.
+        is_safe = url.count("?") == 1 and "@" not in url.partition("?")[2]
+        unknown = re.search(r"argument '(\w+)'", str(error)) if is_safe else None
+        name = f"the parameter {unknown[1]!r}" if unknown else "a parameter"
+        hint = "; without TLS (rediss://) there is none of TLS" if url.startswith("redis:") and "ssl" in name else ""
+        raise ValueError(f"has {name}, which the client of Redis does not know{hint}") from None
+    except (ValueError, RedisError):
+        raise ValueError("has a parameter whose value the client of Redis does not accept") from None
 
 
 def _check_token(value: SecretStr) -> SecretStr:
@@ -427,5 +445,10 @@ def invalid_settings(error: ValidationError) -> list[str]:
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """Return the settings of this process, read once."""
-    return Settings()
+    """Return the settings of this process, read once. Raises BadInput where `.env` cannot be read."""
+    try:
+        return Settings()
+    except UnicodeDecodeError:
+        raise BadInput(".env is not valid UTF-8") from None
+    except OSError as error:
+        raise BadInput(f".env cannot be read: {error.strerror}") from None

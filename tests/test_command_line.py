@@ -14,7 +14,7 @@ import ingest.__main__
 from core import redis_client
 from core.command_line import EXIT_FAILED, EXIT_UNUSABLE_INPUT
 from core.db import engine
-from core.settings import settings
+from core.settings import Settings, settings
 from ingest.sandbox.server.asgi import open_listener
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -42,6 +42,9 @@ BAD_SETTINGS = [
     ("DATABASE_URL", "nonsense"),
     ("DATABASE_URL", f"postgresql://almanac:{SECRET}@127.0.0.1:port/almanac"),
     ("REDIS_URL", f"{SECRET}:6379"),
+    ("REDIS_URL", f"rediss://:{SECRET}@127.0.0.1:1/0?nonsense=1"),
+    ("REDIS_URL", f"redis://:{SECRET}@127.0.0.1:1/0?ssl_ca_certs=ca.pem"),
+    ("REDIS_URL", f"rediss://:{SECRET}@127.0.0.1:1/0?ssl_cert_reqs=perhaps"),
     ("GITHUB_API_URL", "http://"),
     ("REFRESH_EVERY", "99999999999999d"),
 ]
@@ -94,6 +97,13 @@ def test_an_unreachable_database_is_named_with_the_reason(run, command, redis):
     assert code == EXIT_FAILED
     assert "DATABASE_URL" in err or "pg_dump" in err
     assert "Connection refused" in err
+    assert is_one_sentence(err)
+
+
+@pytest.mark.parametrize("command", [("core", "migrate"), ("ingest", "worker"), ("ingest", "scheduler")], ids=" ".join)
+def test_an_unreachable_direct_url_is_named(run, command, environment):
+    _, _, err = run(*command, **environment, DATABASE_DIRECT_URL=f"postgresql://almanac:{SECRET}@127.0.0.1:1/almanac")
+    assert "DATABASE_DIRECT_URL" in err
     assert is_one_sentence(err)
 
 
@@ -182,3 +192,27 @@ def test_a_row_of_nine_megabytes_is_refused_with_its_likely_cause(run, folder, c
     assert code == EXIT_UNUSABLE_INPUT
     assert "has a row of more than" in err
     assert is_one_sentence(err)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ingest", "sandbox", "--write-history", "{folder}/none/history.csv.gz"),
+        ("ingest", "sandbox", "--busy", "--activity-log", "{folder}/none/log"),
+        ("core", "backup", "{folder}/" + "x" * 300),
+    ],
+    ids=" ".join,
+)
+def test_a_file_that_cannot_be_written_is_named_with_the_reason(run, command, folder):
+    code, _, err = run(*command)
+    assert code in {EXIT_FAILED, EXIT_UNUSABLE_INPUT}
+    assert command[-1].format(folder=folder) in err
+    assert is_one_sentence(err)
+
+
+@pytest.mark.parametrize("command", [("core", "check"), ("ingest", "runs")], ids=" ".join)
+def test_an_env_file_that_cannot_be_read_is_named(run, command, folder, monkeypatch):
+    (folder / ".env").write_bytes(b"PORT=\xff")
+    monkeypatch.setitem(Settings.model_config, "env_file", folder / ".env")
+    code, _, err = run(*command)
+    assert (code, err) == (EXIT_UNUSABLE_INPUT, ".env is not valid UTF-8\n")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 
+from core import server_urls
 from core.auth.bootstrap_admin import FIRST_ADMIN_HANDLED_VARIABLE, bootstrap_first_admin
 from core.errors import BadInput, ServerUnavailable
 from core.launcher.embedded import Servers
@@ -228,7 +229,8 @@ def migrate_if_needed(database_url: str, progress: Callable[[str], None] = lambd
         if migrations.is_current(database_url):
             return migrations.distribute_if_needed(database_url, progress)
     except psycopg.Error as error:
-        raise ServerUnavailable(f"Cannot connect to DATABASE_URL: {connection_reason(error)}") from error
+        setting = server_urls.direct_database_setting()
+        raise ServerUnavailable(f"Cannot connect to {setting}: {connection_reason(error)}") from error
     migrations.upgrade(database_url)
     migrations.distribute_if_needed(database_url, progress)
     return True

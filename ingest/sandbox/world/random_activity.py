@@ -35,6 +35,8 @@ class RandomActivity:
     def __init__(self, world: World, seed: int, log: Path | None = None) -> None:
         self._world = world
         past = _repeat_edits(world, log) if log else 0
+        if log:
+            log.touch()  # one that cannot be written fails the start
         self._log = log
         self._edits: list[str] = []
         self._rng = Random(seed + past)  # noqa: S311 - no secret
