@@ -71,6 +71,10 @@ COMMIT;
 """
 # The script of a newer pg_restore begins with settings, one of which older servers refuse; 0 is its default.
 HEAD_BYTES, UNKNOWN_BEFORE_17 = 1024, b"SET transaction_timeout = 0;\n"
+# Postgres 15.20 keeps a version of its own with each column, which programs older than that write into a backup as an
+# option, and which other servers refuse.
+VERSION_OF_COLUMN = re.compile(rb"ALTER TABLE ONLY [^;\n]+ ALTER COLUMN [^;\n]+ SET \(pg_attver=\d+\);\n")
+FIRST_DATA = b"COPY "
 WITHOUT_TLS = "the bundled Postgres programs know no TLS; set PG_BIN_DIR to the folder of others of the same version"
 NEWER_BACKUP = "the backup was written by a newer Postgres; set PG_BIN_DIR to the folder of that version's programs"
 # Not restored: the schema that BEFORE_RESTORE_SQL creates, and Citus, which the database has or has not.
@@ -198,6 +202,7 @@ def _run_restore(binaries: PostgresBinaries, url: str, file: Path, restore_id: s
         try:
             psql.stdin.write(BEFORE_RESTORE_SQL.encode())
             psql.stdin.write(script.stdout.read(HEAD_BYTES).replace(UNKNOWN_BEFORE_17, b"", 1))
+            _copy_definitions(script.stdout, psql.stdin)
             shutil.copyfileobj(script.stdout, psql.stdin, CHUNK_BYTES)
             if script.wait() == 0:
                 psql.stdin.write(AFTER_RESTORE_SQL.format(restore_id=restore_id).encode())
@@ -207,6 +212,15 @@ def _run_restore(binaries: PostgresBinaries, url: str, file: Path, restore_id: s
                 psql.stdin.close()
             return ""
         return "" if script.returncode == 0 else "the backup is incomplete or damaged"
+
+
+def _copy_definitions(script: IO[bytes], to: IO[bytes]) -> None:
+    """Copy *script* up to the first line of data, without VERSION_OF_COLUMN."""
+    for line in script:
+        if not VERSION_OF_COLUMN.fullmatch(line):
+            to.write(line)
+        if line.startswith(FIRST_DATA):
+            return
 
 
 @contextmanager

@@ -109,6 +109,16 @@ def test_a_backup_of_a_newer_postgres_is_called_that(filled, tmp_path):
         backups.restore_backup(filled, tmp_path / "newer", replace=True)
 
 
+def test_the_version_of_a_column_in_a_newer_server_is_not_restored():
+    """Postgres 15.20 has it, and programs older than that write it into the backup of one."""
+    version = b"ALTER TABLE ONLY public.account ALTER COLUMN login SET (pg_attver=34971744);\n"
+    definitions = b"CREATE TABLE public.account (\n    login text\n);\n"
+    data = b"COPY public.account (login) FROM stdin;\n" + version + b"\\.\n"
+    script, restored = BytesIO(definitions + version + b"\n" + data), BytesIO()
+    backups._copy_definitions(script, restored)
+    assert restored.getvalue() + script.read() == definitions + b"\n" + data
+
+
 def test_programs_without_tls_are_named_as_the_reason():
     """The bundled ones are built without it, those of distributions with it."""
     output = BytesIO(b'psql: error: sslmode value "verify-full" invalid when SSL support is not compiled in\n')
