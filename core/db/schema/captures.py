@@ -72,7 +72,7 @@ capture_open = Table(
         unique=True,
         postgresql_where=text("repository_id IS NOT NULL"),
     ),
-    Index("capture_open_run_id_idx", "run_id"),
+    Index("capture_open_run_id_idx", "run_id", postgresql_where=text("account_id IS NOT NULL")),
     comment="Captures that are not in capture_month: ours of late, and all imported ones. The view capture has all",
 )
 

@@ -27,7 +27,7 @@ CREATE TABLE capture_open (
 );
 CREATE UNIQUE INDEX capture_open_account_key ON capture_open (account_id, captured_at) WHERE source_id = 1;
 CREATE UNIQUE INDEX capture_open_repository_key ON capture_open (repository_id, captured_at, source_id) WHERE repository_id IS NOT NULL;
-CREATE INDEX capture_open_run_id_idx ON capture_open (run_id);
+CREATE INDEX capture_open_run_id_idx ON capture_open (run_id) WHERE account_id IS NOT NULL;
 COMMENT ON TABLE capture_open IS 'Captures that are not in capture_month: ours of late, and all imported ones. The view capture has all';
 COMMENT ON COLUMN capture_open.cadence IS 'time until the next one is expected, as planned then; null: at most a day';
 
