@@ -77,8 +77,8 @@ with right:
     fastest_growing = repository_list.fastest_growing(filters)
     cell(
         "Which ones grow fastest for their size?",
-        f"Across: stars. Up: stars gained in the 30 days before the last refresh. The {number(len(fastest_growing))} "
-        "that gained most.",
+        "Across: stars. Up: stars gained in the 30 days before the last refresh."
+        + (f" The {number(len(fastest_growing))} that gained most." if len(fastest_growing) > 1 else ""),
         fastest_growing,
         name="growing",
         chart=drawn(growth_scatter, fastest_growing, theme()),

@@ -7,13 +7,15 @@ from core import markup
 from core.charts import axes
 from core.charts.theme import Theme, figure
 
+HALF_A_LABEL_PX = 18  # of `100 %`: Plotly leaves out a label that would be cut
+
 
 def lorenz_curve(frame: DataFrame, theme: Theme, earlier: DataFrame | None = None, then: str = "") -> go.Figure:
     """Draw *frame* (full_name, stars, repository_share, star_share; fewest stars first) under the diagonal.
 
     earlier  such a frame of the time *then* that is compared with, drawn dashed
     """
-    chart = figure(theme, height=300, hovermode="closest")
+    chart = figure(theme, height=300, hovermode="closest", margin={"l": 0, "r": HALF_A_LABEL_PX, "t": 8, "b": 0})
     chart.add_scatter(
         x=[0, 100], y=[0, 100], mode="lines", line={"color": theme.muted, "width": 1, "dash": "dot"}, hoverinfo="skip"
     )

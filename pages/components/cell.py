@@ -41,26 +41,29 @@ def cell(
     note: str = "",
     definition: str = "",
     empty: str = "",
+    empty_is_ok: bool = False,
     rows: DataFrame | None = None,
     columns: Mapping[str, Any] | None = None,
     api: str = "",
 ) -> None:
     """Draw one cell over *frame*, a frame from `read_frame`. For a table as the answer see `table_cell`.
 
-    name        for keys and file names: unique on the page, words joined by hyphens
-    chart       what `drawn` returns, a Plotly figure, or a function that draws something else (a scene)
-    alt         text alternative of the chart for screen readers
-    note        first entry of the footer: as of when, which run, what coverage
-    definition  how the numbers are counted
-    empty       shown when the frame has no rows: not tracked, not collected yet, or truly zero
-    rows        what the Rows table shows and the exports hold, where that is not *frame* itself
-    columns     Streamlit's column configuration of the Rows table
-    api         path of the same rows in the API, below /api/v1; a notebook of the page reads them there
+    name         for keys and file names: unique on the page, words joined by hyphens
+    chart        what `drawn` returns, a Plotly figure, or a function that draws something else (a scene)
+    alt          text alternative of the chart for screen readers
+    note         first entry of the footer: as of when, which run, what coverage
+    definition   how the numbers are counted
+    empty        shown when the frame has no rows: not tracked, not collected yet, or truly zero
+    empty_is_ok  no rows is an answer, not something that is missing
+    rows         what the Rows table shows and the exports hold, where that is not *frame* itself
+    columns      Streamlit's column configuration of the Rows table
+    api          path of the same rows in the API, below /api/v1; a notebook of the page reads them there
     """
     chart = drawing(chart) if isinstance(chart, Figure) else chart
     with cell_border(question, how_to_read, name):
         if frame.empty:
-            st.info(empty or as_of.not_collected_sentence(), icon=":material/hourglass_empty:")
+            icon = ":material/check_circle:" if empty_is_ok else ":material/hourglass_empty:"
+            st.info(empty or as_of.not_collected_sentence(), icon=icon)
         elif isinstance(chart, Drawing):
             show_drawing(chart, alt=alt or question, key=f"chart-{name}")
         elif chart is not None:

@@ -38,6 +38,7 @@ def show_contributions(account: Profile, as_of: datetime | None, note: str) -> N
         alt=calendar_sentence(days),
         definition=definitions.CONTRIBUTIONS,
         empty=empty,
+        empty_is_ok=account.kind == "organization",
         note=note,
     )
     if not days.empty:
@@ -57,6 +58,8 @@ def calendar_sentence(days: DataFrame) -> str:
     """Say how many contributions are known since when, and which day had most."""
     if days.empty:
         return "Public contributions as in GitHub's calendar."
+    if not days["contributions"].any():
+        return f"No public contribution since {day(days['day'].iloc[0])}."
     peak = days.iloc[int(days["contributions"].astype(float).to_numpy().argmax())]
     return (
         f"{number(days['contributions'].sum())} public contributions since {day(days['day'].iloc[0])}, most on "

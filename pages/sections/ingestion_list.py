@@ -71,6 +71,9 @@ def show(now: datetime) -> None:
     found = listed[listed["state"] == state] if state else listed
     are_more = len(listed) == MAX_ROWS
     if found.empty:
+        if not (login or trigger or state):
+            st.info("There has been no ingestion yet.", icon=":material/hourglass_empty:")
+            return
         among = f"None of the newest {number(MAX_ROWS)} ingestions" if are_more else "No ingestion"
         st.info(f"{among} matches these filters.", icon=":material/search_off:")
         return

@@ -18,10 +18,20 @@ from pages.components.chart import Drawing, drawn
 from pages.components.format import day, number, percent
 
 
+def bars_or_none(chart: Drawing, frame: DataFrame, at: str, value: str) -> Drawing | Callable[[], object]:
+    """Return *chart*, bars of *value* at the times *at*; where all are zero, a sentence: the chart would be blank."""
+    if frame.empty or frame[value].any():
+        return chart
+    sentence = f"None from {day(frame[at].iloc[0])} to {day(frame[at].iloc[-1])}."
+    return partial(st.info, sentence, icon=":material/check_circle:")
+
+
 def days_alt(frame: DataFrame, at: str, value: str) -> str:
     """Return the sum of *value*, the first and last time, and the highest bar, for screen readers."""
     if frame.empty:
         return f"No {value} are known."
+    if not frame[value].any():
+        return f"No {value} from {day(frame[at].iloc[0])} to {day(frame[at].iloc[-1])}."
     peak = frame.iloc[int(frame[value].astype(float).to_numpy().argmax())]
     return (
         f"Bars of {value} from {day(frame[at].iloc[0])} to {day(frame[at].iloc[-1])}: {number(frame[value].sum())} "

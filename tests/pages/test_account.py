@@ -55,6 +55,21 @@ def test_the_portfolio_is_described_in_figures(open_page, octo):
     assert "They have 88\N{NO-BREAK SPACE}% of the stars. In 3 of them it is a\\*d\\*a." in text  # 7 of 8
 
 
+def test_a_year_without_contributions_has_no_best_day(open_page, octo, database):
+    database.execute(schema.contribution_day.update().values(contributions=0))
+    text = page_text(open_page("account", login="octo"))
+    assert "No public contribution since 2025-01-01." in text
+    assert "with 0." not in text
+
+
+def test_what_an_organization_cannot_have_is_not_waited_for(open_page, octo, database):
+    database.execute(schema.account.update().values(kind="organization"))
+    database.execute(schema.contribution_day.delete())
+    shown = open_page("account", login="octo")
+    icons = {one.value: one.icon for one in shown.info}
+    assert icons["GitHub counts contributions of users, not of organizations."] == ":material/check_circle:"
+
+
 def test_the_calendar_the_peers_and_the_changes_are_shown(open_page, octo):
     shown = open_page("account", login="octo")
     assert not shown.exception

@@ -39,6 +39,12 @@ def test_an_empty_almanac_says_how_to_begin(open_page):
     assert not shown.metric
 
 
+def test_an_empty_list_has_no_most_growing_repositories(open_page):
+    text = page_text(open_page("repositories"))
+    assert "No matching repository is known to have gained stars" in text
+    assert "that gained most" not in text
+
+
 def test_the_overview_shows_totals_freshness_movers_and_changes(open_page, database):
     tracked_account_with_history(database, "octo")
     cat = seed_data.add_repository(database, "octo/cat", {f"{days_ago(0):%Y-%m-%d}": 1234567}, growth={30: 5})

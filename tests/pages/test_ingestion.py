@@ -378,6 +378,11 @@ def test_freshness_counts_only_active_accounts(page, cockpit, database):
     assert worst["age"].tolist()[1:] == ["30 h", "1 h"]
 
 
+def test_without_any_ingestion_no_filter_is_blamed(page):
+    assert "There has been no ingestion yet." in page_text(page())
+    assert "No ingestion matches these filters." in page_text(run_page_file(outcome="Failed"))
+
+
 def test_the_calendar_is_explained_for_either_theme(page, cockpit):
     """More is darker on a light page only: on a dark one it is brighter."""
     cockpit.add_tracked("pallets")

@@ -221,6 +221,21 @@ def add_facts(database: Connection, repository_id: int) -> None:
     database.execute(schema.repository.update().where(schema.repository.c.id == repository_id).values(**values))
 
 
+def weeks_shown(shown) -> list:
+    return next(frame.value for frame in shown.dataframe if "commits" in frame.value and "week" in frame.value)[
+        "week"
+    ].tolist()
+
+
+def test_weeks_without_commits_are_a_sentence_and_no_blank_chart(open_page, database, cat):
+    add_facts(database, cat)
+    database.execute(schema.commit_day.update().values(commits=0))
+    shown = open_page("repository", name="octo/cat")
+    found = [one.value for one in shown.info if one.value.startswith("None from ")]
+    assert len(found) == 1
+    assert found[0].endswith(f"{weeks_shown(shown)[-1]:%Y-%m-%d}.")
+
+
 def test_collected_facts_are_shown(open_page, database, cat):
     add_facts(database, cat)
     seed_data.add_change(database, cat, "archived", days_ago(20))

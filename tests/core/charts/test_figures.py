@@ -7,9 +7,10 @@ import pytest
 from pandas import DataFrame
 
 from core import linguist
-from core.charts import areas, bars, lines, repositories
+from core.charts import areas, bars, lines, lorenz, repositories
 from core.charts.theme import DARK, LIGHT
 
+HALF_A_LABEL_PX = 18  # of `100 %`, which is centred on the end of its axis
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -146,3 +147,9 @@ def test_labels_and_texts_leave_room_for_bars_on_a_narrow_page():
     assert figure.layout.yaxis.ticktext == ("ZephyrFounda…/sparse-schema",)
     assert figure.layout.minreducedwidth == 24
     assert figure.data[0].customdata[0] == "ZephyrFoundation/sparse-schema"
+
+
+def test_the_last_label_below_a_lorenz_curve_has_room():
+    """Plotly leaves out a label that would be cut."""
+    shares = DataFrame({"full_name": ["a/b"], "stars": [5], "repository_share": [1.0], "star_share": [1.0]})
+    assert lorenz.lorenz_curve(shares, LIGHT).layout.margin.r >= HALF_A_LABEL_PX
