@@ -71,13 +71,19 @@ class SupervisedServer:
     def wait(self) -> None:
         if not self.process:
             return
-        try:
-            self.process.wait(STOP_TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
-            # Immediate shutdown for Postgres: it recovers at the next start.
+        # Immediate shutdown for Postgres: it recovers at the next start. Valkey may ignore it, as its parents did.
+        if not self._ends_in_time():
             self.process.send_signal(signal.SIGQUIT)
+        if not self._ends_in_time():
+            self.process.kill()
             self.process.wait()
         self.process = None
+
+    def _ends_in_time(self) -> bool:
+        assert self.process is not None
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_TIMEOUT_SECONDS)
+        return self.process.returncode is not None
 
     def _try_exclusive_lease(self) -> bool:
         """Lock the lease exclusively, which succeeds only while no client holds it."""

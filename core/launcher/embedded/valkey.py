@@ -27,6 +27,7 @@ SETTINGS = {
     "maxmemory-policy": "allkeys-lru",
     "appendonly": "no",
     "stop-writes-on-bgsave-error": "no",
+    "shutdown-on-sigterm": "force",  # without a snapshot where the disk is full; else it would not stop
     "daemonize": "no",
 }
 SNAPSHOT_SCHEDULE = "300 10 60 10000"
@@ -63,7 +64,7 @@ class ValkeyService:
         """Stop a server whose supervisor was killed."""
         deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
         while send_command(self.folders.sockets / SOCKET_NAME, b"PING\r\n"):
-            send_command(self.folders.sockets / SOCKET_NAME, b"SHUTDOWN\r\n")
+            send_command(self.folders.sockets / SOCKET_NAME, b"SHUTDOWN FORCE\r\n")
             if time.monotonic() > deadline:
                 raise ServerUnavailable("An orphaned Valkey does not stop")
             time.sleep(0.05)

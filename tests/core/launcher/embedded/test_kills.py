@@ -1,6 +1,7 @@
 """After any process is killed at any time, no orphan remains and the next lease works."""
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -143,3 +144,13 @@ def test_an_unreadable_snapshot_loses_only_the_cache(used_folder: Path) -> None:
     with lease(used_folder, durable=False, postgres=False) as servers:
         assert Redis.from_url(servers.redis_url).dbsize() == 0
     assert (home.valkey / "dump.unreadable").exists()
+
+
+def test_servers_stop_though_the_cache_can_write_no_snapshot(folder: Path) -> None:
+    """As on a full disk, where Valkey by itself would go on."""
+    with lease(folder, postgres=False) as servers:
+        shutil.rmtree(find_server_folders(folder).valkey)
+        with Redis.from_url(servers.redis_url) as redis:
+            redis.set("key", "value")
+        servers.release(wait_seconds=30)
+        assert not servers.is_supervised()
