@@ -2,6 +2,9 @@
 
 import gc
 
+from core import interrupts
+
+interrupts.end_quietly()
 gc.disable()  # as in `uncollected`, until all is imported
 
 import asyncio
@@ -47,6 +50,7 @@ from pages.session import media_files, websocket_messages
 
 gc.freeze()
 gc.enable()
+interrupts.raise_again()
 
 log = structlog.get_logger()
 GC_INTERVAL_SECONDS = 15

@@ -2,6 +2,9 @@
 
 import gc
 
+from core import interrupts
+
+interrupts.end_quietly()
 gc.disable()  # as in `uncollected`, until all is imported
 
 import sys
@@ -19,6 +22,7 @@ from core.settings import settings
 
 gc.freeze()
 gc.enable()
+interrupts.raise_again()
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 CLI_ACTOR = "command line"
 

@@ -2,6 +2,9 @@
 
 import gc
 
+from core import interrupts
+
+interrupts.end_quietly()
 gc.disable()  # as in `uncollected`, until all is imported
 
 import typer
@@ -14,6 +17,7 @@ from ingest.cli import history, processes, refresh, show, track
 
 gc.freeze()
 gc.enable()
+interrupts.raise_again()
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 for module in (track, refresh, show, history, processes):

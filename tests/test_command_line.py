@@ -1,6 +1,7 @@
 """Every command reports every bad setting and input in one line on standard error, with a documented exit code."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -216,3 +217,17 @@ def test_an_env_file_that_cannot_be_read_is_named(run, command, folder, monkeypa
     monkeypatch.setitem(Settings.model_config, "env_file", folder / ".env")
     code, _, err = run(*command)
     assert (code, err) == (EXIT_UNUSABLE_INPUT, ".env is not valid UTF-8\n")
+
+
+@pytest.mark.parametrize("program", [("-m", "core"), ("-m", "ingest"), ("app.py",)], ids=" ".join)
+def test_an_interrupt_while_modules_load_ends_without_a_traceback(program, folder):
+    (folder / "typing_extensions.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run(
+        [sys.executable, *program],
+        cwd=PROJECT,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        check=False,
+        capture_output=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
