@@ -169,7 +169,10 @@ def _check_summaries(url: str) -> str:
 
 
 def _check_freshness(url: str, settings: Settings) -> str:
-    """Say how many accounts are on time. Raises when too many are overdue; new ones may wait for their first turn."""
+    """Say how many accounts are on time. Raises when too many are overdue or fail from the first.
+
+    New ones may wait for their first turn.
+    """
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
     from core.db.engine import create_engine_for  # noqa: PLC0415
@@ -183,7 +186,7 @@ def _check_freshness(url: str, settings: Settings) -> str:
     message = f"{accounts.on_time:,} of {quantity(accounts.tracked, 'tracked account')} on time"
     others = {"overdue": accounts.overdue, "never refreshed": accounts.never, "failing": accounts.failing}
     message += "".join(f", {count:,} {state}" for state, count in others.items() if count)
-    if accounts.tracked - accounts.overdue < MIN_SHARE_ON_TIME * accounts.tracked:
+    if accounts.tracked - accounts.overdue - accounts.never_failing < MIN_SHARE_ON_TIME * accounts.tracked:
         raise AlmanacError(message)
     return message
 

@@ -44,7 +44,8 @@ COUNTS_SQL = f"""
                count(*) FILTER (WHERE state = 'on_time') AS on_time,
                count(*) FILTER (WHERE state = 'overdue') AS overdue,
                count(*) FILTER (WHERE state = 'never') AS never,
-               count(*) FILTER (WHERE failures > 0) AS failing
+               count(*) FILTER (WHERE failures > 0) AS failing,
+               count(*) FILTER (WHERE state = 'never' AND failures > 0) AS never_failing
           FROM freshness
          WHERE state <> 'paused'
     """  # noqa: S608
@@ -54,7 +55,8 @@ COUNTS_SQL = f"""
 class FreshnessCounts:
     """Tracked accounts that are not paused: each is on time, overdue or never refreshed.
 
-    failing   those whose last attempt failed; they are counted by their last capture all the same
+    failing        those whose last attempt failed; they are counted by their last capture all the same
+    never_failing  those of them that were never refreshed
     """
 
     tracked: int
@@ -62,6 +64,7 @@ class FreshnessCounts:
     overdue: int
     never: int
     failing: int
+    never_failing: int = 0
 
     @property
     def late(self) -> int:

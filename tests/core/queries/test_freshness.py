@@ -113,7 +113,7 @@ def minutes(count: int | None) -> timedelta | None:
 @hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_frame_system_metrics_alert_and_check_agree_with_counting_one_by_one(database, accounts):
     with database.begin_nested() as savepoint:
-        counted = dict.fromkeys(("tracked", "on_time", "overdue", "never", "failing"), 0)
+        counted = dict.fromkeys(("tracked", "on_time", "overdue", "never", "failing", "never_failing"), 0)
         for n, one in enumerate(accounts):
             add_tracked_account(
                 database,
@@ -134,6 +134,7 @@ def test_frame_system_metrics_alert_and_check_agree_with_counting_one_by_one(dat
             counted["tracked"] += 1
             counted[state] += 1
             counted["failing"] += one["failures"] > 0
+            counted["never_failing"] += state == "never" and one["failures"] > 0
 
         expected = FreshnessCounts(**counted)
         assert system.freshness_counts(NOW) == expected
@@ -202,3 +203,14 @@ def test_accounts_that_wait_for_their_first_refresh_do_not_fail_the_check(commit
         add_tracked_account(connection, "new", None)
     found = check_freshness()
     assert (found.is_ok, found.message) == (True, "0 of 1 tracked account on time, 1 never refreshed")
+
+
+def test_accounts_whose_first_refresh_fails_fail_the_check(committing_database, check_freshness):
+    """As where GitHub cannot be reached: nothing is ever overdue."""
+    with committing_database.begin() as connection:
+        add_tracked_account(connection, "new", None, failures=2)
+    found = check_freshness()
+    assert (found.is_ok, found.message) == (
+        False,
+        "0 of 1 tracked account on time, 1 never refreshed, 1 failing",
+    )
