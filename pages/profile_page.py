@@ -100,7 +100,9 @@ def show_session(identity: Identity, row: SessionInfo, now: datetime) -> None:
 def show_keys(identity: Identity, kind: api_keys.Kind) -> None:
     """List the keys of a kind and offer to create one; a new key is shown once, a feed token as the feed's URL."""
     noun, shown_once = api_keys.NOUNS[kind], current.SHOWN_ONCE_KEYS[kind]
-    if key := st.session_state.get(shown_once):
+    rows = api_keys.list_active(identity.person_id, kind=kind)
+    key = st.session_state.get(shown_once)
+    if key and any(key.endswith(row.hint) for row in rows):
         with st.container(border=True):
             st.markdown(f"**Your new {noun}.** Copy it now: it will not be shown again.")
             st.code(
@@ -110,7 +112,7 @@ def show_keys(identity: Identity, kind: api_keys.Kind) -> None:
                 del st.session_state[shown_once]
                 st.rerun()
     now = datetime.now(UTC)
-    for row in api_keys.list_active(identity.person_id, kind=kind):
+    for row in rows:
         show_key(identity, row, kind, now)
     with st.form(f"new-{kind}", clear_on_submit=True):
         left, right = st.columns([3, 2])

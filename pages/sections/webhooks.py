@@ -1,6 +1,6 @@
 """Webhooks, for admins: endpoints that are notified of alerts, how they verify the sender, and their deliveries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,8 +62,8 @@ def is_from_almanac(key: str, headers: dict[str, str], body: bytes) -> bool:
 def show(_admin: Identity) -> None:
     if notice := st.session_state.pop(NOTICE_KEY, ""):
         st.success(notice, icon=":material/check_circle:")
-    show_new_key()
     found = alerts.webhooks(datetime.now(UTC))
+    show_new_key(set(found["name"]))
     if found.empty:
         st.info("There are no webhooks. Add one below.", icon=":material/webhook:")
     else:
@@ -76,10 +76,10 @@ def show(_admin: Identity) -> None:
         show_add_form()
 
 
-def show_new_key() -> None:
-    """Show the signing key of a new webhook until the reader confirms the copy or leaves the page."""
+def show_new_key(names: Collection[str]) -> None:
+    """Show the signing key of a new webhook, one of *names*, until the reader confirms the copy or leaves the page."""
     created = st.session_state.get(current.WEBHOOK_KEY_SHOWN_ONCE)
-    if created is None:
+    if created is None or created[0] not in names:
         return
     name, key = created
     with st.container(border=True, key="webhook-key"):

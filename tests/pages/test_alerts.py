@@ -316,6 +316,18 @@ def test_a_webhook_is_switched_off_and_removed(page, database):
     assert audit_entries(database, "webhook_changed") == [("chat", "switched off"), ("chat", "removed")]
 
 
+def test_the_key_of_a_deleted_webhook_is_not_offered_for_copying(page, database):
+    shown = page()
+    name, url = [one for one in shown.text_input if one.form_id == "new-webhook"]
+    name.set_value("chat")
+    url.set_value("https://hooks.example.com/a")
+    shown = submit(shown, "Add", "new-webhook")
+    key = database.scalar(select(schema.webhook.c.secret))
+    assert key in [one.value for one in shown.code]
+    database.execute(schema.webhook.delete())
+    assert key not in [one.value for one in shown.run().code]
+
+
 def test_a_webhook_deleted_meanwhile_is_a_sentence(page, database):
     webhook_id = add_webhook(database)
     shown = page(webhook=str(webhook_id))

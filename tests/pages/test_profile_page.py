@@ -86,6 +86,15 @@ def test_a_key_is_shown_until_copied_and_can_be_revoked(mine):
     assert "laptop" not in page_text(mine)
 
 
+@pytest.mark.parametrize(("label", "button"), [("key", "Create key"), ("feed token", "Create feed token")])
+def test_a_revoked_key_is_not_offered_for_copying(mine, label, button):
+    next(each for each in mine.text_input if each.label == f"Name of a new {label}").set_value("laptop")
+    find_button(mine, button).click().run()
+    assert mine.code
+    find_button(mine, "Revoke").click().run()
+    assert not mine.code
+
+
 def test_a_feed_token_is_shown_once_as_the_url_of_the_feed_and_can_be_revoked(mine):
     next(each for each in mine.text_input if each.label == "Name of a new feed token").set_value("reader")
     find_button(mine, "Create feed token").click().run()
