@@ -9,7 +9,8 @@ from core.alerts import rules
 from core.alerts.rules import WebhookFormat
 from core.auth import audit
 from core.auth.identity import Identity, Origin, require_role
-from core.errors import NotFound
+from core.errors import BadInput, NotFound
+from core.settings import settings
 from core.tracking import accounts
 from core.tracking.login import parse_login
 
@@ -69,6 +70,8 @@ def add_webhook(
 ) -> CreatedWebhook:
     """Add a webhook. Raises Forbidden, BadInput, Conflict. The audit trail has its name, never its URL or key."""
     require_role(admin, "admin")
+    if url.strip().lower().startswith("http:") and not settings().webhook_private_addresses:
+        raise BadInput("A webhook URL must use https, unless WEBHOOK_PRIVATE_ADDRESSES=true")
     webhook_id, key = rules.add_webhook(connection, name, url, form, admin.username, kinds or None)
     _record_audit(connection, admin, "webhook_changed", name.strip(), origin, did="added", format=form)
     return CreatedWebhook(webhook_id, key)

@@ -201,7 +201,7 @@ REPOSITORIES = {
     "topics": column.TextColumn("Topics", width=170),
     "state": column.TextColumn("State", width=120, help="archived, fork, deleted (or private)"),
     "source": column.TextColumn(
-        "Source", width=110, help="github: refreshed by this installation; others: imported history"
+        "Source", width=110, help="GitHub: refreshed by this installation; others: imported history"
     ),
     "description": column.TextColumn("Description", width=420),
 }

@@ -69,7 +69,7 @@ def retention_sentence(triangle: DataFrame) -> str:
         return "What was withdrawn shows once GitHub has been asked again in a later month."
     return (
         f"Rows: the newest {star_ledger.MAX_MONTHS} months of giving. Columns: the months in which GitHub was asked. "
-        "The palest has lost most."
+        "The faintest has lost most."
     )
 
 

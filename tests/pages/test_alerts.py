@@ -269,6 +269,15 @@ def test_a_webhook_is_added_and_its_key_shown_once(page, database):
     assert SECRET_PATH not in audited
 
 
+def test_a_url_without_https_is_refused_where_nothing_would_be_sent_to_it(page, database):
+    shown = page()
+    name, url = [one for one in shown.text_input if one.form_id == "new-webhook"]
+    name.set_value("chat")
+    url.set_value("http://hooks.example.com/a")
+    assert "A webhook URL must use https, unless" in page_text(submit(shown, "Add", "new-webhook"))
+    assert database.scalar(select(schema.webhook.c.id)) is None
+
+
 def test_only_the_host_of_a_url_is_shown(page, database):
     webhook_id = add_webhook(database)
     shown = page(webhook=str(webhook_id))

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pandas import DataFrame
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from core.db import schema
 from core.db.data_version import publish_data_version
 from core.db.partitions import ensure_partitions
 from core.queue.lookups import Lookup, LookupResult, LookupStore, login_lookup_id
+from pages.sections import repository_facts_cells
 from tests import seed_data
 from tests.pages.wording import page_text
 from tests.seed_data import utc
@@ -308,3 +310,9 @@ def test_a_renamed_owner_leads_to_the_same_repository_of_the_present_one(open_pa
     assert [link.proto.query_string for link in shown.get("page_link") if link.proto.label == "Open it"] == [
         "name=present%2Fcat"
     ]
+
+
+def test_the_squares_of_stars_that_survive_are_explained_for_either_theme():
+    """What has lost most is pale on a light page and dark on a dark one; on both it is faint."""
+    sentence = repository_facts_cells.retention_sentence(DataFrame({"month": [1, 1]}))
+    assert sentence.endswith("The faintest has lost most.")
