@@ -58,14 +58,14 @@ def describe(error: BaseException) -> tuple[str, int] | None:
     import psycopg  # noqa: PLC0415
     from redis.exceptions import RedisError  # noqa: PLC0415
 
-    from core.db.errors import causes, connection_reason, unavailable_node  # noqa: PLC0415
+    from core.db.errors import causes, server_reason, unavailable_node  # noqa: PLC0415
 
     for cause in causes(error):
         if isinstance(cause, psycopg.Error) and _is_about_server(cause):
             name = server_urls.database_setting()
             node = unavailable_node(cause)
             what = f"Part of Postgres is unavailable ({name}): its node {node} does not respond"
-            return what if node else f"Postgres is unavailable ({name}): {connection_reason(cause)}", EXIT_FAILED
+            return what if node else f"Postgres is unavailable ({name}): {server_reason(cause)}", EXIT_FAILED
         if isinstance(cause, RedisError):
             name = "REDIS_URL" if settings().redis_url else "the embedded server"
             return f"Redis or Valkey is unavailable ({name}): {first_line(cause)}", EXIT_FAILED

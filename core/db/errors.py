@@ -11,7 +11,7 @@ import psycopg
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from core.errors import ServerUnavailable
+from core.errors import ServerUnavailable, first_line
 
 QUERY_CANCELED_SQLSTATE = "57014"
 # Connection refused or closed by a server that shuts down, crashed or starts; a broken socket has no code at all.
@@ -129,6 +129,11 @@ def connection_reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).strip().splitlines()]
     reasons = [line.removeprefix("connection failed: ").removeprefix("- ") for line in lines if line[-1:] != "?"]
     return "; ".join(one for one in reasons if one) or type(error).__name__
+
+
+def server_reason(error: BaseException) -> str:
+    """Return on one line why a connection failed, or what the server reported, without the statement."""
+    return connection_reason(error) if is_connection_error(error) else first_line(error)
 
 
 def is_statement_cancelled(error: BaseException | None) -> bool:

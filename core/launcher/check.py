@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core.errors import AlmanacError, first_line
+from core.errors import AlmanacError
 from core.launcher.embedded import lease
 from core.settings import Settings
 from core.wording import quantity
@@ -56,15 +56,14 @@ def _run_check(component: str, check: Callable[[], str]) -> CheckResult:
     from redis import RedisError  # noqa: PLC0415
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
-    from core.db.errors import causes, connection_reason, is_connection_error, unavailable_part  # noqa: PLC0415
+    from core.db.errors import causes, server_reason, unavailable_part  # noqa: PLC0415
 
     try:
         return CheckResult(component, is_ok=True, message=check())
     except (AlmanacError, Error, DBAPIError, RedisError, OSError, ValueError) as error:
         # SQLAlchemy's errors begin with the name of a class, their causes do not.
         cause = next((one for one in causes(error) if isinstance(one, Error)), error)
-        reason = connection_reason(cause) if is_connection_error(cause) else first_line(cause)
-        return CheckResult(component, is_ok=False, message=unavailable_part(error) or reason)
+        return CheckResult(component, is_ok=False, message=unavailable_part(error) or server_reason(cause))
 
 
 def _check_postgres(url: str) -> str:

@@ -298,3 +298,11 @@ def test_only_connection_errors_are_dropped_from_the_log(caplog):
     for error in (psycopg.OperationalError("gone"), ValueError("a bug")):
         logger.error("it broke", exc_info=error)
     assert [str(record.exc_info[1]) for record in caplog.records] == ["a bug"]
+
+
+def test_what_a_server_says_of_a_statement_is_reported_without_the_statement():
+    refused = psycopg.errors.ReadOnlySqlTransaction(
+        "cannot execute DELETE in a read-only transaction\nCONTEXT:  SQL statement DELETE FROM session"
+    )
+    sentence, _ = describe(refused) or ("", 0)
+    assert sentence.endswith("): cannot execute DELETE in a read-only transaction")
