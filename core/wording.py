@@ -76,7 +76,8 @@ def time_ago(at: datetime, now: datetime) -> str:
 def byte_size(count: float) -> str:
     """Return a size in decimal units: `999 B`, `9.5 MB`, `120 kB`."""
     for unit in ("B", "kB", "MB", "GB"):
-        if count < BYTES_PER_UNIT:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        digits = 0 if unit == "B" or round(count, 1) >= 100 else 1
+        if round(count, digits) < BYTES_PER_UNIT:
+            return f"{count:.{digits}f} {unit}"
         count /= BYTES_PER_UNIT
     return f"{count:.1f} TB"

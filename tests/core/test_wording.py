@@ -96,6 +96,18 @@ def test_ages(passed, expected):
     assert wording.time_ago(now - passed, now) == expected
 
 
-@pytest.mark.parametrize(("count", "expected"), [(999, "999 B"), (9_516_735, "9.5 MB"), (120_000, "120 kB")])
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (999, "999 B"),
+        (9_516_735, "9.5 MB"),
+        (120_000, "120 kB"),
+        (99_960, "100 kB"),
+        (999_499, "999 kB"),
+        (999_999, "1.0 MB"),
+        (999_999_999, "1.0 GB"),
+        (999_999_999_999, "1.0 TB"),
+    ],
+)
 def test_sizes(count, expected):
     assert wording.byte_size(count) == expected
