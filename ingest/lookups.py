@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from core.clock import now_utc
 from core.db.engine import run_transaction
-from core.errors import NotFound
+from core.errors import AlmanacError, NotFound
 from core.queue.lookups import MAX_LOGINS, Lookup, LookupResult, LookupStore
 from core.tracking import first_lookup
 from ingest.github import AccountNotFound, GitHub, GitHubError, Stopped
@@ -54,6 +54,15 @@ def run_lookup(
         run_transaction(engine, lambda connection: first_lookup.track_found(connection, lookup, now_utc()))
     store.put(lookup)
     log.info("lookup finished", lookup=lookup_id, logins=len(lookup.logins))
+
+
+def record_failure(redis: Redis, lookup_id: str, error: Exception) -> None:
+    """Store that a lookup ended with *error* and is not tried again by itself."""
+    store = LookupStore(redis)
+    lookup = store.find(lookup_id)
+    if lookup is not None and lookup.is_under_way:
+        reason = str(error) if isinstance(error, AlmanacError) else "The lookup ended with an error; start it again"
+        store.put(replace(lookup, state="failed", error_message=reason))
 
 
 def _fetch_profiles(

@@ -83,9 +83,14 @@ def build_app(
             # The worker is shutting down: the job is requeued with the accounts not reached.
             raise Interrupted
 
-    @app.task(name=jobs.LOOKUP, queue=jobs.QUEUE, retry=RetryUnlessReplaced(LOOKUP_RETRIES))
-    def run_lookup(lookup_id: str) -> None:
-        lookups.run_lookup(refresher.github, redis_client.redis(), lookup_id, stop, refresher.engine)
+    @app.task(name=jobs.LOOKUP, queue=jobs.QUEUE, retry=RetryUnlessReplaced(LOOKUP_RETRIES), pass_context=True)
+    def run_lookup(context: procrastinate.JobContext, lookup_id: str) -> None:
+        try:
+            lookups.run_lookup(refresher.github, redis_client.redis(), lookup_id, stop, refresher.engine)
+        except Exception as error:
+            if LOOKUP_RETRIES.get_retry_decision(exception=error, job=context.job) is None:
+                lookups.record_failure(redis_client.redis(), lookup_id, error)
+            raise
 
     @app.task(name=jobs.DELIVER, queue=jobs.DELIVERIES, retry=RetryUnlessReplaced(DELIVERY_RETRIES), pass_context=True)
     def deliver(context: procrastinate.JobContext, delivery_id: int) -> None:

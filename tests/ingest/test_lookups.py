@@ -113,3 +113,17 @@ def test_an_expired_look_up_requests_nothing(sandbox, redis):
     with github_client(sandbox, redis, TOKEN) as github:
         answering.run_lookup(github, redis, "long-ago")
         assert github.usage.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (RuntimeError("bug"), "The lookup ended with an error; start it again"),
+        (BadInput("This is refused"), "This is refused"),
+    ],
+)
+def test_a_lookup_without_further_retries_is_recorded_as_failed(redis, database, error, sentence):
+    lookup_id = lookups.request_lookup(database, redis, ["octocat"])
+    answering.record_failure(redis, lookup_id, error)
+    lookup = LookupStore(redis).get(lookup_id)
+    assert (lookup.state, lookup.error_message, lookup.is_under_way) == ("failed", sentence, False)
