@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any, Self
 
 from redis import Redis
+from redis.client import Pipeline
 
 CREDENTIALS_KEY_SUFFIX = ":credentials"
 CREDENTIALS_TTL_SECONDS = 7200
@@ -132,12 +133,18 @@ def publish_credentials(redis: Redis, api_url: str, owners: Iterable[str], finge
 
 def publish_owner(redis: Redis, key: str, fingerprint: str, owner: str) -> None:
     """Replace a published token's fingerprint among the owners by the login that GitHub reported. Raises RedisError."""
-    stored: Any = redis.get(key)
-    published = _read_credentials(stored)
-    if published is not None and fingerprint in published.owners:
-        owners = published.owners - {fingerprint} | {owner}
-        text = json.dumps({"owners": sorted(owners), "fingerprints": sorted(published.fingerprints)})
-        redis.set(key, text, keepttl=True)
+
+    def replace_fingerprint(pipe: Pipeline) -> None:
+        stored: Any = pipe.get(key)  # not queued: nothing is before `multi`
+        published = _read_credentials(stored)
+        pipe.multi()
+        if published is not None and fingerprint in published.owners:
+            owners = published.owners - {fingerprint} | {owner}
+            text = json.dumps({"owners": sorted(owners), "fingerprints": sorted(published.fingerprints)})
+            pipe.set(key, text, keepttl=True)
+
+    # Repeats it where another process changed the key meanwhile.
+    redis.transaction(replace_fingerprint, key)
 
 
 def load_credentials(redis: Redis, api_url: str) -> ConfiguredCredentials | None:

@@ -66,6 +66,23 @@ def test_the_first_response_of_a_token_counts_before_the_next_plan_publishes_its
     assert rate_limits.load_credentials(redis, API).owners == {"octo", pool.credentials[1].fingerprint}
 
 
+def test_owners_that_two_processes_learn_at_once_are_both_published(redis, monkeypatch):
+    pool = CredentialPool.from_secrets(["one", "two"])
+    first, second = (credential.fingerprint for credential in pool.credentials)
+    RateBudget(pool, redis, API).publish_credentials()
+    key, read = rate_limits.key_prefix(API) + rate_limits.CREDENTIALS_KEY_SUFFIX, rate_limits._read_credentials
+
+    def read_before_the_other_writes(stored):
+        monkeypatch.setattr(rate_limits, "_read_credentials", read)
+        rate_limits.publish_owner(redis, key, second, "cat")
+        return read(stored)
+
+    monkeypatch.setattr(rate_limits, "_read_credentials", read_before_the_other_writes)
+    rate_limits.publish_owner(redis, key, first, "octo")
+    assert rate_limits.load_credentials(redis, API).owners == {"octo", "cat"}
+    assert 0 < redis.ttl(key) <= rate_limits.CREDENTIALS_TTL_SECONDS
+
+
 def test_a_pause_shows_until_it_has_ended(now):
     state = StoredRateBudget(paused_until=now.timestamp() + 30)
     assert state.summary(now).paused_until == now + timedelta(seconds=30)
