@@ -1,4 +1,5 @@
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from core.errors import RateLimitExceeded
 from core.queries import coverage, system
 from core.ratelimit import limiter
 from core.site_pages import PUBLIC_PATHS
+from core.tracking.login import BadLogin, parse_login, parse_repository
 from core.web.middleware.request_ids import new_request_id
 from core.wording import time_ago
 from pages.components import as_of as components_as_of
@@ -38,6 +40,8 @@ from pages.session.left_fragments import forget_left_fragments
 PAGES_DIR = Path(__file__).parent
 # Plus the seconds that a session may be cached: a page shows the sign-in within 5 s after its session ended.
 SESSION_CHECK_SECONDS = 3
+# By page: the query parameter that names its subject, and what reads it; both accept a URL.
+NAMED_IN_TAB = {"account": ("login", parse_login), "repository": ("name", parse_repository)}
 DATABASE_CHECK_SECONDS = 5
 
 structlog.contextvars.clear_contextvars()
@@ -124,11 +128,11 @@ def show_requested_page(live: LiveSession) -> None:
     structlog.contextvars.bind_contextvars(user=live.identity.username, address=current.origin().address)
     st.logo(PAGES_DIR / "static" / "logo.svg", size="large", link=None, icon_image=PAGES_DIR / "static" / "favicon.svg")
     page = st.navigation(navigation.pages_for(live.identity), expanded=True)
-    st.set_page_config(page_title=f"{page.title} · Almanac")
     for key, path in current.SHOWN_ONCE_PAGES.items():
         if page.url_path != path:
             st.session_state.pop(key, None)  # forget a one-time secret once its page is left
     url_changes.restore()
+    st.set_page_config(page_title=tab_title(page))
     browser.keep_cookies_fresh(live)
     watch_session()
     try:
@@ -153,6 +157,16 @@ def show_requested_page(live: LiveSession) -> None:
     query_params.show_unreadable()
     with prometheus.measure_page_run(page.url_path or "overview"):
         page_replay.show(page, lambda: draw(page))
+
+
+def tab_title(page: Page) -> str:
+    """Return the title of the browser's tab, with the account or repository that the URL names."""
+    parts = [page.title, "Almanac"]
+    if page.url_path in NAMED_IN_TAB:
+        param, parse = NAMED_IN_TAB[page.url_path]
+        with suppress(BadLogin):
+            parts.insert(0, parse(query_params.get(param)))
+    return " · ".join(parts)
 
 
 def draw(page: Page) -> None:

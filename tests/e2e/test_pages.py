@@ -73,6 +73,21 @@ def expect_ticks_distinct_and_written_as_people_write_numbers(page):
         assert all(re.fullmatch(r"\d{1,3}(,\d{3})*|\d+(\.\d+)?[kMB]|\d+\s%", text) for text in texts), texts
 
 
+def test_the_tab_is_named_after_the_account_or_repository(read):
+    reader = read()
+    page = reader.open("/account?login=octo", "Account")
+    expect(page).to_have_title("octo · Account · Almanac")
+    page.get_by_role("combobox", name="Account").fill("hubot")
+    page.keyboard.press("Enter")
+    expect(page).to_have_title("hubot · Account · Almanac")
+    page = reader.open("/repository?name=https://github.com/octo/r0", "Repository")
+    expect(page).to_have_title("octo/r0 · Repository · Almanac")
+    page = reader.open("/account?login=<b>no</b>", "Account")
+    expect(page).to_have_title("Account · Almanac")
+    page = reader.open("/account", "Account")
+    expect(page).to_have_title("Account · Almanac")
+
+
 def test_filters_are_in_the_url_and_survive_a_reload(read):
     reader = read()
     page = reader.open("/repositories?min_stars=5000", "Repositories")
