@@ -114,7 +114,8 @@ def show_keys(identity: Identity, kind: api_keys.Kind) -> None:
     now = datetime.now(UTC)
     for row in rows:
         show_key(identity, row, kind, now)
-    with st.form(f"new-{kind}", clear_on_submit=True):
+    # Cleared by being another form once there is one key more: what is refused stays.
+    with st.form(f"new-{kind}-{len(rows)}"):
         left, right = st.columns([3, 2])
         name = left.text_input(
             f"Name of a new {noun.removeprefix('API ')}", placeholder="Where it is used", autocomplete="off"

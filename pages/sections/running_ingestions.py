@@ -41,7 +41,7 @@ def show_start_buttons(_admin: Identity) -> None:
     """Draw the buttons that start an ingestion, with its expected cost."""
     with st.container(border=True, key="start-ingestion"):
         show_refresh_due_button()
-        form = st.form("one-form", border=False, clear_on_submit=True)
+        form = st.form("one-form", border=False)
         with form, st.container(horizontal=True, vertical_alignment="bottom"):
             login = st.text_input("Or one account", placeholder="octocat", width=220, key="one-login")
             if st.form_submit_button("Refresh", icon=":material/person:"):

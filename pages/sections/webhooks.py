@@ -73,7 +73,7 @@ def show(_admin: Identity) -> None:
         if not selected.empty:
             show_webhook(selected.iloc[0].to_dict())
     with st.expander("Add a webhook", icon=":material/add_link:", expanded=found.empty):
-        show_add_form()
+        show_add_form(len(found))
 
 
 def show_new_key(names: Collection[str]) -> None:
@@ -192,9 +192,10 @@ def show_deliveries(webhook_id: int) -> None:
     )
 
 
-def show_add_form() -> None:
+def show_add_form(stored: int) -> None:
+    """Draw the form for a new webhook. With each of *stored* it is another form, empty again."""
     rule = "A public https URL" if not settings().webhook_private_addresses else "An http or https URL"
-    with st.form("new-webhook", border=False, clear_on_submit=True):
+    with st.form(f"new-webhook-{stored}", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             name = st.text_input("Name", max_chars=MAX_NAME_LENGTH, placeholder="Team chat", width=200)
             url = st.text_input(

@@ -151,6 +151,31 @@ def test_a_key_is_shown_once_and_the_theme_persists(read: OpenMonitoredPage):
     expect(page.locator(".stApp")).to_have_css("background-color", DARK_BACKGROUND)
 
 
+def test_a_refused_form_keeps_what_was_typed_and_an_accepted_one_is_empty(read: OpenMonitoredPage):
+    reader = read(role="admin")
+    page = reader.open("/alerts", "Alerts")
+    name, url = page.get_by_label("Name", exact=True), page.get_by_label("URL", exact=True)
+    name.fill("Team chat")
+    url.fill("ftp://hooks.example.com/hook")
+    page.get_by_role("button", name="Add").last.click()
+    expect(page.get_by_test_id("stAlert").filter(has_text="URL").first).to_be_visible()
+    expect(name).to_have_value("Team chat")
+    expect(url).to_have_value("ftp://hooks.example.com/hook")
+    url.fill("https://hooks.example.com/hook")
+    page.get_by_role("button", name="Add").last.click()
+    expect(page.get_by_text("hooks.example.com").first).to_be_visible()
+    expect(url).to_have_value("")
+    page = reader.open("/profile", "Profile")
+    name = page.get_by_label("Name of a new key")
+    name.fill("laptop\u0007")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_test_id("stAlert").filter(has_text="name").first).to_be_visible()
+    name.fill("laptop")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_text(re.compile("^alm_"))).to_be_visible()
+    expect(name).to_have_value("")
+
+
 def test_open_pages_renew_their_access_tokens_in_turn(read: OpenMonitoredPage, hasty: str):
     first = read(at=hasty, settings=SHORT_LIVED_SETTINGS)
     first.open("/repositories?search=octo", "Repositories")
