@@ -14,10 +14,13 @@ WINDOW_DAYS = 30
 DEFINITION = (
     "**Last refreshed**: the newest successful refresh of any account. **Coverage**: the share of tracked account-days "
     f"with a successful refresh over the last {WINDOW_DAYS} days (UTC), since each account was first refreshed; paused "
-    "accounts do not count."
+    "and deleted accounts do not count."
 )
 
-TRACKED_ACCOUNTS = "SELECT account_id FROM tracked_account WHERE NOT paused"
+TRACKED_ACCOUNTS = (
+    "SELECT account_id FROM tracked_account JOIN account ON account.id = account_id"
+    " WHERE NOT paused AND gone_at IS NULL"
+)
 ONE_ACCOUNT = "SELECT CAST(:account_id AS bigint) AS account_id"
 
 # Refreshes of the accounts in `covered` per day.
@@ -86,7 +89,7 @@ def daily_coverage(until: datetime, days: int) -> DataFrame:
 
     day        date
     refreshed  accounts with a successful refresh on that day, by *until*
-    accounts   tracked accounts that are not paused and were first refreshed on that day or before
+    accounts   tracked accounts that are neither paused nor deleted and were first refreshed on that day or before
     share      refreshed / accounts; null before the first refresh
     """
     return _daily_coverage(TRACKED_ACCOUNTS, until, days, refreshes=REFRESHES_OF_TRACKED)

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from core.db.engine import transaction
-from core.queries.freshness import FRESHNESS_CTE
+from core.queries.freshness import COUNTS, FRESHNESS_CTE
 from core.settings import settings
 
 STATEMENT_TIMEOUT_MS = 2_000
@@ -13,13 +13,13 @@ QUANTILES = (0.5, 0.95)
 
 
 def refresh_age_quantiles(now: datetime) -> dict[float, float]:
-    """Return seconds since the last refresh of tracked, not paused accounts, by quantile; empty without accounts."""
+    """Return seconds since the last refresh of tracked accounts that count, by quantile; empty without accounts."""
     sql = f"""
         WITH {FRESHNESS_CTE}
         SELECT percentile_cont(CAST(:quantiles AS float[])) WITHIN GROUP (
                    ORDER BY extract(epoch FROM CAST(:now AS timestamptz) - checked_at)::float)
           FROM freshness
-         WHERE state NOT IN ('paused', 'never')
+         WHERE {COUNTS} AND state <> 'never'
     """  # noqa: S608
     values = {"quantiles": list(QUANTILES), "now": now, "every": settings().refresh_every}
     with transaction() as connection:

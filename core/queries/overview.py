@@ -13,7 +13,7 @@ from core.as_of import end_of_day
 from core.db.frames import derived, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.captures import CAPTURES_OF_SPAN, LAST_ROLLUP_DAY, ROLLUP_MAX_GAP
-from core.queries.freshness import FRESHNESS_CTE
+from core.queries.freshness import COUNTS, FRESHNESS_CTE
 from core.settings import settings
 
 AGE_BINS = {
@@ -52,15 +52,16 @@ class StoredTotals:
 
 
 def tracking_counts(now: datetime) -> TrackingCounts:
-    """Count tracked accounts by state, not cached."""
+    """Count tracked accounts by state, not cached. Deleted accounts are retried, but not failing."""
     sql = """
         SELECT count(*) AS tracked,
                count(*) FILTER (WHERE paused) AS paused,
                count(*) FILTER (WHERE NOT paused AND queued_at IS NULL AND due_at <= :now) AS due,
                count(*) FILTER (WHERE queued_at IS NOT NULL) AS queued,
-               count(*) FILTER (WHERE failures > 0) AS failing,
+               count(*) FILTER (WHERE failures > 0 AND gone_at IS NULL) AS failing,
                min(due_at) FILTER (WHERE NOT paused AND due_at > :now) AS next_due_at
           FROM tracked_account
+          JOIN account ON account.id = account_id
     """
     return single_record(read_frame(sql, fresh=True, now=now), TrackingCounts)
 
@@ -174,9 +175,9 @@ def daily_trend(rollups: DataFrame, column: str, until: datetime) -> list[float]
     return trend
 
 
-def not_paused(freshness: DataFrame) -> DataFrame:
-    """Keep the accounts of `account_freshness` that are not paused."""
-    return derived(freshness[freshness["state"] != "paused"], freshness)
+def counted_accounts(freshness: DataFrame) -> DataFrame:
+    """Keep the accounts of `account_freshness` that are neither paused nor deleted."""
+    return derived(freshness[~freshness["state"].isin(["paused", "deleted"])], freshness)
 
 
 def most_overdue(freshness: DataFrame, limit: int) -> DataFrame:
@@ -193,13 +194,14 @@ def most_overdue(freshness: DataFrame, limit: int) -> DataFrame:
 def accounts_by_age(now: datetime) -> DataFrame:
     """Count tracked accounts by the age of their last refresh: age (a label of AGE_BINS or NEVER_REFRESHED), accounts.
 
-    Paused accounts are left out. Youngest first; the first four bins always, the others unless empty. Not cached.
+    Paused and deleted accounts are left out. Youngest first; the first four bins always, the others unless empty. Not
+    cached.
     """
     sql = f"""
         WITH {FRESHNESS_CTE}, age AS (
             SELECT extract(epoch FROM CAST(:now AS timestamptz) - checked_at)::float / 3600 AS hours
               FROM freshness
-             WHERE state <> 'paused'
+             WHERE {COUNTS}
         )
         SELECT width_bucket(hours, CAST(:bounds AS float[])) AS bin, count(*) AS accounts FROM age GROUP BY bin
     """  # noqa: S608

@@ -149,7 +149,8 @@ def due_account_ids(now: datetime) -> list[int]:
     return [int(value) for value in read_frame(sql, fresh=True, now=now)["account_id"]]
 
 
-STATE_SQL = """CASE WHEN paused THEN 'paused' WHEN queued_at IS NOT NULL THEN 'queued' WHEN failures > 0 THEN 'failing'
+STATE_SQL = """CASE WHEN paused THEN 'paused' WHEN queued_at IS NOT NULL THEN 'queued'
+                    WHEN gone_at IS NOT NULL THEN 'deleted' WHEN failures > 0 THEN 'failing'
                     WHEN due_at <= :now THEN 'due' WHEN checked_at IS NULL THEN 'new' ELSE 'waiting' END"""
 
 
@@ -157,7 +158,7 @@ def tracked_table(now: datetime, search: str = "", state: str = "", limit: int =
     """List tracked accounts whose login, name, note or a former login contains *search*, highest priority first.
 
     account_id, login, kind, name       account_id is our own, never shown
-    state                               paused, queued, failing, due, new (never refreshed) or waiting
+    state                               paused, queued, deleted, failing, due, new (never refreshed) or waiting
     every_hours, planned_hours          cadence set by an admin, else null; planned cadence
     changes_a_day                       estimated by the planner; null without enough captures
     priority, paused, note, added_by, added_at

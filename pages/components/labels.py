@@ -6,7 +6,7 @@ from core.queries import changes
 from pages.components.as_of import subject_links
 
 CHANGES = changes.LABELS
-FRESHNESS = {"on_time": "on time", "overdue": "overdue", "never": "never", "paused": "paused"}
+FRESHNESS = {"on_time": "on time", "overdue": "overdue", "never": "never", "paused": "paused", "deleted": "deleted"}
 PERIODS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}
 
 

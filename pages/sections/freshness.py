@@ -27,7 +27,7 @@ STALEST_COLUMNS = {
 
 
 def show(now: datetime) -> None:
-    active = overview.not_paused(freshness.account_freshness(now))
+    active = overview.counted_accounts(freshness.account_freshness(now))
     if active.empty:
         st.info("Nothing is tracked, so there is no freshness to show.", icon=":material/hourglass_empty:")
         return

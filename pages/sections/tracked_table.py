@@ -27,7 +27,7 @@ from pages.session import current, guard
 MAX_ROWS = 1_000
 MAX_EXPLAINED = 3
 MAX_NAMED = 12
-STATES = ("all", "due", "queued", "failing", "new", "waiting", "paused")
+STATES = ("all", "due", "queued", "failing", "deleted", "new", "waiting", "paused")
 EDITABLE_COLUMNS = ("every", "priority", "paused", "note")
 NOTICE_KEY, STATE_PARAM = "board-notice", "state"
 PLANNED_HELP = "Chosen by the planner from the account's change rate, its priority and the rate budget"

@@ -52,7 +52,7 @@ def postgres_metrics() -> list[Metric]:
         gauge("scheduler_leader", "1 while a scheduler is leader", value=system.scheduler_leader() is not None),
         gauge(
             "tracked_accounts",
-            "Tracked accounts that are not paused, by freshness",
+            "Tracked accounts that are neither paused nor deleted, by freshness",
             "freshness",
             {"on_time": fresh.on_time, "overdue": fresh.overdue, "never_refreshed": fresh.never},
         ),

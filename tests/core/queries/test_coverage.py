@@ -56,9 +56,11 @@ def test_days_before_an_account_was_first_refreshed_do_not_count(database):
     assert installation_coverage() == 33 / 34
 
 
-def test_paused_and_untracked_accounts_do_not_count(database):
+def test_paused_deleted_and_untracked_accounts_do_not_count(database):
     add_tracked_account(database, "daily", *days_ago(*range(30)))
     add_tracked_account(database, "resting", *days_ago(29), paused=True)
+    gone = add_tracked_account(database, "gone", *days_ago(29))
+    database.execute(schema.account.update().where(schema.account.c.id == gone).values(gone_at=days_ago(28)[0]))
     add_refreshes(database, add_account(database, "dropped"), *days_ago(29))
     assert installation_coverage() == 1
 

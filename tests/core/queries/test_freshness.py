@@ -24,9 +24,13 @@ NOW = utc("2026-03-10 12:00")
 SIX_HOURS = timedelta(hours=6)  # REFRESH_EVERY
 
 
-def add_tracked_account(database, login: str, age: timedelta | None, **values: object) -> int:
+def add_tracked_account(
+    database, login: str, age: timedelta | None, *, is_deleted: bool = False, **values: object
+) -> int:
     """Track an account whose last capture is *age* old; None: it has none."""
-    account = seed_data.add_account(database, login, checked_at=None if age is None else NOW - age)
+    account = seed_data.add_account(
+        database, login, checked_at=None if age is None else NOW - age, gone_at=NOW if is_deleted else None
+    )
     database.execute(insert(schema.tracked_account).values(account_id=account, **values))
     return account
 
@@ -44,6 +48,7 @@ def test_an_account_is_on_time_until_two_of_its_own_intervals_have_passed(databa
     add_tracked_account(database, "planned", 2 * hour + second, planned_cadence=hour)
     add_tracked_account(database, "never", None)
     add_tracked_account(database, "resting", 900 * SIX_HOURS, paused=True)
+    add_tracked_account(database, "gone", 900 * SIX_HOURS, is_deleted=True, failures=40)
     assert states() == {
         "in-time": "on_time",
         "late": "overdue",
@@ -51,6 +56,7 @@ def test_an_account_is_on_time_until_two_of_its_own_intervals_have_passed(databa
         "planned": "overdue",
         "never": "never",
         "resting": "paused",
+        "gone": "deleted",
     }
     assert system.freshness_counts(NOW) == FreshnessCounts(tracked=5, on_time=2, overdue=2, never=1, failing=0)
 
@@ -62,6 +68,7 @@ def test_accounts_that_are_late_or_fail_can_be_asked_for_alone(database):
     add_tracked_account(database, "failing", SIX_HOURS, failures=2)
     add_tracked_account(database, "resting", 900 * SIX_HOURS, paused=True)
     add_tracked_account(database, "resting-failing", 900 * SIX_HOURS, paused=True, failures=1)
+    add_tracked_account(database, "gone", 900 * SIX_HOURS, is_deleted=True, failures=40)
     late = freshness.account_freshness(NOW, only_late=True)["login"].tolist()
     assert late == ["never", "resting-failing", "late", "failing"]
 
@@ -78,6 +85,14 @@ def test_accounts_that_keep_failing_raise_the_alert(database):
     message = database.scalar(text("SELECT message FROM alert"))
     assert message == "3 of 7 tracked accounts were not refreshed on time"
     assert system.freshness_counts(NOW) == FreshnessCounts(tracked=7, on_time=4, overdue=3, never=0, failing=3)
+
+
+def test_deleted_accounts_raise_no_alert(database):
+    """Two of three are gone from GitHub, and asked for once a day in vain: the third is on time, 1 / 1."""
+    add_tracked_account(database, "in-time", timedelta(hours=1))
+    for login in ("gone", "private"):
+        add_tracked_account(database, login, timedelta(days=90), is_deleted=True, failures=90)
+    assert evaluate.update_state_alerts(database, (), NOW, SIX_HOURS) == (0, 0)
 
 
 def test_the_alert_speaks_of_one_account_in_the_singular():
@@ -97,6 +112,7 @@ ACCOUNTS = st.lists(
             "cadence_minutes": st.none() | st.integers(1, 3_000),
             "planned_minutes": st.none() | st.integers(1, 3_000),
             "paused": st.booleans(),
+            "is_deleted": st.booleans(),
             "failures": st.integers(0, 3),
             "due_minutes": st.integers(-5_000, 5_000),
         }
@@ -122,10 +138,11 @@ def test_frame_system_metrics_alert_and_check_agree_with_counting_one_by_one(dat
                 cadence=minutes(one["cadence_minutes"]),
                 planned_cadence=minutes(one["planned_minutes"]),
                 paused=one["paused"],
+                is_deleted=one["is_deleted"],
                 failures=one["failures"],
                 due_at=NOW + timedelta(minutes=one["due_minutes"]),
             )
-            if one["paused"]:
+            if one["paused"] or one["is_deleted"]:
                 continue
             interval = one["cadence_minutes"] or one["planned_minutes"] or 360
             state = (
@@ -138,7 +155,7 @@ def test_frame_system_metrics_alert_and_check_agree_with_counting_one_by_one(dat
 
         expected = FreshnessCounts(**counted)
         assert system.freshness_counts(NOW) == expected
-        shown = overview.not_paused(freshness.account_freshness(NOW))["state"].tolist()
+        shown = overview.counted_accounts(freshness.account_freshness(NOW))["state"].tolist()
         assert len(shown) == expected.tracked
         assert {name: shown.count(name) for name in ("on_time", "overdue", "never")} == {
             name: counted[name] for name in ("on_time", "overdue", "never")
@@ -147,7 +164,11 @@ def test_frame_system_metrics_alert_and_check_agree_with_counting_one_by_one(dat
         fired = list(evaluate.check_freshness(1, 0.9, expected))
         assert bool(fired) == (expected.tracked > 0 and counted["on_time"] / expected.tracked < 0.9)
         assert [one.details for one in fired] == [{"accounts": expected.tracked, "late": expected.late}] * len(fired)
-        ages = [one["age_minutes"] * 60.0 for one in accounts if not one["paused"] and one["age_minutes"] is not None]
+        ages = [
+            one["age_minutes"] * 60.0
+            for one in accounts
+            if not one["paused"] and not one["is_deleted"] and one["age_minutes"] is not None
+        ]
         quantiles = metrics.refresh_age_quantiles(NOW)
         assert bool(quantiles) == bool(ages)
         assert all(min(ages) <= age <= max(ages) for age in quantiles.values())

@@ -163,23 +163,23 @@ def test_unavailable_repositories_are_no_movers(database):
 def freshness_rows() -> DataFrame:
     rows = DataFrame(
         {
-            "login": ["never", "slow", "quick", "paused", "failing"],
-            "age_hours": [None, 30.0, 13.0, 900.0, 0.5],
-            "every_hours": [6.0, 24.0, 6.0, 6.0, 6.0],
-            "state": ["never", "on_time", "overdue", "paused", "on_time"],
-            "failures": [0, 0, 0, 0, 3],
+            "login": ["never", "slow", "quick", "paused", "failing", "gone"],
+            "age_hours": [None, 30.0, 13.0, 900.0, 0.5, 900.0],
+            "every_hours": [6.0, 24.0, 6.0, 6.0, 6.0, 6.0],
+            "state": ["never", "on_time", "overdue", "paused", "on_time", "deleted"],
+            "failures": [0, 0, 0, 0, 3, 40],
         }
     )
     rows.attrs = {"sql": "SELECT 1", "values": {}}
     return rows
 
 
-def test_paused_accounts_are_left_out():
-    assert overview.not_paused(freshness_rows())["login"].tolist() == ["never", "slow", "quick", "failing"]
+def test_paused_and_deleted_accounts_are_left_out():
+    assert overview.counted_accounts(freshness_rows())["login"].tolist() == ["never", "slow", "quick", "failing"]
 
 
 def test_lateness_is_measured_by_each_account_s_own_cadence():
-    found = overview.most_overdue(overview.not_paused(freshness_rows()), 3)
+    found = overview.most_overdue(overview.counted_accounts(freshness_rows()), 3)
     assert found["login"].tolist() == ["never", "quick", "slow"]
 
 
@@ -199,6 +199,9 @@ def test_ages_are_counted_in_bins_and_rare_bins_show_only_when_needed(database, 
         checked_at = None if age is None else NOW - timedelta(hours=age)
         database.execute(schema.account.update().where(schema.account.c.id == account).values(checked_at=checked_at))
     add_tracked_account(database, "paused", paused=True)
+    gone = add_tracked_account(database, "gone", failures=9)
+    database.execute(schema.account.update().where(schema.account.c.id == gone).values(gone_at=NOW))
+    assert overview.tracking_counts(NOW).failing == 0
     found = overview.accounts_by_age(NOW)
     counts = Counter(map(slow_bin, hours))
     labels = [*overview.AGE_BINS, overview.NEVER_REFRESHED]
@@ -210,7 +213,7 @@ def test_ages_are_counted_in_bins_and_rare_bins_show_only_when_needed(database, 
 def test_shaped_frames_keep_the_sql_they_came_from():
     rows = freshness_rows()
     for shaped in (
-        overview.not_paused(rows),
+        overview.counted_accounts(rows),
         overview.most_overdue(rows, 2),
     ):
         assert shaped.attrs == rows.attrs

@@ -15,8 +15,7 @@ DUE_AT = NOW + timedelta(hours=1)
 
 
 def add_tracked_account(database: Connection, login: str, **values: object) -> int:
-    seen = values.pop("checked_at", NOW)
-    one = add_account(database, login, checked_at=seen)
+    one = add_account(database, login, checked_at=values.pop("checked_at", NOW), gone_at=values.pop("gone_at", None))
     database.execute(insert(schema.tracked_account).values(**{"account_id": one, "due_at": DUE_AT, **values}))
     return one
 
@@ -29,6 +28,7 @@ def add_tracked_account(database: Connection, login: str, **values: object) -> i
         ({"checked_at": None}, "new"),
         ({"failures": 2}, "failing"),
         ({"failures": 2, "queued_at": NOW}, "queued"),
+        ({"failures": 2, "gone_at": NOW}, "deleted"),
         ({"paused": True, "due_at": NOW, "failures": 2}, "paused"),
     ],
 )
