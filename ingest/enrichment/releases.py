@@ -26,10 +26,10 @@ UPSERT_RELEASES = """
        SET tag = excluded.tag, name = excluded.name, is_prerelease = excluded.is_prerelease,
            created_at = excluded.created_at, published_at = excluded.published_at, downloads = excluded.downloads,
            gone_at = NULL
-     WHERE ROW(release.tag, release.name, release.is_prerelease, release.published_at, release.downloads,
-               release.gone_at)
-           IS DISTINCT FROM ROW(excluded.tag, excluded.name, excluded.is_prerelease, excluded.published_at,
-               excluded.downloads, CAST(NULL AS timestamptz))
+     WHERE ROW(release.tag, release.name, release.is_prerelease, release.created_at, release.published_at,
+               release.downloads, release.gone_at)
+           IS DISTINCT FROM ROW(excluded.tag, excluded.name, excluded.is_prerelease, excluded.created_at,
+               excluded.published_at, excluded.downloads, CAST(NULL AS timestamptz))
     RETURNING github_id
 """
 # Releases older than the oldest reported one are on a further page, not deleted.

@@ -113,6 +113,21 @@ def test_a_withdrawn_release_is_marked_and_kept(harness, busy, monkeypatch):
     assert harness.ingestor.count("release") >= before
 
 
+def test_a_release_of_which_only_the_commit_s_date_changed_is_stored_again(harness, busy, monkeypatch):
+    """As when a tag is moved: the newest release is the one with the newest commit."""
+    harness.sandbox.world.freeze()
+    harness.read("releases", busy)
+    every, moved_to = repository_facts.releases, "2001-02-03T04:05:06Z"
+
+    def with_a_moved_tag(repository, moment):
+        first, *others = every(repository, moment)
+        return [{**first, "created_at": moved_to}, *others]
+
+    monkeypatch.setattr(repository_facts, "releases", with_a_moved_tag)
+    harness.read("releases", busy, force=True)
+    assert harness.rows("SELECT count(*) FROM release WHERE created_at = :at", at=moved_to) == [(1,)]
+
+
 def test_commits_are_stored_once_github_has_computed_them(harness, busy):
     """The first response is 202, which is no failure: minutes later the year is read."""
     run = harness.read("commit_activity", busy)
