@@ -228,12 +228,14 @@ class BatchState:
     """By the repository's GitHub id."""
     listed: Mapping[int, Mapping[int, str | None]]
     """Node ids of each account's repositories that are not deleted or private, by GitHub's ids."""
-    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Of accounts that are tracked for single repositories, by login in lower case: their short names likewise."""
+    only: Mapping[int | str, frozenset[str]] = field(default_factory=dict)
+    """Of accounts that are tracked for single repositories, by GitHub's id: their short names in lower case.
+
+    Before the first refresh, when the id is not known, by login in lower case."""
 
     def is_wanted(self, account: Account, repository: Repository) -> bool:
         """Return whether *repository* will be stored; see `ingest.refresh.comparison.is_kept`."""
-        only = self.only.get(account.login.lower())
+        only = self.only.get(account.github_id, self.only.get(account.login.lower()))
         return only is None or short_name(repository) in only or repository.github_id in self.languages
 
 
@@ -262,10 +264,11 @@ def load_batch_state(connection: Connection, account_ids: Sequence[int]) -> Batc
             listed.setdefault(row.account, {})[row.github_id] = row.node_id
     alone = connection.execute(
         text(
-            "SELECT lower(login) AS login, only_repositories"
+            "SELECT github_id, lower(login) AS login, only_repositories"
             "  FROM tracked_account JOIN account ON account.id = account_id"
             " WHERE account_id = ANY(:ids) AND only_repositories IS NOT NULL"
         ),
         {"ids": list(account_ids)},
     )
-    return BatchState(languages, listed, {row.login: frozenset(row.only_repositories) for row in alone})
+    only = {row.github_id or row.login: frozenset(row.only_repositories) for row in alone}
+    return BatchState(languages, listed, only)

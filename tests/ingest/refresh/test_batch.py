@@ -570,3 +570,22 @@ def test_a_repository_tracked_alone_is_stored_alone_with_totals_of_its_account(s
     still.refresh(login)
     assert len(still.rows(stored, login=login)) == len(names)
     assert still.ledger(login) == []
+
+
+def test_languages_of_what_is_not_tracked_are_not_fetched_after_a_rename(still, monkeypatch):
+    login = still.login_with_most_repositories()
+    tracked = still.active_repository(login).partition("/")[2]
+    with still.engine.begin() as connection:
+        accounts.track(connection, login, "test", tracked)
+    considered, should_fetch = [], batch.should_fetch_languages
+
+    def consider(state, repository, *given, **named):
+        considered.append(repository.full_name)
+        return should_fetch(state, repository, *given, **named)
+
+    monkeypatch.setattr(batch, "should_fetch_languages", consider)
+    still.refresh(login)
+    still.world.advance(seconds=30)
+    still.world.edit.rename(login, "somebody-else")
+    assert still.one(login).is_stored
+    assert considered == [f"{login}/{tracked}", f"somebody-else/{tracked}"]
