@@ -77,7 +77,7 @@ from tests.ingest.alerts.test_deliver import receiver  # noqa: F401 - a fixture
 from tests.ingest.conftest import TOKEN, Ingestor, github_client
 
 pytestmark = pytest.mark.slow
-README = Path(__file__).resolve().parents[2] / "README.md"
+OPERATIONS = Path(__file__).resolve().parents[2] / "OPERATIONS.md"
 ADD_NODE, TAKE_NODE_OUT = "SELECT citus_add_node", "SELECT citus_drain_node"
 LEFT_ON_NODES_THAT_ARE_GONE = (
     "SELECT count(*) FROM pg_dist_cleanup WHERE node_group_id NOT IN (SELECT groupid FROM pg_dist_node)"
@@ -670,12 +670,12 @@ def another_node(cluster: CitusCluster) -> Iterator[Node]:
 
 
 def documented(cluster: CitusCluster, first: str, node: Node) -> Iterator[str]:
-    """Run the statements of README's block that begins with *first*, for *node*; yield each when it was run.
+    """Run the statements of OPERATIONS.md's block that begins with *first*, for *node*; yield each when it was run.
 
-    As README says, one that ends in a deadlock with a refresh is run again.
+    As it says, one that ends in a deadlock with a refresh is run again.
     """
-    block = re.search(rf"```sql\n{first}.*?```", README.read_text(), re.DOTALL)
-    assert block, f"README shows no {first}"
+    block = re.search(rf"```sql\n{first}.*?```", OPERATIONS.read_text(), re.DOTALL)
+    assert block, f"OPERATIONS.md shows no {first}"
     for statement in block[0].splitlines()[1:-1]:
         for attempt in Retrying(
             retry=retry_if_exception_type(DeadlockDetected), stop=stop_after_attempt(5), reraise=True
