@@ -64,7 +64,32 @@ def test_the_architecture_names_every_folder():
 
 
 def test_files_that_the_documentation_names_exist():
-    text = README + ARCHITECTURE + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    others = ("CONTRIBUTING.md", "OPERATIONS.md", "SCALE.md", "SECURITY.md")
+    text = README + ARCHITECTURE + "".join((ROOT / name).read_text(encoding="utf-8") for name in others)
     named = set(re.findall(r"`((?:core|ingest|pages|tests|findings)/[a-z0-9_/]+(?:\.py|/))`", text))
     assert len(named) > 30
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_links_between_documents_lead_to_a_file_and_a_heading():
+    documents = [*ROOT.glob("*.md"), ROOT / "findings/README.md", ROOT / "tests/bench/README.md"]
+    links = [
+        (document, target)
+        for document in documents
+        for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8"))
+        if "://" not in target
+    ]
+    assert len(links) > 20
+    assert [f"{document.name}: {target}" for document, target in links if not leads_somewhere(document, target)] == []
+
+
+def leads_somewhere(document: Path, target: str) -> bool:
+    name, _, anchor = target.partition("#")
+    path = document.parent / name if name else document
+    return path.exists() and (not anchor or anchor in heading_anchors(path))
+
+
+def heading_anchors(document: Path) -> set[str]:
+    """Return the anchors that GitHub makes of the headings of a Markdown file."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
