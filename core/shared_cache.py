@@ -113,7 +113,7 @@ class SharedCache:
 shared_cache = SharedCache()
 
 
-def kept(
+def memoized(
     function: Callable[Parameters, Value],
     size_of: Callable[[Value], int],
     *args: Parameters.args,

@@ -19,7 +19,7 @@ from core.queries.captures import (
     LAST_CAPTURE_OF_ONE_AT,
 )
 from core.queries.past_counts import month_of
-from core.shared_cache import kept
+from core.shared_cache import memoized
 
 FOUR_WEEKS = timedelta(days=28)
 
@@ -307,7 +307,7 @@ def weekly_trends(
     the first capture are left out.
     """
     times = [until - timedelta(days=7 * week) for week in range(52, -1, -1)]
-    series = kept(_series_by_column, _series_bytes, history, intervals, columns, source)
+    series = memoized(_series_by_column, _series_bytes, history, intervals, columns, source)
     return {column: _trend(one.at(times)) for column, one in series.items()}
 
 

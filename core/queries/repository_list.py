@@ -22,7 +22,7 @@ from core.queries.repository_base import (
     repository_ctes,
     stored_with_extras,
 )
-from core.shared_cache import kept
+from core.shared_cache import memoized
 from core.whole_numbers import MAX_INT32
 
 ORDER_BY: Mapping[str, str] = {
@@ -253,7 +253,7 @@ def compared_page(
     if sort in SORT_BY:
         page = _read_page(filters, order, offset, limit, sort, descending=descending)
     else:
-        ids = kept(_in_order, _array_bytes, *_compared_counts(filters, order, vs), sort, descending=descending)
+        ids = memoized(_in_order, _array_bytes, *_compared_counts(filters, order, vs), sort, descending=descending)
         page = _read_rows(filters, ids[offset : offset + limit])
     return beside_counts_at(page, page["repository_id"].tolist(), vs, COMPARED_COLUMNS, changed_first=False)
 

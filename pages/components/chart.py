@@ -19,7 +19,7 @@ from streamlit.elements.lib.utils import compute_and_register_element_id
 from streamlit.proto.PlotlyChart_pb2 import PlotlyChart
 
 from core.charts.comparison import Earlier
-from core.shared_cache import kept
+from core.shared_cache import memoized
 from pages.components.as_of import selected_as_of, selected_vs
 
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
@@ -47,8 +47,8 @@ def selected_earlier() -> Earlier | None:
 
 
 def drawn(build: Callable[Parameters, Figure], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Drawing:
-    """Return what *build*, a function of `core.charts`, draws; built once for equal arguments, see `kept`."""
-    return kept(_draw, _size, build, args, kwargs)
+    """Return what *build*, a function of `core.charts`, draws; built once for equal arguments, see `memoized`."""
+    return memoized(_draw, _size, build, args, kwargs)
 
 
 def drawing(figure: Figure) -> Drawing:

@@ -12,7 +12,7 @@ from core.charts.axes import count_with_unit
 from core.charts.coverage_intervals import stable_end
 from core.charts.theme import Theme
 from core.db.frames import derived
-from core.shared_cache import kept
+from core.shared_cache import memoized
 from pages.components import as_of
 from pages.components.alt_text import line_alt
 from pages.components.cell import cell, theme
@@ -42,7 +42,7 @@ def line_cell(
     footer    as in `cell`
     """
     end = stable_end(intervals, until)
-    line = kept(
+    line = memoized(
         _line,
         _line_size,
         points,

@@ -10,7 +10,7 @@ from pandas import DataFrame, Series
 from streamlit import column_config as column
 from streamlit import dataframe_util
 
-from core.shared_cache import kept
+from core.shared_cache import memoized
 from pages.components import export, query_params
 from pages.session import guard
 
@@ -71,7 +71,7 @@ def without_attrs(frame: DataFrame) -> DataFrame:
 
 def arrow_table(frame: DataFrame) -> pa.Table:
     """Return *frame* without its `attrs` as Arrow, which `st.dataframe` sends as it is; converted once for equal rows."""
-    return kept(_convert, lambda table: table.nbytes, frame)
+    return memoized(_convert, lambda table: table.nbytes, frame)
 
 
 def _convert(frame: DataFrame) -> pa.Table:

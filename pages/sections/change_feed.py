@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.queries import repository_detail
 from core.queries.changes import before_and_after, counts_by_kind
 from core.queries.repository_detail import FoundRepository
-from core.shared_cache import kept
+from core.shared_cache import memoized
 from core.tracking.login import parse_repository
 from core.wording import pluralize
 from pages.components import columns, labels
@@ -43,7 +43,7 @@ def days_of(ledger: DataFrame) -> "Series[Any]":
 
 def show_days(ledger: DataFrame) -> None:
     """Draw the newest days as lists; the rest is in the table."""
-    for day, entries in kept(day_lists, lambda lists: sum(len(text) for text in lists.values()), ledger).items():
+    for day, entries in memoized(day_lists, lambda lists: sum(len(text) for text in lists.values()), ledger).items():
         with st.container(border=True, key=f"changes-{day}", gap="xsmall"):
             st.markdown(f"**{day}**")
             st.markdown(entries)

@@ -11,7 +11,7 @@ from core.charts.scene.city import City
 from core.charts.scene.legend import LegendEntry, legend_html
 from core.charts.scene.roof_names import roof_names
 from core.db.frames import frame_bytes
-from core.shared_cache import kept
+from core.shared_cache import memoized
 from core.wording import quantity
 from pages.components import page_width, query_params
 from pages.components.cell import theme
@@ -43,7 +43,7 @@ def show_city(layout: City, data_urls: dict[str, str], left_out: str) -> None:
     canvas = Canvas(width, min(640, 130 + 0.5 * width))
     selected = query_params.get(SELECTED_PARAM)
     show_selected_tower(layout, selected, left_out)
-    view = kept(view_of, lambda view: frame_bytes(view.roof_names) + 200 * len(view.legend), layout, canvas)
+    view = memoized(view_of, lambda view: frame_bytes(view.roof_names) + 200 * len(view.legend), layout, canvas)
     st.pydeck_chart(
         deck.deck(
             layout,

@@ -14,7 +14,7 @@ from pandas import DataFrame
 
 from core import shared_cache
 from core.charts.theme import DARK, LIGHT
-from core.shared_cache import ENTRY_BYTES, SharedCache, fingerprint, kept
+from core.shared_cache import ENTRY_BYTES, SharedCache, fingerprint, memoized
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -103,9 +103,9 @@ def count_rows(frame, factor):
 
 def test_equal_arguments_are_computed_once(cache):
     computed.clear()
-    assert [kept(count_rows, lambda _: 8, rows(), factor=2) for _ in range(3)] == [4, 4, 4]
-    assert kept(count_rows, lambda _: 8, rows().head(1), factor=2) == 2
-    assert kept(count_rows, lambda _: 8, rows(), factor=3) == 6
+    assert [memoized(count_rows, lambda _: 8, rows(), factor=2) for _ in range(3)] == [4, 4, 4]
+    assert memoized(count_rows, lambda _: 8, rows().head(1), factor=2) == 2
+    assert memoized(count_rows, lambda _: 8, rows(), factor=3) == 6
     assert computed == [2, 2, 3]
     assert (cache.hits, cache.misses) == (2, 3)
     assert cache.stored_bytes == 3 * (8 + ENTRY_BYTES)
@@ -114,7 +114,7 @@ def test_equal_arguments_are_computed_once(cache):
 def test_a_function_that_may_read_more_than_its_arguments_is_refused(cache):
     factor = 2
     with pytest.raises((AttributeError, pickle.PicklingError)):
-        kept(lambda number: number * factor, lambda _: 8, 3)
+        memoized(lambda number: number * factor, lambda _: 8, 3)
 
 
 def test_all_that_is_kept_together_stays_within_the_limit():

@@ -338,7 +338,7 @@ REVIEWED = {
     }
     | {"model.model_fields", "name", "pop(…)", "title"},
     "sections/change_feed.py": {
-        "kept(…)",
+        "memoized(…)",
         "kind",
         "urlencode(…)",
         "_filters(…)",
