@@ -5,11 +5,11 @@ it and asks GitHub nothing.
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from redis import Redis
 from redis.client import Pipeline
@@ -20,6 +20,8 @@ USUAL_LIMIT, ANONYMOUS_LIMIT = 5_000, 60
 """Of a token and of an IP address without one, an hour, until a response has reported the real limit."""
 LEASE_SECONDS = 90
 """A process that died leaves its requests in flight for this long; no request takes longer."""
+
+Entry = TypeVar("Entry")
 
 
 @dataclass
@@ -159,6 +161,21 @@ def _read_credentials(published: Any) -> ConfiguredCredentials | None:
         return body and ConfiguredCredentials(frozenset(body["owners"]), frozenset(body["fingerprints"]))
     except (ValueError, KeyError, TypeError):  # written by another version
         return None
+
+
+def load_token_entries(redis: Redis, api_url: str, key: str, parse: Callable[[str, str | bytes], Entry]) -> list[Entry]:
+    """Read a hash by fingerprint with *parse*, without tokens that are no longer configured. Raises RedisError."""
+    stored: Any = redis.hgetall(key)
+    configured = load_credentials(redis, api_url) if stored else None
+    entries = []
+    for name, text in stored.items():
+        try:
+            fingerprint = name.decode()
+            if configured is None or fingerprint in configured.fingerprints:
+                entries.append(parse(fingerprint, text))
+        except (ValueError, KeyError, TypeError):  # written by another version
+            continue
+    return entries
 
 
 def load_rate_budget(redis: Redis, api_url: str, now: datetime) -> RateBudgetSummary:

@@ -6,7 +6,7 @@ An entry expires a day after the last refusal, and is removed when the ingestor 
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Self
 
 from redis import Redis
 
@@ -43,14 +43,5 @@ def refused_tokens_key(api_url: str) -> str:
 
 def load_refused_tokens(redis: Redis, api_url: str) -> list[RefusedToken]:
     """Return the configured tokens that are not used now, latest refusal first. Raises RedisError."""
-    stored: Any = redis.hgetall(refused_tokens_key(api_url))
-    configured = rate_limits.load_credentials(redis, api_url) if stored else None
-    found = []
-    for fingerprint, text in stored.items():
-        try:
-            token = RefusedToken.from_json(fingerprint.decode(), text)
-        except (ValueError, KeyError, TypeError):  # written by another version
-            continue
-        if configured is None or token.fingerprint in configured.fingerprints:
-            found.append(token)
+    found = rate_limits.load_token_entries(redis, api_url, refused_tokens_key(api_url), RefusedToken.from_json)
     return sorted(found, key=lambda token: token.at or EARLIEST, reverse=True)

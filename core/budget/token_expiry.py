@@ -6,7 +6,7 @@ GitHub states it in every response to a token that expires. Tokens that are no l
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
 from redis import Redis
 
@@ -61,14 +61,5 @@ def token_expiries_key(api_url: str) -> str:
 
 def load_token_expiries(redis: Redis, api_url: str) -> list[TokenExpiry]:
     """Return the configured tokens that expire, soonest first. Raises RedisError."""
-    stored: Any = redis.hgetall(token_expiries_key(api_url))
-    configured = rate_limits.load_credentials(redis, api_url) if stored else None
-    found = []
-    for fingerprint, text in stored.items():
-        try:
-            expiry = TokenExpiry.from_json(fingerprint.decode(), text)
-        except (ValueError, KeyError, TypeError):  # written by another version
-            continue
-        if configured is None or expiry.fingerprint in configured.fingerprints:
-            found.append(expiry)
+    found = rate_limits.load_token_entries(redis, api_url, token_expiries_key(api_url), TokenExpiry.from_json)
     return sorted(found, key=lambda one: (one.expires_at, one.name))
