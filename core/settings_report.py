@@ -1,4 +1,4 @@
-"""The settings for display: values with secrets masked, warnings about the configuration, the table of the README."""
+"""The settings for display: values with secrets masked, and warnings about the configuration."""
 
 import re
 import tomllib
@@ -40,21 +40,6 @@ def setting_rows(settings: Settings) -> list[SettingRow]:
         )
         for name, field in type(settings).model_fields.items()
     ]
-
-
-def readme_table() -> str:
-    """Return the settings as the Markdown table of the README: name, default, description."""
-    rows = ["| Setting | Default | Description |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        text = _default_text(field.default)
-        rows.append(f"| `{name.upper()}` | {f'`{text}`' if text else 'empty'} | {field.description} |")
-    return "\n".join(rows)
-
-
-def _default_text(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return ",".join(map(str, value)) if isinstance(value, tuple) else mask_secrets(value)
 
 
 def mask_secrets(value: object, *, may_be_url: bool = False) -> str:

@@ -24,7 +24,7 @@ from ingest.github.fetch.account_fetch import FetchServices
 from ingest.github.fetch.fetcher import AccountFetcher
 from ingest.github.http.app_auth import AppCredential, InstallationCredential
 from ingest.github.http.credential_fallback import ask
-from ingest.github.http.credentials import ANONYMOUS, Credential, CredentialPool, Token, numbered_tokens
+from ingest.github.http.credentials import Credential, CredentialPool, Token, numbered_tokens
 from ingest.github.http.etag_cache import ResponseCache
 from ingest.github.http.rate_gate import MAX_WAIT_SECONDS, Clock, RateBudgetStore, RateGate, Sleep, StopSignal
 from ingest.github.http.responses import FORBIDDEN
@@ -158,11 +158,6 @@ class GitHub:
                 self._gate.record_status(self._pool.owner(credential), status.resource or "core", status)
         owners = {self._pool.owner(credential) for credential in self._pool.credentials}
         return [bucket for bucket in self._gate.buckets() if bucket.owner in owners]
-
-    def token_fingerprint_for(self, login: str, pinned: str | None = None) -> str | None:
-        """Return the fingerprint of the token that would fetch *login*; None without a usable token."""
-        credential = self._pool.choose(login, pinned)
-        return None if credential is None or credential.fingerprint == ANONYMOUS else credential.fingerprint
 
     def account_groups(
         self,

@@ -106,8 +106,3 @@ def _cost_per_day(root: float, shape: FloatArray, cost: FloatArray, bounds: Inte
     np.clip(values, bounds.floor, bounds.ceiling, out=values)
     np.divide(cost, values, out=values)
     return float(values.sum())
-
-
-def expected_missed_changes(accounts: AccountArrays, intervals: FloatArray) -> float:
-    """Return the weighted changes missed at any moment on average, which `allocate` minimizes."""
-    return float((accounts.weight * accounts.changes_per_day * intervals).sum() / 2)

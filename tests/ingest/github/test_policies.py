@@ -9,12 +9,13 @@ import pytest
 from ingest.github import AccountNotFound, AccountRequest, GitHub, MissingRepository, PermissionDenied
 from ingest.github.api.facts import FactSubject
 from ingest.github.errors import GitHubError, RateLimited
-from ingest.github.http.credentials import CredentialPool
+from ingest.github.http.credentials import CredentialPool, Token
 from ingest.sandbox import World, serve
 from tests.ingest.github.account_results import account_results
 from tests.ingest.github.fake_server import CannedResponse, fake_server
 
 TOKENS = ("sandbox-token-1", "sandbox-token-2")
+OWN_FINGERPRINT = Token(TOKENS[0]).fingerprint
 OWNERS = {"sandbox-token-1": "sandbox-owner-1", "sandbox-token-2": "sandbox-owner-2", "": None}
 DATE = {"date": "Mon, 23 Nov 2026 12:00:00 GMT"}
 
@@ -88,9 +89,8 @@ def test_one_denied_account_of_a_query_costs_the_others_nothing(sandbox):
     with github_client(sandbox, TOKENS[0]) as github:
         found = fetch(github, *(AccountRequest(login) for login in {organization, *others}))
         assert {login: result.error for login, result in found.items() if result.error} == {}
-        own = github.token_fingerprint_for("anybody")
         assert {login: result.snapshot.token for login, result in found.items()} == {
-            login: None if login == organization else own for login in found
+            login: None if login == organization else OWN_FINGERPRINT for login in found
         }
 
 
@@ -107,7 +107,7 @@ def test_denials_are_shared_by_processes_and_forgotten_after_a_day(sandbox, redi
         assert OWNERS[TOKENS[0]] not in requests_by(sandbox)
         redis.delete(key)
         sandbox.faults.clear()
-        assert fetch(github, AccountRequest(login))[login].snapshot.token == github.token_fingerprint_for(login)
+        assert fetch(github, AccountRequest(login))[login].snapshot.token == OWN_FINGERPRINT
 
 
 def test_followers_that_one_token_is_denied_are_asked_of_another(sandbox):
@@ -139,7 +139,7 @@ def test_facts_are_asked_of_those_who_may_and_a_denied_token_once(sandbox):
     login = login_of(sandbox, "Organization")
     sandbox.faults.deny(TOKENS[0], login)
     with github_client(sandbox, TOKENS[0]) as github:
-        subject = subject_of(sandbox, login, github.token_fingerprint_for("anybody"))
+        subject = subject_of(sandbox, login, OWN_FINGERPRINT)
         for name in FACT_NAMES:
             assert getattr(github.facts, name)(subject).captured_at
     counted = requests_by(sandbox)
@@ -245,9 +245,8 @@ def test_a_rate_limit_of_a_substitute_is_marked_as_such(sandbox):
     sandbox.faults.deny(TOKENS[0], login)
     sandbox.limits.anonymous = 0
     with github_client(sandbox, TOKENS[0]) as github:
-        own = github.token_fingerprint_for("anybody")
         with pytest.raises(RateLimited) as limited:
-            github.facts.releases(subject_of(sandbox, login, own))
+            github.facts.releases(subject_of(sandbox, login, OWN_FINGERPRINT))
         assert limited.value.is_of_fallback
         with pytest.raises(RateLimited) as limited:
             github.facts.releases(subject_of(sandbox, login))
