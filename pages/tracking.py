@@ -25,8 +25,8 @@ metric_row(
     ],
     "tracking",
 )
-if plan := tracking.latest_plan():
-    st.caption(f":material/balance: {plan.summary}", help="How the planner spread the rate budget, and its shortages")
+if plan := tracking.latest_plan_summary():
+    st.caption(f":material/balance: {plan}", help="How the planner spread the rate budget, and its shortages")
 else:
     every = duration(settings().refresh_every)
     st.caption(f"Every account is refreshed every {every} until its change rate is known well enough to plan.")

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pandas import DataFrame
 
-from core.db.frames import first_record, first_value, read_frame, single_record
+from core.db.frames import first_value, read_frame, single_record
 from core.settings import settings
 
 
@@ -48,37 +48,6 @@ class TrackingStatus:
     @property
     def only(self) -> frozenset[str] | None:
         return None if self.only_names is None else frozenset(self.only_names.split())
-
-
-@dataclass(frozen=True)
-class RefreshPlan:
-    """How the planner spread GitHub's rate budget over the tracked accounts.
-
-    summary             one or two sentences
-    accounts            tracked and not paused; *pinned* of them have a cadence of their own, *without_estimate* have
-                        too few captures to be planned and keep the default
-    unit                points or requests
-    budget_per_hour     what GitHub grants; *usable_per_hour* what the plan may spend; *default_cadence_per_hour* what
-                        refreshing all at the default cadence would cost; *planned_per_hour* what the plan costs
-    default_hours       the default cadence; shortest, median and longest are planned ones
-    slowdown            planned intervals relative to the default ones, on average; 1 unless the budget is short
-    """
-
-    planned_at: datetime
-    summary: str
-    accounts: int
-    pinned: int
-    without_estimate: int
-    unit: str
-    budget_per_hour: float
-    usable_per_hour: float
-    default_cadence_per_hour: float
-    planned_per_hour: float
-    default_hours: float
-    shortest_hours: float | None
-    median_hours: float | None
-    longest_hours: float | None
-    slowdown: float | None
 
 
 def tracked_accounts(login: str = "") -> DataFrame:
@@ -202,19 +171,11 @@ def next_due_at() -> datetime | None:
     return at
 
 
-def latest_plan() -> RefreshPlan | None:
-    """Return the newest refresh plan; None before the scheduler made one."""
-    sql = """
-        SELECT planned_at, summary, accounts, pinned, without_estimate, unit, budget_per_hour, usable_per_hour,
-               default_cadence_per_hour, planned_per_hour,
-               (extract(epoch FROM default_cadence) / 3600)::float AS default_hours,
-               (extract(epoch FROM shortest_cadence) / 3600)::float AS shortest_hours,
-               (extract(epoch FROM median_cadence) / 3600)::float AS median_hours,
-               (extract(epoch FROM longest_cadence) / 3600)::float AS longest_hours, slowdown
-          FROM refresh_plan
-         ORDER BY id DESC LIMIT 1
-    """
-    return first_record(read_frame(sql, fresh=True), RefreshPlan)
+def latest_plan_summary() -> str | None:
+    """Return one or two sentences about the newest refresh plan; None before the scheduler made one."""
+    sql = "SELECT summary FROM refresh_plan ORDER BY id DESC LIMIT 1"
+    summary: str | None = first_value(read_frame(sql, fresh=True))
+    return summary
 
 
 def pending_requests() -> DataFrame:

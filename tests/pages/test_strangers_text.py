@@ -292,6 +292,7 @@ REVIEWED = {
     "repository.py": {"found.full_name"},  # a path of the API
     "scene.py": {"format(…)"},
     "sign_in.py": {"st.session_state", "settings().base_url"},
+    "tracking.py": {"latest_plan_summary(…)"},  # numbers in a sentence of ours
     "components/alert_list.py": {"RULE_KINDS[kind].title", "kind"},
     "components/alt_text.py": {"column", "labels", "texts"},
     "components/as_of.py": {"error", "help_text", "param", "path", "refused", "shortcuts(…)", "urlencode(…)"}

@@ -196,12 +196,7 @@ def test_pages_read_the_current_plan(engine, rate_budget):
     planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
     track(engine, *"abcdefghi")
     planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
-    plan = tracking.latest_plan()
-    assert plan.accounts == 10
-    assert plan.unit == "points"
-    assert "Refreshing 10 accounts takes" in plan.summary
-    assert plan.shortest_hours == 1
-    assert plan.longest_hours == 168
+    assert "Refreshing 10 accounts takes" in tracking.latest_plan_summary()
 
 
 def test_without_tracked_accounts_there_is_no_plan(engine, rate_budget):
