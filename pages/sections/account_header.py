@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import streamlit as st
 from pandas import DataFrame
 
+from core.analysis import reported_series
 from core.emoji import render_shortcodes
 from core.github_site import page_url
 from core.queries import accounts, captures, coverage, tracking
@@ -148,7 +149,7 @@ def show_totals(
     """
     repositories = quantity(totals.repositories or 0, "repository", "repositories")
     last = captures.last_capture(intervals, totals.source, until)
-    trends = accounts.weekly_trends(history, intervals, TREND_COLUMNS, totals.source, until)
+    trends = reported_series.weekly_trends(history, intervals, TREND_COLUMNS, totals.source, until)
     covers = f"Over {repositories}, refreshed on {day(totals.captured_at)}, source: {escape_markdown(totals.source)}"
     metric_row(
         [

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 from pandas import DataFrame
 
+from core.analysis import reported_series
 from core.emoji import render_shortcodes
 from core.github_site import page_url
 from core.queries import (
@@ -185,7 +186,7 @@ def show_counts(
     last = captures.last_capture(intervals, detail.source, as_of.selected_as_of() or datetime.now(UTC))
     before = {
         "stars": None if detail.stars is None or detail.stars_30d is None else detail.stars - detail.stars_30d,
-        "forks": 0 if is_younger else accounts.value_at(series, intervals, "forks", detail.source, start),
+        "forks": 0 if is_younger else reported_series.value_at(series, intervals, "forks", detail.source, start),
     }
     cards = [
         Card(
@@ -193,7 +194,7 @@ def show_counts(
             getattr(detail, name),
             before[name],
             span=SPAN,
-            trend=accounts.weekly_trend(series, intervals, name, detail.source, detail.checked_at),
+            trend=reported_series.weekly_trend(series, intervals, name, detail.source, detail.checked_at),
             help=f"{reported}\n\n{growth.DEFINITION}" if name == "stars" else reported,
             reported_at=detail.checked_at,
             is_overdue=last is not None and last.is_overdue,
