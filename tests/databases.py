@@ -4,16 +4,23 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import Engine, text
 
 from core.launcher.embedded import Servers
 from tests.reusable_database import ReusableDatabase, sole_connection
 
 TEMPLATE_DATABASE = "almanac_template"
+
+
+def scalar(engine: Engine, statement: str, **values: object) -> Any:
+    """Return the first value that *statement* returns, in a transaction of its own."""
+    with engine.begin() as connection:
+        return connection.scalar(text(statement), values)
 
 
 class Databases(Protocol):

@@ -2,16 +2,15 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.citus_cluster import find_postgres_with_citus
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
-TIMEOUT_SECONDS = 60
 START = """
 import sys
 from tests.citus_cluster import find_postgres_with_citus, folder_of_nodes, running_node
@@ -37,9 +36,6 @@ def test_nodes_are_stopped_and_their_folder_is_deleted(end):
             process.kill()
         process.stdin.close()
         process.wait()
-    until = time.monotonic() + TIMEOUT_SECONDS
-    while Path(folder).exists():
-        assert time.monotonic() < until, "the folder is still there"
-        time.sleep(0.1)
+    wait_until(lambda: not Path(folder).exists())
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(url)

@@ -23,6 +23,7 @@ from tests.debian_programs import find_program
 from tests.pgbouncer import free_port, is_closed
 from tests.test_app import ROOT, environment
 from tests.test_websockets import SECRET_KEY, Page, core_configured, engine, signed_in  # noqa: F401 - fixtures
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 # More of both by hand: WEB_PROCESSES=3 READERS=50 pytest tests/test_web_processes.py
@@ -94,10 +95,7 @@ class WebProcesses:
 
     def wait_until_used(self) -> None:
         """Wait until the proxy sends requests and pages to all processes."""
-        until = time.monotonic() + START_SECONDS
-        while self._count_used() < 2 * len(self.running):
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        wait_until(lambda: self._count_used() >= 2 * len(self.running), seconds=START_SECONDS)
 
     def _count_used(self) -> int:
         with socket.socket(socket.AF_UNIX) as asking:
@@ -278,10 +276,7 @@ def test_the_pages_of_a_killed_process_come_back_on_another_one_signed_in(proces
         counts = open_pages(processes)
         killed = max(counts, key=counts.__getitem__)
         processes.stop(killed, signal.SIGKILL)
-        until = time.monotonic() + START_SECONDS
-        while sum(open_pages(processes).values()) < len(readers):
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        wait_until(lambda: sum(open_pages(processes).values()) >= len(readers), seconds=START_SECONDS)
         for reader in readers:
             reader.has_page.clear()
             assert reader.has_page.wait(START_SECONDS)

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import structlog
@@ -15,6 +14,7 @@ from core.db import engine
 from core.queue.enrichment import FACT_KINDS
 from core.settings import settings
 from ingest.__main__ import main
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -237,10 +237,7 @@ def test_ctrl_c_stops_after_the_current_accounts(environment, sandbox):
     with subprocess.Popen(
         command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as refresh:
-        deadline = time.monotonic() + 60
-        while not len(sandbox.log):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: len(sandbox.log))
         refresh.send_signal(signal.SIGINT)
         assert refresh.wait(60) == 130
         assert b"Traceback" not in refresh.stderr.read()

@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 from sqlalchemy import text
 
-TIMEOUT_SECONDS = 120
+from tests.databases import scalar
+from tests.waiting import wait_until
+
 SCHEDULER_COMMAND, WORKER_COMMAND = ("scheduler",), ("worker", "--concurrency", "4")
 
 
@@ -38,18 +39,6 @@ def start(sandbox, committing_database, redis, tmp_path):
         process.wait(60)
 
 
-def scalar(engine, sql):
-    with engine.begin() as connection:
-        return connection.scalar(text(sql))
-
-
-def wait_for(condition):
-    until = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.1)
-
-
 def leader_role(log):
     lines = log.read_text()
     return "leads" if "scheduler became leader" in lines else "standby" if "scheduler on standby" in lines else ""
@@ -61,7 +50,7 @@ def test_two_schedulers_and_eight_worker_threads_do_each_job_once(start, sandbox
     sandbox.latency_ms = 150  # so that what could be done twice would be done at the same time
     workers = [start(WORKER_COMMAND), start(WORKER_COMMAND)]
     # All hands wait when the work comes.
-    wait_for(lambda: all("worker started" in log.read_text() for log in workers))
+    wait_until(lambda: all("worker started" in log.read_text() for log in workers))
     with committing_database.begin() as connection:
         connection.execute(
             text("INSERT INTO account (login) SELECT * FROM unnest(CAST(:logins AS text[]))"), {"logins": logins}
@@ -70,14 +59,14 @@ def test_two_schedulers_and_eight_worker_threads_do_each_job_once(start, sandbox
         connection.execute(text("UPDATE account SET token_fingerprint = login"))
         connection.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
     schedulers = [start(SCHEDULER_COMMAND), start(SCHEDULER_COMMAND)]
-    wait_for(lambda: scalar(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins))
-    wait_for(
+    wait_until(lambda: scalar(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins))
+    wait_until(
         lambda: not scalar(committing_database, "SELECT count(*) FROM procrastinate_jobs WHERE task_name='refresh'")
     )
     assert scalar(committing_database, "SELECT count(*) FROM capture") == len(logins)
     assert scalar(committing_database, "SELECT count(*) FROM ingest_item") == len(logins)
     assert scalar(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'done'") == len(logins)
-    wait_for(lambda: sorted(leader_role(log) for log in schedulers) == ["leads", "standby"])
+    wait_until(lambda: sorted(leader_role(log) for log in schedulers) == ["leads", "standby"])
     at_once = scalar(committing_database, "SELECT max(others) FROM (SELECT count(*) AS others FROM ingest_run AS run"
                   " JOIN ingest_run AS other ON other.started_at <= run.started_at"
                   "  AND other.finished_at > run.started_at GROUP BY run.id) AS counted")  # fmt: skip

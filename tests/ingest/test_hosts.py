@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,9 @@ from ingest.sandbox import Sandbox, World, serve
 from ingest.scheduler import ScheduledJobs
 from tests.network_hosts import Network, network_of
 from tests.tls_servers import TlsServers, tls_servers
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
-TIMEOUT_SECONDS = 120
 TOKENS = "sandbox-token-1,sandbox-token-2,sandbox-token-3"
 ROOT = Path(__file__).resolve().parents[2]
 # The command line with everything that takes 20 seconds shortened to 2, so that the test need not wait as long.
@@ -81,13 +80,6 @@ class Hosts:
             return connection.scalar(text(sql), values)
 
 
-def wait_for(condition: Callable[[], object], *logs: Path) -> None:
-    until = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        assert time.monotonic() < until, "\n".join(log.read_text() for log in logs)
-        time.sleep(0.3)
-
-
 @pytest.fixture(scope="module")
 def network_and_servers() -> Iterator[tuple[Network, TlsServers]]:
     with network_of(3) as network, tls_servers(network.address) as servers:
@@ -124,13 +116,13 @@ def test_a_standby_on_another_host_leads_when_the_leaders_network_is_gone(hosts:
 
     prefix = hosts.network.address.rpartition(".")[0]
     _, first = hosts.start(0, "-c", QUICK_SCHEDULER)
-    wait_for(lambda: leader() == f"{prefix}.2", first)
+    wait_until(lambda: leader() == f"{prefix}.2", first)
     _, second = hosts.start(1, "-c", QUICK_SCHEDULER)
-    wait_for(lambda: "scheduler on standby" in second.read_text(), second)
+    wait_until(lambda: "scheduler on standby" in second.read_text(), second)
     hosts.network.hosts[0].unplug()
-    wait_for(lambda: leader() == f"{prefix}.3", first, second)
+    wait_until(lambda: leader() == f"{prefix}.3", first, second)
     hosts.network.hosts[0].plug_in()
-    wait_for(lambda: "scheduler on standby" in first.read_text(), first, second)
+    wait_until(lambda: "scheduler on standby" in first.read_text(), first, second)
     assert leader() == f"{prefix}.3"
     assert [log.read_text().count("scheduler became leader") for log in (first, second)] == [1, 1]
     assert "Traceback" not in first.read_text() + second.read_text()
@@ -148,20 +140,20 @@ def test_workers_on_three_hosts_share_a_sweep_and_one_that_is_left_finishes_it(h
         return hosts.start(host, "-m", "ingest", "worker", "--concurrency", "1")
 
     workers = [start_worker(0)]
-    wait_for(lambda: stored() > 0, workers[0][1])
+    wait_until(lambda: stored() > 0, workers[0][1])
     pause = hosts.sandbox.faults.pause(PAUSE_SECONDS)
-    wait_for(lambda: is_paused(hosts), workers[0][1])
+    wait_until(lambda: is_paused(hosts), workers[0][1])
     arrived = len(pause.arrivals)
     workers.append(start_worker(1))
-    wait_for(lambda: hosts.scalar("SELECT count(*) FROM procrastinate_workers") == 2 * len(jobs.QUEUES))
+    wait_until(lambda: hosts.scalar("SELECT count(*) FROM procrastinate_workers") == 2 * len(jobs.QUEUES))
     first_two = hosts.scalar("SELECT array_agg(id) FROM procrastinate_workers")
     workers.append(start_worker(2))
     logs = [log for _, log in workers]
-    wait_for(lambda: hosts.scalar(RUNNING_SQL) == len(workers) or not is_paused(hosts), *logs)
+    wait_until(lambda: hosts.scalar(RUNNING_SQL) == len(workers) or not is_paused(hosts), *logs)
     for process, _ in workers[:2]:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    wait_for(lambda: not is_paused(hosts))
+    wait_until(lambda: not is_paused(hosts))
     assert len(pause.arrivals) == arrived
 
     scheduled = ScheduledJobs(hosts.engine)
@@ -173,7 +165,7 @@ def test_workers_on_three_hosts_share_a_sweep_and_one_that_is_left_finishes_it(h
         scheduled.release_abandoned_jobs()
         return stored() == len(logins) and hosts.scalar(UNFINISHED_SQL) == 0
 
-    wait_for(is_done, *logs)
+    wait_until(is_done, *logs)
     assert hosts.scalar("SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0
     assert hosts.scalar("SELECT count(*) FROM capture WHERE account_id IS NOT NULL") == len(logins)
     assert "Traceback" not in "".join(log.read_text() for log in logs)

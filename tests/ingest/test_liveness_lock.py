@@ -1,7 +1,5 @@
 """The lock of a running job: exclusive, acquired again after a lost connection, lost when another process has it."""
 
-import time
-
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -9,6 +7,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from core.queue.liveness import APPLICATION_NAME, JOB_LOCK_SPACE
 from ingest import liveness_lock
 from ingest.liveness_lock import LivenessLock, LockTaken
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -32,13 +31,6 @@ def end_connection(engine, pid):
         connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
 
 
-def wait_for(condition):
-    until = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def lock(engine, id_=7):
     return LivenessLock(engine, JOB_LOCK_SPACE, id_)
 
@@ -49,7 +41,7 @@ def test_one_process_at_a_time_holds_the_lock_of_a_job(engine):
             pass
         with lock(engine, 8).held():
             assert len(holders(engine)) == 2
-    wait_for(lambda: holders(engine) == [])
+    wait_until(lambda: holders(engine) == [])
 
 
 def test_its_connection_can_be_recognized_and_is_confirmed(engine):
@@ -62,16 +54,16 @@ def test_its_connection_can_be_recognized_and_is_confirmed(engine):
 
     with lock(engine).held():
         first = confirmed_at()
-        wait_for(lambda: confirmed_at() > first)
+        wait_until(lambda: confirmed_at() > first)
 
 
 def test_after_a_lost_connection_it_is_acquired_again(engine):
     with lock(engine).held() as held:
         (first,) = holders(engine)
         end_connection(engine, first)
-        wait_for(lambda: holders(engine) not in ([], [first]))
+        wait_until(lambda: holders(engine) not in ([], [first]))
         assert not held.is_lost
-    wait_for(lambda: holders(engine) == [])
+    wait_until(lambda: holders(engine) == [])
 
 
 def test_it_goes_on_trying_while_the_pool_has_no_connection_free(engine, monkeypatch):
@@ -87,7 +79,7 @@ def test_it_goes_on_trying_while_the_pool_has_no_connection_free(engine, monkeyp
 
         monkeypatch.setattr(held, "_acquire", exhausted_once)
         end_connection(engine, first)
-        wait_for(lambda: holders(engine) not in ([], [first]))
+        wait_until(lambda: holders(engine) not in ([], [first]))
 
 
 def test_it_is_lost_when_another_process_has_it_after_a_lost_connection(engine, monkeypatch):
@@ -96,4 +88,4 @@ def test_it_is_lost_when_another_process_has_it_after_a_lost_connection(engine, 
         (first,) = holders(engine)
         end_connection(engine, first)
         with lock(engine).held():
-            wait_for(lambda: held.is_lost)
+            wait_until(lambda: held.is_lost)

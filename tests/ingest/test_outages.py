@@ -26,23 +26,13 @@ from ingest.planning.rate_budget import RateBudget
 from ingest.refresh.batch import Refresher, RefreshRequest
 from ingest.sandbox import World, serve
 from ingest.scheduler import ScheduledJobs
+from tests.databases import scalar
 from tests.socket_proxy import socket_proxy
+from tests.waiting import wait_until
 
 INTERVAL = timedelta(hours=6)
 MINUTE = timedelta(minutes=1)
 TOKENS = ("sandbox-token-1", "sandbox-token-2")
-
-
-def scalar(engine, sql, **values):
-    with engine.begin() as connection:
-        return connection.scalar(text(sql), values)
-
-
-def wait_for(condition, seconds=120):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def track(engine, logins, due):
@@ -233,7 +223,7 @@ def test_a_worker_stops_without_finishing_its_current_work(state, start, sandbox
         if state == "storing":
             other.execute(text("LOCK TABLE capture IN ACCESS EXCLUSIVE MODE"))
         worker = start("worker")
-        wait_for(lambda: has_reached_state(state, sandbox, committing_database))
+        wait_until(lambda: has_reached_state(state, sandbox, committing_database))
         assert stops_when_terminated(worker), worker.read_log()
         other.rollback()
     assert "Traceback" not in worker.read_log()
@@ -270,7 +260,7 @@ def test_a_worker_survives_postgres_and_redis_outages_without_log_noise(
             )
             sandbox.latency_ms = 300
             queue_accounts(committing_database, logins)
-            wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM capture") > 0)
+            wait_until(lambda: scalar(committing_database, "SELECT count(*) FROM capture") > 0)
             to_postgres.cut()
             to_valkey.cut()
             time.sleep(6)
@@ -278,16 +268,16 @@ def test_a_worker_survives_postgres_and_redis_outages_without_log_noise(
             to_postgres.reconnect()
             to_valkey.reconnect()
             sandbox.latency_ms = 0
-            wait_for(lambda: worker.read_log().count("worker started") == 2)
+            wait_until(lambda: worker.read_log().count("worker started") == 2)
             with committing_database.begin() as connection:  # a minute later
                 connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
                 connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL"))
             ScheduledJobs(committing_database).release_abandoned_jobs()
-            wait_for(
+            wait_until(
                 lambda: scalar(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
             )
             to_postgres.cut()
-            wait_for(lambda: worker.read_log().count("worker lost Postgres") == 2)
+            wait_until(lambda: worker.read_log().count("worker lost Postgres") == 2)
             assert stops_when_terminated(worker), worker.read_log()
     finally:
         here.rmdir()
@@ -318,13 +308,13 @@ def test_no_job_stays_running_after_postgres_was_away_while_all_slots_were_busy(
             worker = start(
                 "worker", DATABASE_URL=url.update_query_dict({"host": str(here)}).render_as_string(hide_password=False)
             )
-            wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM ingest_run") == 2)
+            wait_until(lambda: scalar(committing_database, "SELECT count(*) FROM ingest_run") == 2)
             to_postgres.cut()
             time.sleep(seconds)
             to_postgres.reconnect()
             sandbox.latency_ms = 0
-            wait_for(lambda: all_stored_and_released(committing_database, logins), 120)
-            wait_for(lambda: worker.read_log().count("worker started") == 2, 120)
+            wait_until(lambda: all_stored_and_released(committing_database, logins))
+            wait_until(lambda: worker.read_log().count("worker started") == 2)
             assert stops_when_terminated(worker), worker.read_log()
     finally:
         here.rmdir()
@@ -358,12 +348,12 @@ def leader_pid(engine):
 @pytest.mark.slow
 def test_a_standby_takes_over_after_the_leaders_death(start, committing_database):
     first = start("scheduler")
-    wait_for(lambda: leader_pid(committing_database))
+    wait_until(lambda: leader_pid(committing_database))
     dead = leader_pid(committing_database)
     second = start("scheduler")
-    wait_for(lambda: "scheduler on standby" in second.read_log())
+    wait_until(lambda: "scheduler on standby" in second.read_log())
     first.kill()
-    wait_for(lambda: leader_pid(committing_database) not in (None, dead))
+    wait_until(lambda: leader_pid(committing_database) not in (None, dead))
 
 
 def test_a_terminated_leader_cancels_a_long_round(committing_database, new_engine, monkeypatch):
@@ -380,7 +370,7 @@ def test_a_terminated_leader_cancels_a_long_round(committing_database, new_engin
     leading = threading.Thread(target=scheduler.serve, args=(scheduled, stop))
     leading.start()
     try:
-        wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+        wait_until(lambda: scalar(committing_database, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
                              " AND datname = current_database() AND query LIKE '%pg_sleep%'") == 2)  # fmt: skip
     finally:
         stop.set()

@@ -4,17 +4,17 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import text
 
 from core.launcher.stack import free_port
 from core.settings import settings
 from tests.core.web.api.conftest import add_person
+from tests.databases import scalar
 from tests.pgbouncer import pgbouncer
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_SECONDS = 120
@@ -70,18 +70,6 @@ def start(environment, tmp_path):
         process.wait(60)
 
 
-def wait_for(condition, *logs):
-    until = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        assert time.monotonic() < until, "\n".join(log.read_text() for log in logs)
-        time.sleep(0.1)
-
-
-def scalar(engine, sql):
-    with engine.begin() as connection:
-        return connection.scalar(text(sql))
-
-
 @pytest.mark.slow
 def test_accounts_are_refreshed_and_served_through_a_pooler(
     environment, start, sandbox, committing_database, monkeypatch
@@ -91,7 +79,7 @@ def test_accounts_are_refreshed_and_served_through_a_pooler(
     assert tracked.returncode == 0, tracked.stderr
     logs = [start("-m", "ingest", command) for command in ("scheduler", "scheduler", "worker", "worker")]
     web = start("app.py")
-    wait_for(
+    wait_until(
         lambda: scalar(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins), *logs
     )
     assert sorted("became leader" in log.read_text() for log in logs[:2]) == [False, True]
@@ -103,7 +91,7 @@ def test_accounts_are_refreshed_and_served_through_a_pooler(
 
     bearer = {"authorization": f"Bearer {create_key(committing_database, environment, monkeypatch)}"}
     with httpx.Client(base_url=f"http://127.0.0.1:{environment['PORT']}", headers=bearer, timeout=60) as client:
-        wait_for(lambda: is_healthy(client), web)
+        wait_until(lambda: is_healthy(client), web)
         first = [client.get(path) for path in PATHS]
         assert [answer.status_code for answer in first] == [200] * len(PATHS), [answer.text for answer in first]
         for _ in range(8):

@@ -14,6 +14,8 @@ from core.queue import ingestions, jobs
 from core.tracking import accounts
 from ingest import scheduler
 from ingest.scheduler import ScheduledJobs, build_scheduler
+from tests.databases import scalar
+from tests.waiting import wait_until
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -28,18 +30,6 @@ def track(engine, *logins, due=NOW - timedelta(minutes=1)):
         for login in logins:
             accounts.track(connection, login, "test")
         connection.execute(text("UPDATE tracked_account SET due_at = :due"), {"due": due})
-
-
-def scalar(engine, sql, **values):
-    with engine.begin() as connection:
-        return connection.scalar(text(sql), values)
-
-
-def wait_for(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def test_due_accounts_are_queued_once(scheduled, committing_database):
@@ -159,11 +149,11 @@ def test_a_clock_set_back_a_day_does_not_stop_the_schedule(new_engine, monkeypat
     leading = threading.Thread(target=scheduler.serve, args=(scheduled, stop))
     leading.start()
     try:
-        wait_for(lambda: len(starts) == 1)
+        wait_until(lambda: len(starts) == 1)
         time.sleep(0.5)
         assert len(starts) == 1
         clock["ahead"] = timedelta(days=-1)
-        wait_for(lambda: len(starts) == 2)
+        wait_until(lambda: len(starts) == 2)
     finally:
         stop.set()
         leading.join(60)
@@ -191,8 +181,8 @@ def test_a_worker_refreshes_queued_accounts_and_stops_when_terminated(start, san
     assert ScheduledJobs(committing_database).enqueue_due_accounts() == len(logins)
     worker = start("worker")
     try:
-        wait_for(lambda: captured_account_count(committing_database) == len(logins))
-        wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM procrastinate_jobs") == 0)
+        wait_until(lambda: captured_account_count(committing_database) == len(logins))
+        wait_until(lambda: scalar(committing_database, "SELECT count(*) FROM procrastinate_jobs") == 0)
         assert scalar(committing_database, "SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0
         assert scalar(committing_database, "SELECT min(due_at) > now() FROM tracked_account")
     finally:
@@ -206,7 +196,7 @@ def test_a_killed_worker_leaves_complete_accounts_and_the_next_one_finishes(star
     track(committing_database, *logins)
     ScheduledJobs(committing_database).enqueue_due_accounts()
     worker = start("worker")
-    wait_for(lambda: captured_account_count(committing_database) >= 1)
+    wait_until(lambda: captured_account_count(committing_database) >= 1)
     worker.kill()
     worker.wait()
     assert has_complete_rows(committing_database)
@@ -216,9 +206,9 @@ def test_a_killed_worker_leaves_complete_accounts_and_the_next_one_finishes(star
     sandbox.latency_ms = 0
     second = start("worker")
     try:
-        wait_for(lambda: captured_account_count(committing_database) == len(logins))
+        wait_until(lambda: captured_account_count(committing_database) == len(logins))
         assert has_complete_rows(committing_database)
-        wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'done'") == 1)
+        wait_until(lambda: scalar(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'done'") == 1)
         assert scalar(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'stopped'") == 1
     finally:
         second.terminate()
@@ -262,10 +252,10 @@ def test_a_cancelled_ingestion_stops_between_accounts_and_keeps_due_times(start,
         started = ingestions.start(connection, ids, jobs.JobOrigin("person", by="ada"), datetime.now(UTC))
     worker = start("worker")
     try:
-        wait_for(lambda: captured_account_count(committing_database) >= 1)
+        wait_until(lambda: captured_account_count(committing_database) >= 1)
         with committing_database.begin() as connection:
             assert ingestions.cancel(connection, started.id, "ada", datetime.now(UTC), timedelta(hours=6))
-        wait_for(lambda: scalar(committing_database, "SELECT status::text FROM procrastinate_jobs") == "aborted")
+        wait_until(lambda: scalar(committing_database, "SELECT status::text FROM procrastinate_jobs") == "aborted")
     finally:
         worker.terminate()
         worker.wait(60)

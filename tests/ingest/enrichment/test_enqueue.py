@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from datetime import timedelta
 
 import pytest
@@ -18,6 +17,7 @@ from ingest.enrichment.run_log import EnrichmentRun
 from ingest.enrichment.tasks import JobPostponed, PostponedRetryStrategy
 from ingest.planning.fair_queue import HourlyLimit
 from ingest.refresh import batch as refreshing
+from tests.waiting import wait_until
 
 API_URL = "http://github.test"
 
@@ -271,7 +271,7 @@ def test_a_worker_resumes_the_jobs_of_a_killed_worker(harness, most_starred):
 
     defer(engine, refreshing.now_utc(), sandbox.url)
     worker = start()
-    wait_for(lambda: harness.ingestor.count("star_backfill") >= 3)
+    wait_until(lambda: harness.ingestor.count("star_backfill") >= 3)
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     with engine.begin() as connection:
@@ -282,7 +282,7 @@ def test_a_worker_resumes_the_jobs_of_a_killed_worker(harness, most_starred):
     sandbox.latency_ms = 0
     worker = start()
     try:
-        wait_for(lambda: run_leader_minute(engine, sandbox) and all_stars_walked(harness))
+        wait_until(lambda: run_leader_minute(engine, sandbox) and all_stars_walked(harness))
         stored = harness.rows(
             "SELECT full_name, coalesce(sum(stars), 0) FROM repository JOIN star_day ON repository_id = id GROUP BY 1"
         )
@@ -309,13 +309,6 @@ def all_stars_walked(harness):
         "  FROM repository_current AS c LEFT JOIN star_backfill AS w USING (repository_id)"
     )[0]
     return starred == 0 and open_walks == 0
-
-
-def wait_for(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)
 
 
 def test_kinds_are_consistent():
