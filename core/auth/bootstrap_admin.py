@@ -67,7 +67,6 @@ def bootstrap_first_admin(database_url: str, wanted: Settings, prefix: str = "")
 def create_and_announce(
     print_message: Callable[[str], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
-    attempts: int = MAX_ATTEMPTS,
 ) -> None:
     """Create the first admin once Postgres and the tables exist, and print how to sign in, in plain text.
 
@@ -78,7 +77,7 @@ def create_and_announce(
 
     if os.environ.get(FIRST_ADMIN_HANDLED_VARIABLE):
         return
-    for _ in range(attempts):
+    for _ in range(MAX_ATTEMPTS):
         try:
             generated = ensure_first_admin()
         # Migrations may still be running in another process, or Postgres may start later than this one.

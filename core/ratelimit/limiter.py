@@ -79,12 +79,10 @@ class Limiter:
         redis_window: "Callable[[], WindowStorage]",
         memory_window: "Callable[[], WindowStorage]",
         *,
-        clock: Callable[[], datetime] = now_utc,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis_window = redis_window
         self._make_memory_window = memory_window
-        self._clock = clock
         self._breaker = CircuitBreaker(monotonic)
         self._lock = threading.Lock()
         self._memory_window: WindowStorage | None = None
@@ -111,12 +109,12 @@ class Limiter:
             message = f"{cost:,} at once are too many: {allowed}"
             return RateLimitExceeded(message, amount=item.amount, resets_at=state.resets_at)
         seconds = window.wait_seconds(item, cost)
-        return rate_limit_error(state.kind, item, self._clock() + timedelta(seconds=seconds), seconds)
+        return rate_limit_error(state.kind, item, now_utc() + timedelta(seconds=seconds), seconds)
 
     def _limit_state(
         self, kind: LimitKind, item: "RateLimitItem", window: "WindowState", is_shared: bool
     ) -> LimitState:
-        now = self._clock()
+        now = now_utc()
         return LimitState(
             kind,
             item.amount,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Points: TypeAlias = NDArray[np.float64]
 FIELD_OF_VIEW = 20.0  # degrees: narrow, so that far towers and labels are nearly as large as near ones
 FOCAL_LENGTH = 0.5 / tan(radians(FIELD_OF_VIEW / 2))
+LABEL_GAP_PIXELS = 4.0
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,7 @@ def _fit_step(camera: Camera, points: Points, canvas: Canvas, headroom: float) -
     return replace(camera, zoom=camera.zoom + log2(float((free / (high - low)).min())))
 
 
-def non_overlapping_labels(
-    anchors: Points, widths: Sequence[float], height: float, canvas: Canvas, *, gap: float = 4.0
-) -> list[int]:
+def non_overlapping_labels(anchors: Points, widths: Sequence[float], height: float, canvas: Canvas) -> list[int]:
     """Return the indexes of labels to draw, in order of preference: inside the canvas and clear of earlier ones.
 
     *anchors* (n × 2) are the middles of the labels' lower edges in pixels; *widths* and *height* are the labels' sizes.
@@ -97,10 +96,10 @@ def non_overlapping_labels(
         left, right, top, bottom = x - width / 2, x + width / 2, y - height, y
         is_inside = left >= 0 and right <= canvas.width and top >= 0 and bottom <= canvas.height
         is_clear = all(
-            right + gap <= other_left
-            or left >= other_right + gap
-            or bottom + gap <= other_top
-            or top >= other_low + gap
+            right + LABEL_GAP_PIXELS <= other_left
+            or left >= other_right + LABEL_GAP_PIXELS
+            or bottom + LABEL_GAP_PIXELS <= other_top
+            or top >= other_low + LABEL_GAP_PIXELS
             for other_left, other_right, other_top, other_low in placed
         )
         if is_inside and is_clear:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MAX_INSET_SHARE = 0.2
+
 
 @dataclass(frozen=True)
 class Box:
@@ -21,9 +23,9 @@ class Box:
     def center(self) -> tuple[float, float]:
         return self.x + self.width / 2, self.y + self.depth / 2
 
-    def inset(self, by: float, *, at_most: float = 0.2) -> "Box":
-        """Return the box reduced by *by* on each side, at most by the share *at_most* of its shorter side."""
-        by = min(by, at_most * min(self.width, self.depth))
+    def inset(self, by: float) -> "Box":
+        """Return the box reduced by *by* on each side, at most by a fifth of its shorter side."""
+        by = min(by, MAX_INSET_SHARE * min(self.width, self.depth))
         return Box(self.x + by, self.y + by, self.width - 2 * by, self.depth - 2 * by)
 
     def mirrored(self, within: "Box") -> "Box":

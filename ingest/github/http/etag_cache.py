@@ -64,14 +64,13 @@ class ResponseCache:
     In Redis; while that is unavailable, in this process.
     """
 
-    def __init__(self, redis: "Redis | None", prefix: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, redis: "Redis | None", prefix: str) -> None:
         self._redis = redis
         self._refused_tokens_key = prefix + KEY_SUFFIX
         self._token_expiries_key = prefix + token_expiry.KEY_SUFFIX
         self._published_expiries: dict[str, tuple[datetime, float]] = {}
         self._credentials_key = prefix + rate_limits.CREDENTIALS_KEY_SUFFIX
         self._versioned_prefix = f"{prefix}:{FORMAT_VERSION}"
-        self._clock = clock
         self._memory = MemoryCache(MAX_MEMORY_BYTES)
         self._circuit_breaker = CircuitBreaker()
 
@@ -142,13 +141,13 @@ class ResponseCache:
     def publish_token_expiry(self, fingerprint: str, name: str, expires_at: datetime) -> None:
         """Publish when a token expires (see `core.budget.token_expiry`): when it is new, and then once an hour."""
         known_at, published_at = self._published_expiries.get(fingerprint, (None, 0.0))
-        if known_at == expires_at and self._clock() - published_at < PUBLISH_INTERVAL_SECONDS:
+        if known_at == expires_at and time.monotonic() - published_at < PUBLISH_INTERVAL_SECONDS:
             return
         key, expiry = self._token_expiries_key, TokenExpiry(fingerprint, name, expires_at)
         if self._call_redis(
             lambda redis: (redis.hset(key, fingerprint, expiry.to_json()), redis.expire(key, TTL_SECONDS))
         ):
-            self._published_expiries[fingerprint] = (expires_at, self._clock())
+            self._published_expiries[fingerprint] = (expires_at, time.monotonic())
 
     def clear_refused_tokens(self, fingerprints: Iterable[str]) -> None:
         """Forget earlier rejections when a process starts and tries its credentials again."""
@@ -160,11 +159,11 @@ class ResponseCache:
 
     def _get(self, key: str) -> bytes | None:
         stored: bytes | None = self._call_redis(lambda redis: redis.get(key))  # type: ignore[assignment]
-        return stored if stored is not None else self._memory.get(key, self._clock())
+        return stored if stored is not None else self._memory.get(key, time.monotonic())
 
     def _set(self, key: str, value: bytes, seconds: int) -> None:
         if self._call_redis(lambda redis: redis.set(key, value, ex=seconds)) is None:
-            self._memory.set(key, value, self._clock() + seconds)
+            self._memory.set(key, value, time.monotonic() + seconds)
 
     def _call_redis(self, command: "Callable[[Redis], object]") -> object:
         """Run a command in Redis; None without Redis, or while it is unavailable."""
