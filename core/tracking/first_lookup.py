@@ -1,4 +1,4 @@
-"""Track a name that is not stored: GitHub is asked first, so that a name of no account leaves no trace but the answer.
+"""Track a name that is not stored: look it up at GitHub first, so that a name of no account is never stored.
 
 The worker of the lookup also tracks it, as the person who asked.
 """
@@ -34,11 +34,10 @@ def find(login: str) -> Lookup | None:
         return None
 
 
-def answer(connection: Connection, login: str) -> Lookup | None:
-    """Return the lookup of the last minutes that a request to track *login* has to respect.
+def unresolved(connection: Connection, login: str) -> Lookup | None:
+    """Return the latest lookup of *login* if it is under way, or found no such account or another login.
 
-    It is under way, or found no such account, or another login. None also where GitHub has reported the account before,
-    or it is tracked or requested.
+    None also where GitHub has reported the account before, or it is tracked or requested.
     """
     lookup = find(login)
     if lookup is None or _is_confirmed(connection, login):
@@ -50,12 +49,12 @@ def answer(connection: Connection, login: str) -> Lookup | None:
 def start(
     connection: Connection, identity: Identity, login: str, origin: Origin, repository: str = ""
 ) -> Lookup | None:
-    """Start a lookup of *login* for a tracking request, of *repository* alone if given, unless `answer` has one.
+    """Start a lookup of *login* for a tracking request, of *repository* alone if given, unless one is `unresolved`.
 
     None when the request needs no lookup: GitHub has reported the account, in a lookup too, or it is tracked or
     requested. None also while Redis is unavailable; the first refresh then finds out.
     """
-    if found := answer(connection, login):
+    if found := unresolved(connection, login):
         return found
     before = find(login)
     has_found = before is not None and before.state == "done" and before.result.exists
@@ -90,8 +89,7 @@ def check(login: str, sleep: Callable[[float], None] = time.sleep) -> LookupResu
             break
         sleep(POLL_SECONDS)
         found = find(login)
-    is_answered = found is not None and found.state == "done"
-    return found.result if found is not None and is_answered else None
+    return found.result if found is not None and found.state == "done" else None
 
 
 def _put_for_living_workers(connection: Connection, lookup: Lookup) -> Lookup | None:

@@ -50,7 +50,7 @@ def show_tracking_status(login: str, status: TrackingStatus, repository: str = "
 
 def find_answer(login: str) -> Lookup | None:
     with transaction() as connection:
-        return first_lookup.answer(connection, login)
+        return first_lookup.unresolved(connection, login)
 
 
 def show_lookup(login: str, lookup: Lookup, repository: str) -> None:

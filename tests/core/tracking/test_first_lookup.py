@@ -80,7 +80,7 @@ def test_a_name_of_no_account_leaves_no_trace_but_the_answer(database, redis, an
     for _ in range(3):
         first_lookup.start(database, ann, "never-an-account", Origin())
     run_worker(github, redis, database, "never-an-account")
-    found = first_lookup.answer(database, "Never-An-Account")
+    found = first_lookup.unresolved(database, "Never-An-Account")
     assert found.result.is_missing
     assert traces(database) == {}
     requests = github.usage.requests
@@ -106,7 +106,7 @@ def test_a_login_renamed_before_we_saw_it_is_tracked_under_its_present_name(data
     first_lookup.start(database, ann, former, Origin())
     run_worker(github, redis, database, former)
     assert database.scalars(text("SELECT login FROM account")).all() == ["its-present-name"]
-    assert first_lookup.renamed_to(first_lookup.answer(database, former).result) == "its-present-name"
+    assert first_lookup.renamed_to(first_lookup.unresolved(database, former).result) == "its-present-name"
 
 
 def test_a_check_waits_for_what_a_worker_finds(database, redis, github):
@@ -151,7 +151,7 @@ def test_an_error_of_github_is_no_answer(database, redis, ann):
         login_lookup_id("octo"), ("octo",), state="done", results=(LookupResult("octo", error_message="x"),)
     )
     LookupStore(redis).put(broken)
-    assert first_lookup.answer(database, "octo") is None
+    assert first_lookup.unresolved(database, "octo") is None
     assert first_lookup.start(database, ann, "octo", Origin()).is_under_way
 
 

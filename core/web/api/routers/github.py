@@ -190,7 +190,7 @@ def _start_or_report_progress(
                 " access token, or use the account page"
             )
         with transaction() as connection:
-            lookup = first_lookup.answer(connection, name)
+            lookup = first_lookup.unresolved(connection, name)
         if lookup is None:
             limiter.check("track", str(identity.person_id))
             with transaction() as connection:
