@@ -213,7 +213,7 @@ def _count_registration(origin: Origin) -> None:
     try:
         limiter.limiter().acquire("sign_in", limiter.address_limit(item), key, 1)
     except RateLimitExceeded as error:
-        limiter.report_refusal("sign_in", limiter.stranger(origin.address))
+        limiter.report_refusal("sign_in", limiter.anonymous_client(origin.address))
         wait = wording.duration(error.resets_at - datetime.now(UTC), round_up=True)
         message = f"Too many registrations from your IP address; try again in {wait}"
         raise RateLimitExceeded(message, amount=error.amount, resets_at=error.resets_at) from None

@@ -197,7 +197,7 @@ def report_refusal(kind: LimitKind, who: str) -> None:
     _metrics().rate_limit_refusals.labels(kind).inc()
 
 
-def stranger(address: str | None) -> str:
+def anonymous_client(address: str | None) -> str:
     """Return who is counted for a request without a valid session or key: its IP address or IPv6 network."""
     return f"address {client_network(address)}"
 
@@ -229,7 +229,7 @@ def check_sign_in(name: str, address: str | None) -> None:
     if item is None:
         return
     for key, limit in _sign_in_limits(name, address, item):
-        _require_remaining("sign_in", limit, key, stranger(address))
+        _require_remaining("sign_in", limit, key, anonymous_client(address))
 
 
 def _sign_in_limits(name: str, address: str | None, item: "RateLimitItem") -> "tuple[tuple[str, RateLimitItem], ...]":

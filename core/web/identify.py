@@ -42,14 +42,14 @@ def identify(
     if not bearer.startswith(api_keys.API_KEY_PREFIX):
         return identity_by_access_token(bearer)
     if not api_keys.was_valid_recently(bearer):
-        limiter.require_remaining("api", limiter.stranger(address))
+        limiter.require_remaining("api", limiter.anonymous_client(address))
     return api_keys.identify(bearer)
 
 
 def identify_by_feed_token(token: str, address: str | None = None) -> Identity | None:
     """Return the person of a feed token; only requests for a feed may be authenticated so. Raises as `identify`."""
     if not api_keys.was_valid_recently(token):
-        limiter.require_remaining("api", limiter.stranger(address))
+        limiter.require_remaining("api", limiter.anonymous_client(address))
     return api_keys.identify(token, kind="feed")
 
 

@@ -41,7 +41,7 @@ def rate_limit_key(scope: Scope) -> str:
     if isinstance(identity, Identity):
         return str(identity.person_id)
     origin = state.get("origin")
-    return limiter.stranger(origin.address if origin else None)
+    return limiter.anonymous_client(origin.address if origin else None)
 
 
 def _with_limit_headers(send: Send, state: LimitState) -> Send:

@@ -177,7 +177,7 @@ async def refusal_response(scope: Scope) -> Response:
 
     Raises RateLimitExceeded, so that nobody can try keys without end.
     """
-    who = limiter.stranger(scope["state"]["origin"].address)
+    who = limiter.anonymous_client(scope["state"]["origin"].address)
     is_bearer = Headers(scope=scope).get("authorization", "").lower().startswith("bearer ")
     is_given = is_bearer or _feed_token(scope) is not None
     message = INVALID_CREDENTIALS_MESSAGE if is_given else SIGN_IN_MESSAGE

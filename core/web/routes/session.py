@@ -64,7 +64,7 @@ async def start_session(request: Request) -> Response:
     origin, given = request.state.origin, request.cookies
     if nonce is None or not cookies.is_nonce(nonce):
         return await refusal(request, INVALID_SIGN_IN)
-    await to_thread.run_sync(limiter.require_remaining, "api", limiter.stranger(origin.address))
+    await to_thread.run_sync(limiter.require_remaining, "api", limiter.anonymous_client(origin.address))
     tokens = await to_thread.run_sync(lambda: redeem_ticket(session_request.ticket, nonce, given, origin))
     if tokens is None:
         return await refusal(request, INVALID_SIGN_IN)
@@ -73,7 +73,7 @@ async def start_session(request: Request) -> Response:
 
 async def refusal(request: Request, message: str) -> Response:
     """Count a request without a valid ticket or token for its IP address, and return 401. Raises RateLimitExceeded."""
-    who = limiter.stranger(request.state.origin.address)
+    who = limiter.anonymous_client(request.state.origin.address)
     return not_signed_in_response(message, await to_thread.run_sync(limiter.check, "api", who))
 
 
