@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from core.errors import AlmanacError
 from core.launcher.embedded import lease
 from core.settings import Settings
 from core.wording import quantity
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,14 @@ def _run_check(component: str, check: Callable[[], str]) -> CheckResult:
         return CheckResult(component, is_ok=False, message=unavailable_part(error) or server_reason(cause))
 
 
+def _connect(url: str) -> "Connection":
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    from core.db.engine import create_engine_for  # noqa: PLC0415
+
+    return create_engine_for(url, poolclass=NullPool).connect()
+
+
 def _check_postgres(url: str) -> str:
     import psycopg  # noqa: PLC0415
 
@@ -113,16 +125,14 @@ def _has_citus(url: str) -> bool:
 def _check_cluster(url: str) -> str:
     """Say what lies on the nodes of Citus. Raises where one does not respond, or a table is not spread over them."""
     import psycopg  # noqa: PLC0415
-    from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
     from core.db import citus, libpq  # noqa: PLC0415
-    from core.db.engine import create_engine_for  # noqa: PLC0415
     from core.queries.cluster import cluster_status  # noqa: PLC0415
 
     with psycopg.connect(libpq.conninfo(url)) as plain:
         if missing := citus.missing_tables(plain):
             raise AlmanacError(f"{quantity(len(missing), 'table')} on one node only; run `python -m core migrate`")
-    with create_engine_for(url, poolclass=NullPool).connect() as connection:
+    with _connect(url) as connection:
         status = cluster_status(connection)
     assert status is not None
     if status.unavailable:
@@ -155,12 +165,9 @@ def _check_schema(url: str) -> str:
 
 def _check_summaries(url: str) -> str:
     """Compare what pages list of each repository with the rows that it is computed from."""
-    from sqlalchemy.pool import NullPool  # noqa: PLC0415
-
-    from core.db.engine import create_engine_for  # noqa: PLC0415
     from core.queries.summary_check import count_differences  # noqa: PLC0415
 
-    with create_engine_for(url, poolclass=NullPool).connect() as connection:
+    with _connect(url) as connection:
         differing = count_differences(connection)
     if differing:
         raise AlmanacError(f"{quantity(differing, 'row')} outdated; the daily work corrects them")
@@ -172,13 +179,9 @@ def _check_freshness(url: str, settings: Settings) -> str:
 
     New ones may wait for their first turn.
     """
-    from sqlalchemy.pool import NullPool  # noqa: PLC0415
-
-    from core.db.engine import create_engine_for  # noqa: PLC0415
     from core.queries.freshness import MIN_SHARE_ON_TIME, freshness_counts  # noqa: PLC0415
 
-    engine = create_engine_for(url, poolclass=NullPool)
-    with engine.connect() as connection:
+    with _connect(url) as connection:
         accounts = freshness_counts(connection, datetime.now(UTC), settings.refresh_every)
     if not accounts.tracked:
         return "no account is tracked"
