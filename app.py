@@ -5,7 +5,7 @@ import gc
 from core import interrupts
 
 interrupts.end_quietly()
-gc.disable()  # as in `uncollected`, until all is imported
+gc.disable()  # as in `paused_garbage_collection`, until all is imported
 
 import asyncio
 import ctypes
@@ -34,9 +34,9 @@ from core import log as logs
 from core.auth import bootstrap_admin
 from core.auth.signing_key import secret_key
 from core.errors import AlmanacError, BadInput
+from core.garbage_collection import paused_garbage_collection
 from core.launcher.embedded.urls import use_embedded_servers
 from core.settings import Settings, invalid_settings, settings
-from core.uncollected import uncollected
 from core.web.bounded_protocols import use_bounded_protocols
 from core.web.middleware.csrf import DEFAULT_PORTS
 from core.web.middleware.error_responses import http_exception_response
@@ -103,7 +103,7 @@ def warm_up() -> None:
     time.sleep(WARM_UP_DELAY_SECONDS)
     # streamlit_authenticator uses the session state on import; Streamlit warns that there is no session.
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
-    with uncollected():
+    with paused_garbage_collection():
         for name in PRELOADED_MODULES:
             # Parent packages first: two threads that import one in opposite order can see a half-initialised module.
             for package in accumulate(name.split("."), "{}.{}".format):

@@ -5,7 +5,7 @@ import gc
 from core import interrupts
 
 interrupts.end_quietly()
-gc.disable()  # as in `uncollected`, until all is imported
+gc.disable()  # as in `paused_garbage_collection`, until all is imported
 
 import typer
 

@@ -9,8 +9,8 @@ import typer
 from core import redis_client, server_urls
 from core.clock import now_utc
 from core.db import libpq
+from core.garbage_collection import paused_garbage_collection
 from core.settings import settings
-from core.uncollected import uncollected
 from ingest.cli.shared import direct_engine, github_client, migrate_if_needed
 
 app = typer.Typer()
@@ -19,7 +19,7 @@ app = typer.Typer()
 @app.command()
 def scheduler() -> None:
     """Queue due accounts and other periodic work. Of several schedulers one is the leader."""
-    with uncollected():
+    with paused_garbage_collection():
         from ingest import scheduler as process  # noqa: PLC0415 - libraries that no other command needs
         from ingest.planning.rate_budget import RateBudget  # noqa: PLC0415
 
@@ -33,7 +33,7 @@ def scheduler() -> None:
 @app.command()
 def worker(concurrency: Annotated[int, typer.Option(min=1, max=32)] = 2) -> None:
     """Run queued jobs."""
-    with uncollected():
+    with paused_garbage_collection():
         from ingest import worker as process  # noqa: PLC0415 - as above
         from ingest.alerts.deliver import WebhookSender  # noqa: PLC0415
         from ingest.refresh.batch import Refresher  # noqa: PLC0415

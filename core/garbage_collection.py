@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def paused_garbage_collection() -> Iterator[None]:
     """Do not collect garbage in this block, and exempt all objects that exist at its end from later collections."""
     gc.disable()
     try:
