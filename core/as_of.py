@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from core.errors import BadInput
 
-# GitHub opened in that year.
-EARLIEST = datetime(2008, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(2007, 10, 1, tzinfo=UTC)
+"""Start of the month in which GitHub began: its oldest account, https://api.github.com/user/1, is of 2007-10-20."""
 TIMESTAMP_PATTERN = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:(\.\d{1,6})\d*)?([Zz]|[+ -]\d\d:\d\d)", re.ASCII
 )  # a space before the offset: an unescaped `+` in a query string
@@ -17,11 +17,11 @@ FORMAT_HINT = "write a date like 2026-10-31 (UTC) or a timestamp like 2026-10-31
 def parse_as_of(text: str, now: datetime, param: str = "as_of") -> datetime:
     """Parse a date, which means its end (UTC), or an RFC 3339 timestamp; today's date is allowed.
 
-    Raises BadInput, naming *param*, for other text, for days after today and for days before GitHub opened.
+    Raises BadInput, naming *param*, for other text, for days after today and for days before GitHub began.
     """
     at = _parse_past(param, text, now, time.max)
     if at < EARLIEST:
-        raise BadInput(f"{param} is before {EARLIEST:%Y}, when GitHub opened; there is no data of that time")
+        raise BadInput(f"{param} is before {EARLIEST:%B %Y}, when GitHub began; there is no data of that time")
     return at
 
 
@@ -34,7 +34,7 @@ def parse_vs(text: str, now: datetime, as_of: datetime | None) -> datetime:
 
 
 def parse_since(text: str, now: datetime) -> datetime:
-    """Parse `since` in the same way; there a date means its start, and one before GitHub opened means all."""
+    """Parse `since` in the same way; there a date means its start, and one before GitHub began means all."""
     return max(_parse_past("since", text, now, time.min), EARLIEST)
 
 

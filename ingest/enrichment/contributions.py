@@ -2,10 +2,9 @@
 
 from datetime import UTC, date, timedelta
 
+from core.as_of import EARLIEST
 from ingest.enrichment.due import Target
 
-# GitHub launched in 2008: no contributions are older.
-GITHUB_FIRST_DAY = date(2008, 1, 1)
 YEAR_SPAN = timedelta(days=364)
 DAY = timedelta(days=1)
 MAX_SPANS_PER_QUERY = 4
@@ -13,7 +12,7 @@ MAX_SPANS_PER_QUERY = 4
 
 def first_possible_day(target: Target) -> date:
     """Return the first day on which the user could have contributed."""
-    return max(GITHUB_FIRST_DAY, target.created_at.astimezone(UTC).date()) if target.created_at else GITHUB_FIRST_DAY
+    return max(EARLIEST, target.created_at or EARLIEST).astimezone(UTC).date()
 
 
 def spans_to_fetch(target: Target) -> list[tuple[date, date]]:

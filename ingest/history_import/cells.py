@@ -7,13 +7,13 @@ import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
+from core.as_of import EARLIEST
+
 FULL_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}")
 DAY_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}")
 COUNT_PATTERN = re.compile(r"[0-9]{1,20}(\.0{1,10})?")
 # The maximum of a Postgres integer.
 MAX_COUNT = 2**31 - 1
-# GitHub's first month.
-EARLIEST_DAY = date(2007, 10, 1)
 
 
 def parse_full_name(value: object) -> str:
@@ -29,7 +29,7 @@ def parse_day(value: object, today: date) -> date:
     day = _parse_timestamp(_required_value(value)).date()
     if day > today:
         raise ValueError("is in the future")
-    if day < EARLIEST_DAY:
+    if day < EARLIEST.date():
         raise ValueError("is before GitHub began")
     return day
 

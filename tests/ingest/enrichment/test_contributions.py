@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.as_of import EARLIEST
 from core.queue.enrichment import FACT_KINDS
 from ingest.enrichment import contributions as years
 from ingest.enrichment import due
@@ -33,7 +34,7 @@ def test_the_calendar_backfill_requests_every_day_once(born):
             break
     days = [first + timedelta(days=offset) for first, last in asked for offset in range((last - first).days + 1)]
     assert len(days) == len(set(days)) == (max(days) - min(days)).days + 1
-    assert min(days) <= max(born, years.GITHUB_FIRST_DAY)
+    assert min(days) <= max(born, EARLIEST.date())
 
 
 @pytest.fixture

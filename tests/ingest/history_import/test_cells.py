@@ -1,5 +1,6 @@
 """Each cell of a history file is parsed correctly or rejected with a reason."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -7,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from core import as_of
+from core.errors import BadInput
 from ingest.history_import import cells
 
 TODAY = date(2026, 11, 23)
@@ -89,6 +92,19 @@ def test_a_day_is_in_utc(value: object, day: date) -> None:
 def test_a_refused_day_has_a_reason(value: object, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^{reason}$"):
         cells.parse_day(value, TODAY)
+
+
+@pytest.mark.parametrize("day", ["2007-09-30", "2007-10-01", "2007-12-31", "2008-01-01"])
+def test_a_day_can_be_imported_if_pages_can_show_it(day: str) -> None:
+    def is_accepted(parse: Callable[[], object]) -> bool:
+        try:
+            parse()
+        except (ValueError, BadInput):
+            return False
+        return True
+
+    shown = is_accepted(lambda: as_of.parse_as_of(day, datetime.now(UTC)))
+    assert is_accepted(lambda: cells.parse_day(day, TODAY)) is shown is (day >= "2007-10-01")
 
 
 @pytest.mark.parametrize("name", ["octo/cat", "A/b", "user_company/x", "o/.github", "o/a.b-c_d", "dashes-/x"])

@@ -91,7 +91,7 @@ def test_added_fields_are_documented(analyst):
         ("2030-01-01", "vs is in the future"),
         ("2025-07-01", "vs is not before"),
         ("2025-06-30", "vs is not before"),
-        ("2007-12-31", "vs is before 2008"),
+        ("2007-09-30", "vs is before october 2007"),
         ("2025-02-30", "vs is not an existing date"),
         ("=1+1", "vs is not a date"),
         ("", "vs is not a date"),
