@@ -9,7 +9,7 @@ from pandas import DataFrame
 from core.analysis.difference import with_differences
 from core.as_of import EARLIEST
 from core.db.arrow import read_arrow
-from core.db.frames import derived, read_frame
+from core.db.frames import derived, first_value, read_frame
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes, as_of_values, repository_attributes
 
@@ -93,6 +93,13 @@ def ledger(
         limit=limit,
         **as_of_values(as_of),
     )
+
+
+def first_detected_at(since: datetime) -> datetime | None:
+    """Return when the first entry at or after *since* was detected; None without any."""
+    sql = "SELECT min(detected_at) AS at FROM change WHERE detected_at >= :since"
+    at: datetime | None = first_value(read_frame(sql, since=since, fresh=True))
+    return at
 
 
 def counts_by_kind(

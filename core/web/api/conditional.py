@@ -1,11 +1,11 @@
 """Conditional reads: parse a read request, and answer it as JSON, CSV or Parquet with an ETag per data version."""
 
+import hmac
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pandas as pd
@@ -16,9 +16,12 @@ from starlette.responses import Response
 
 from core.as_of import parse_as_of, parse_vs
 from core.auth.identity import Identity, require_role
+from core.auth.signing_key import secret_key
+from core.clock import now_utc
 from core.db.data_version import data_version
 from core.db.frames import pin_version
 from core.ratelimit import limiter
+from core.settings import settings
 from core.web.api import cursors
 from core.web.api.compared import compared_model, compared_order, compared_rows, row_model
 from core.web.api.cursors import CursorPosition
@@ -88,9 +91,13 @@ Vs = Annotated[
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """A request for stored data: who asks, for what, in which format, at which data version."""
+    """A request for stored data: who asks, when, for what, in which format, at which data version.
+
+    window_start  where the answer begins, if that moves with the time of the request
+    """
 
     identity: Identity
+    now: datetime
     path: str
     params: tuple[tuple[str, str], ...]
     if_none_match: tuple[str, ...]
@@ -98,11 +105,19 @@ class ReadRequest:
     as_of: datetime | None
     vs: datetime | None
     version: int
+    window_start: datetime | None = None
 
     def etag(self, *extra: object) -> str:
-        """Return the ETag for this request, data version and *extra* values that the data version does not cover."""
-        identity = repr((RESPONSE_VERSION, self.version, self.path, self.params, extra))
-        return f'"{sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]}"'
+        """Return the ETag for this request: a digest of all that its response follows from.
+
+        Current data are read until the end of today. *extra* is what else the data version does not cover.
+        """
+        today = self.now.date() if self.as_of is None else None
+        asked = (self.path, self.params, self.identity.is_admin, today, self.window_start)
+        configured = (settings().refresh_every, settings().base_url)
+        identity = repr((RESPONSE_VERSION, self.version, asked, configured, extra))
+        # With the key that cursors are encrypted with: those in a client's copy are then still valid.
+        return f'"{hmac.digest(secret_key(), identity.encode("utf-8", "surrogatepass"), "sha256").hex()[:32]}"'
 
     def check_modified(self, *extra: object) -> None:
         """Raise NotModified when the client has the current response."""
@@ -134,7 +149,7 @@ async def unchecked_read_request(
     request: Request, identity: SignedInIdentity, as_of: AsOf = None, vs: Vs = None
 ) -> ReadRequest:
     """Parse the request and pin the data version that all its queries read."""
-    now = datetime.now(UTC)
+    now = now_utc()
     at = parse_as_of(as_of, now) if as_of is not None else None
     compared_with = parse_vs(vs, now, at) if vs is not None else None
     version = await run_in_threadpool(data_version)
@@ -143,6 +158,7 @@ async def unchecked_read_request(
     if_none_match = request.headers.get("if-none-match", "")
     return ReadRequest(
         identity=identity,
+        now=now,
         path=request.url.path,
         params=tuple(sorted(request.query_params.multi_items())),
         # Compressing proxies send our ETags back as weak ones.

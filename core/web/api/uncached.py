@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from core.clock import now_utc
 from core.db.data_version import data_version
 from core.web.api import conditional
 from core.web.api.compared import row_model
@@ -26,6 +27,7 @@ def uncached_list_request(
 ) -> ListRequest:
     read_request = ListRequest(
         identity=identity,
+        now=now_utc(),
         path=request.url.path,
         params=tuple(sorted(request.query_params.multi_items())),
         if_none_match=(),

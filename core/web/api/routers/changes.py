@@ -1,12 +1,14 @@
 """API routes of detected changes such as renames and archivals, newest first: `/changes`, `/changes.atom`."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
-from core.as_of import EARLIEST, just_after, parse_since
+from core.as_of import EARLIEST, end_of_day, just_after, parse_since
 from core.export import atom
 from core.queries import accounts, repository_detail
 from core.queries import changes as queries
@@ -15,15 +17,16 @@ from core.tracking.login import parse_login, parse_repository
 from core.web.api import cursors
 from core.web.api.conditional import (
     MAX_EXPORT_ROWS,
-    CheckedListRequest,
-    CheckedReadRequest,
     ListRequest,
     ReadRequest,
+    UncheckedReadRequest,
+    checked_list_request,
+    checked_read_request,
     file_response,
     page_response,
 )
 from core.web.api.errors import error_responses
-from core.web.api.pagination import Page
+from core.web.api.pagination import Cursor, Limit, Page
 from core.web.api.row_formats import NOT_MODIFIED, add_row_routes
 from core.whole_numbers import WholeNumber
 
@@ -94,13 +97,33 @@ Top = Annotated[
 MAX_TOP = 2**31
 
 
+async def window_request(read_request: UncheckedReadRequest, days: Days = None) -> ReadRequest:
+    """Return the request with the start of its *days*, unless the client has the current response.
+
+    Before now they begin with the first entry in them: until that leaves them, the response and its ETag stay the same.
+    """
+    if days is not None:
+        start = (read_request.as_of or read_request.now) - timedelta(days=days)
+        if read_request.as_of is None:
+            first = await run_in_threadpool(queries.first_detected_at, start)
+            start = first or end_of_day(read_request.now.date())
+        read_request = replace(read_request, window_start=start)
+    return await checked_read_request(read_request)
+
+
+WindowRequest = Annotated[ReadRequest, Depends(window_request)]
+
+
+async def window_list_request(read_request: WindowRequest, limit: Limit = 100, cursor: Cursor = None) -> ListRequest:
+    return await checked_list_request(read_request, limit, cursor)
+
+
 def changes(
-    read_request: CheckedListRequest,
+    read_request: Annotated[ListRequest, Depends(window_list_request)],
     kind: Kinds = None,
     account: Account = None,
     repository: Repository = None,
     since: Since = None,
-    days: Days = None,
     top: Top = None,
 ) -> Response:
     position, sent = _cursor_position(read_request)
@@ -109,7 +132,7 @@ def changes(
     max_rows = min((read_request.limit if read_request.format == "json" else MAX_EXPORT_ROWS) + 1, left)
     ledger = queries.ledger(
         read_request.as_of,
-        **_filters(read_request, kind, account, repository, since, days),
+        **_filters(read_request, kind, account, repository, since),
         before=position,
         limit=max_rows,
     )
@@ -131,16 +154,16 @@ def _filters(
     account: str | None,
     repository: str | None,
     since: str | None,
-    days: int | None,
 ) -> dict[str, Any]:
     """Return the arguments of `ledger` that select entries. Raises BadInput."""
-    now = datetime.now(UTC)
     login = parse_login(account) if account is not None else ""
     if found := login and accounts.find(login, read_request.as_of):
         login = found.current_login
-    start = max(parse_since(since, now) if since is not None else EARLIEST, just_after(read_request.vs))
-    if days is not None:
-        start = max(start, (read_request.as_of or now) - timedelta(days=days))
+    start = max(
+        parse_since(since, read_request.now) if since is not None else EARLIEST,
+        just_after(read_request.vs),
+        read_request.window_start or EARLIEST,
+    )
     selected: dict[str, Any] = {"kinds": kind or (), "login": login, "since": start}
     if repository is not None:
         owner, _, name = parse_repository(repository).partition("/")
@@ -160,7 +183,7 @@ def _filters(
     },
 )
 def feed_of_changes(
-    read_request: CheckedReadRequest,
+    read_request: WindowRequest,
     kind: Kinds = None,
     account: Account = None,
     repository: Repository = None,
@@ -169,7 +192,7 @@ def feed_of_changes(
     limit: FeedLimit = 100,
     token: FeedToken = None,  # noqa: ARG001 - the middleware has read it
 ) -> Response:
-    selected = _filters(read_request, kind, account, repository, since, days)
+    selected = _filters(read_request, kind, account, repository, since)
     ledger = queries.ledger(read_request.as_of, **selected, limit=limit)
     filters = {"kind": kind, "account": account, "repository": repository, "since": since, "days": days}
     feed = atom.changes_feed(

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from core.db.data_version import publish_data_version
+from core.settings import settings
+from core.web.api import conditional
 from tests import seed_data
 
 V1 = "/api/v1"
@@ -193,6 +195,33 @@ def test_tracking_an_account_changes_the_etag(stored_rows, analyst):
     accounts.track(stored_rows, "octo", "ada")
     after = analyst.get(f"{V1}/accounts/octo", headers={"if-none-match": before.headers["etag"]})
     assert (before.json()["is_tracked"], after.json()["is_tracked"]) == (False, True)
+
+
+@pytest.mark.parametrize("path", [*ROW_PATHS, "accounts/octo", "changes.atom", "movers.csv"])
+def test_current_data_are_read_again_after_midnight_and_past_data_are_not(stored_rows, analyst, monkeypatch, path):
+    """What lasts until now grows with each day: a gap, an age, complete weeks."""
+
+    def response(at, tag="", **params):
+        monkeypatch.setattr(conditional, "now_utc", lambda: seed_data.utc(at))
+        return analyst.get(f"{V1}/{path}", params=params, headers={"if-none-match": tag})
+
+    current = response("2026-11-30 00:01").headers["etag"]
+    past = response("2026-11-30 00:01", as_of="2026-04-01").headers["etag"]
+    assert response("2026-11-30 23:59", current).status_code == 304
+    assert response("2026-12-01 00:01", current).status_code == 200
+    assert response("2026-12-01 00:01", past, as_of="2026-04-01").status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("REFRESH_EVERY", "7d"), ("PUBLIC_URL", "https://almanac.example.org"), ("SECRET_KEY", "n" * 40)],
+)
+def test_settings_that_change_responses_change_the_etag(stored_rows, analyst, monkeypatch, name, value):
+    """They are in responses: gaps follow from the interval, links have the URL, cursors are encrypted with the key."""
+    tag = analyst.get(f"{V1}/changes.atom").headers["etag"]
+    monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    assert analyst.get(f"{V1}/changes.atom", headers={"if-none-match": tag}).status_code == 200
 
 
 def test_a_name_ending_in_csv_is_not_read_as_a_format(stored_rows, analyst):

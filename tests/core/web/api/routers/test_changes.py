@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from core.export.atom import NAMESPACE
+from core.web.api import conditional
 from tests import seed_data
 
 URL = "/api/v1/changes"
@@ -51,6 +52,27 @@ def test_the_feed_is_unchanged_until_new_data_and_never_contains_the_token(analy
         f"{URL}.atom", params={"token": "almfeed_secret"}, headers={"if-none-match": feed.headers["etag"]}
     )
     assert again.status_code == 304
+
+
+@pytest.mark.parametrize("path", [URL, f"{URL}.csv", f"{URL}.atom"])
+def test_the_days_before_now_are_unchanged_until_an_entry_leaves_them(analyst, stored, database, monkeypatch, path):
+    owl = seed_data.add_repository(database, "octo/owl", {"2026-03-01": 5}, github_id=10)
+    seed_data.add_change(database, owl, "archived", "2026-03-20 12:00")
+
+    def status_and_text(at, tag="", **params):
+        monkeypatch.setattr(conditional, "now_utc", lambda: seed_data.utc(at))
+        response = analyst.get(path, params={"days": 10, **params}, headers={"if-none-match": tag})
+        return response.status_code, response.text, response.headers["etag"]
+
+    status, text, tag = status_and_text("2026-03-30 11:00")
+    assert (status, "octo/owl" in text, "octo/dog" in text) == (200, True, False)
+    assert status_and_text("2026-03-30 11:59", tag) == (304, "", tag)
+    status, text, tag = status_and_text("2026-03-30 12:01", tag)
+    assert (status, "octo/owl" in text) == (200, False)
+    assert status_and_text("2026-03-30 13:00", tag) == (304, "", tag)
+    status, text, tag = status_and_text("2026-03-30 11:00", as_of="2026-03-29")
+    assert (status, "octo/dog" in text) == (200, True)
+    assert status_and_text("2026-03-31 12:01", tag, as_of="2026-03-29")[0] == 304
 
 
 def test_only_the_newest_over_all_pages(analyst, stored):

@@ -44,6 +44,13 @@ def test_pages_for_admins_are_found_by_admins_only(analyst, admin):
     assert rows(admin, q="tracking") == [("page", "Tracking", "/tracking")]
 
 
+def test_an_admins_response_is_not_current_for_others(analyst, admin):
+    """Also the same person's, who was an admin before."""
+    tag = admin.get(URL, params={"q": "tracking"}).headers["etag"]
+    assert analyst.get(URL, params={"q": "tracking"}, headers={"if-none-match": tag}).status_code == 200
+    assert admin.get(URL, params={"q": "tracking"}, headers={"if-none-match": tag}).status_code == 304
+
+
 def test_rows_come_as_csv_too_and_cannot_be_a_formula(analyst, stored):
     table = pd.read_csv(StringIO(analyst.get(f"{URL}.csv", params={"q": "movers"}).text))
     assert table["description"].iloc[0] == "<b>=1+1"
