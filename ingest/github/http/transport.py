@@ -185,8 +185,10 @@ class Transport:
         log.warning("GitHub request failed, retrying", error=str(error), attempt=state.attempt_number)
 
     def _attempt(self, request: ApiRequest) -> ParsedResponse:
-        if self._circuit_breaker.is_open and self._circuit_breaker.last_error:
-            raise self._circuit_breaker.last_error
+        if self._circuit_breaker.is_open:
+            # Not the last error itself: several threads raise it, and each would add to its traceback.
+            reason = f"the last {FAILURE_THRESHOLD} requests failed ({self._circuit_breaker.last_error})"
+            raise Unreachable(httpx.URL(self.root).host, reason)
         started = time.monotonic()
         try:
             response = self._follow_redirects(request)

@@ -98,9 +98,23 @@ def test_the_circuit_breaker_opens_after_many_failures(client, time):
     with fake_server(respond_in_sequence(CannedResponse(502))) as server:
         github = client(server.url)
         for _ in range(20):
-            with pytest.raises(ServerError):
+            with pytest.raises((ServerError, Unreachable)):
                 github.account_by_id(583231)
         assert len(server.received) <= transport_module.FAILURE_THRESHOLD
+
+
+def test_each_request_that_an_open_circuit_breaker_refuses_has_an_error_of_its_own(client):
+    """A shared one would collect the tracebacks of all threads that raise it."""
+    with fake_server(respond_in_sequence(CannedResponse(502))) as server:
+        github = client(server.url)
+        errors = []
+        while len(server.received) < transport_module.FAILURE_THRESHOLD or len(errors) < 10:
+            with pytest.raises((ServerError, Unreachable)) as failed:
+                github.account_by_id(583231)
+            errors.append(failed.value)
+    assert len({id(error) for error in errors}) == len(errors)
+    assert isinstance(errors[-1], Unreachable)
+    assert "failed with status 502" in str(errors[-1])
 
 
 @pytest.mark.parametrize("status", [403, 429])
