@@ -4,6 +4,7 @@ Streamlit calls the download's data function in a separate request after the cli
 limit is checked in the script run of the same click, which can show one; the data function waits for that decision.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,23 +31,32 @@ FORMATS: tuple[tuple[str, Callable[[DataFrame], bytes], str, str], ...] = (
 )
 # The script run of the click begins once the run before it pauses, which a slow query delays.
 PERMIT_TIMEOUT_SECONDS = 60.0
+# The browser asks for the file as soon as for the script run: what nobody waits for by then, nobody will.
+DECISION_SECONDS = 5.0
 PERMIT_PREFIX = "permit-"  # of keys of the session's state
 
 
 class ExportPermit:
-    """The decision on one export at a time, handed from the script run to the thread that writes the file."""
+    """The decision on one export at a time, handed from the script run to the thread that writes the file.
 
-    def __init__(self) -> None:
-        self._decisions: SimpleQueue[UUID | None] = SimpleQueue()
+    One that comes after that thread has stopped waiting is not for the next export: it lapses after DECISION_SECONDS.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._decisions: SimpleQueue[tuple[float, UUID | None]] = SimpleQueue()
 
     def resolve(self, session_id: UUID | None) -> None:
         """Let the waiting thread go on and write the file for that session, or fail where it is None."""
-        self._decisions.put(session_id)
+        self._decisions.put((self._monotonic(), session_id))
 
     def wait_until_allowed(self, timeout_seconds: float = PERMIT_TIMEOUT_SECONDS) -> None:
         """Return once this export is allowed. Raises Forbidden when it is refused or the timeout passes."""
+        oldest = self._monotonic() - DECISION_SECONDS
         try:
-            session_id = self._decisions.get(timeout=timeout_seconds)
+            decided_at, session_id = self._decisions.get(timeout=timeout_seconds)
+            while decided_at < oldest:
+                decided_at, session_id = self._decisions.get(timeout=timeout_seconds)
         except Empty:
             session_id = None
         if session_id is None:

@@ -1,5 +1,6 @@
 """The profile page: identity, sessions, password, API keys, theme and quota."""
 
+from contextlib import nullcontext
 from uuid import uuid4
 
 import pytest
@@ -187,3 +188,20 @@ def test_a_file_requested_without_permission_is_refused():
 
     with pytest.raises(Forbidden):
         ExportPermit().wait_until_allowed(timeout_seconds=0.01)
+
+
+def test_a_decision_that_comes_too_late_is_not_of_the_next_export():
+    """Neither a permission, which would go beyond the limit, nor a refusal."""
+    from core.errors import Forbidden
+    from pages.components.export import ExportPermit
+
+    clock = [0.0]
+    permit = ExportPermit(monotonic=lambda: clock[0])
+    for late, own in ((uuid4(), None), (None, uuid4())):
+        with pytest.raises(Forbidden):
+            permit.wait_until_allowed(timeout_seconds=0.01)
+        permit.resolve(late)
+        clock[0] += 30
+        permit.resolve(own)
+        with nullcontext() if own else pytest.raises(Forbidden):
+            permit.wait_until_allowed(timeout_seconds=0.01)
