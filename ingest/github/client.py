@@ -142,20 +142,8 @@ class GitHub:
         """What this client has spent since it was created."""
         return self._transport.usage
 
-    def rate_budgets(self, *, refresh: bool = False) -> list[BucketState]:
-        """Return each rate limit of our credentials as last reported to any process; empty before the first response.
-
-        *refresh* requests the current state first, which is free of charge; where that fails, a warning is logged and
-        the last reported state is returned.
-        """
-        for credential in self._pool.credentials if refresh else ():
-            try:
-                statuses = self._rest.rate_limits(RequestContext(credential))
-            except GitHubError as error:
-                log.warning("rate budget not fetched", credential=credential.name, error=str(error))
-                continue
-            for status in statuses:
-                self._gate.record_status(self._pool.owner(credential), status.resource or "core", status)
+    def rate_budgets(self) -> list[BucketState]:
+        """Return the rate limits of our credentials as last reported to any process; none before the first response."""
         owners = {self._pool.owner(credential) for credential in self._pool.credentials}
         return [bucket for bucket in self._gate.buckets() if bucket.owner in owners]
 

@@ -21,7 +21,6 @@ from ingest.github.http.responses import (
     FORBIDDEN,
     NOT_MODIFIED,
     OK,
-    RateLimitStatus,
     page_number,
     parse_link_header,
     response_error,
@@ -31,7 +30,6 @@ from ingest.github.http.transport import ApiRequest, RequestContext, Transport
 from ingest.github.http.urls import resolve_api_url
 from ingest.github.types import MissingRepository
 
-USED_RESOURCES = ("core", "graphql")
 NOT_FOUND, CONFLICT = 404, 409
 # An order that a push or a star does not change: a changed repository stays on its page, the other pages respond 304.
 STABLE_ORDER_QUERY = f"per_page={PAGE_SIZE}&sort=full_name&direction=asc"
@@ -152,23 +150,6 @@ class Rest:
         except PARSE_ERRORS as error:
             raise InvalidResponse(what, "unexpected JSON structure") from error
         return MissingRepository(github_id, "private") if repository.is_private else repository
-
-    def rate_limits(self, context: RequestContext) -> list[RateLimitStatus]:
-        """Fetch the state of each rate limit, which is free of charge.
-
-        Source: https://docs.github.com/en/rest/rate-limit/rate-limit
-        """
-        found = self.get(f"{self._transport.root}/rate_limit", "the rate limits", context, force=True)
-        try:
-            reported = {name: found.body["resources"].get(name) for name in USED_RESOURCES}
-            now = found.captured_at.timestamp()
-            return [
-                RateLimitStatus(name, one["limit"], one["remaining"], max(0.0, one["reset"] - now) + 1)
-                for name, one in reported.items()
-                if one
-            ]
-        except PARSE_ERRORS as error:
-            raise InvalidResponse("the rate limits", "unexpected JSON structure") from error
 
     def _account(self, path: str, login: str, context: RequestContext) -> tuple[Account, datetime]:
         try:

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from core.budget import token_expiry
 from core.budget.token_expiry import WARNING_PERIOD, TokenExpiry
-from ingest.github import GitHub
+from ingest.github import AccountRequest, GitHub
 from ingest.github.http.credentials import CredentialPool, Token
 from ingest.github.http.responses import Response, token_expires_at
 from ingest.planning.rate_budget import RateBudget
 from ingest.sandbox import World, serve
+from tests.ingest.github.account_results import account_results
 
 NOW = datetime(2026, 12, 17, 23, 59, 59, tzinfo=UTC)
 TOKENS = ("sandbox-token-1", "sandbox-token-2")
@@ -72,6 +73,14 @@ def sandbox():
         yield sandbox
 
 
+def ask_with_each_credential(github, sandbox):
+    """Fetch an account with each of the client's credentials."""
+    pinned = [credential.fingerprint for credential in github._pool.credentials]
+    requests = [AccountRequest(sandbox.world.logins()[i], token=one) for i, one in enumerate(pinned)]
+    results = list(account_results(github, requests, should_fetch_languages=lambda _account, _repository: False))
+    assert [result.error for result in results] == [None] * len(pinned)
+
+
 def load(redis, sandbox):
     return [(one.name[:7], one.expires_at) for one in token_expiry.load_token_expiries(redis, sandbox.url)]
 
@@ -80,13 +89,13 @@ def test_each_token_is_published_with_the_newest_time_soonest_first(sandbox, red
     sandbox.faults.expire(TOKENS[0], "2026-12-31 23:59:59 UTC")
     sandbox.faults.expire(TOKENS[1], "2026-12-01 00:00:00 +0200")
     with GitHub(api_url=sandbox.url, pool=CredentialPool.from_secrets(TOKENS), redis=redis) as github:
-        github.rate_budgets(refresh=True)
+        ask_with_each_credential(github, sandbox)
         assert load(redis, sandbox) == [
             ("token 2", datetime(2026, 11, 30, 22, tzinfo=UTC)),
             ("token 1", datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)),
         ]
         sandbox.faults.expire(TOKENS[1], "2027-12-01 00:00:00 UTC")
-        github.rate_budgets(refresh=True)
+        ask_with_each_credential(github, sandbox)
         assert load(redis, sandbox)[1] == ("token 2", datetime(2027, 12, 1, tzinfo=UTC))
     for secret in TOKENS:
         assert all(secret.encode() not in text for text in redis.hvals(token_expiry.token_expiries_key(sandbox.url)))
@@ -96,7 +105,7 @@ def test_a_token_that_is_no_longer_configured_does_not_count(sandbox, redis):
     for token in TOKENS:
         sandbox.faults.expire(token, "2026-12-31 23:59:59 UTC")
     with GitHub(api_url=sandbox.url, pool=CredentialPool.from_secrets(TOKENS), redis=redis) as github:
-        github.rate_budgets(refresh=True)
+        ask_with_each_credential(github, sandbox)
     RateBudget(CredentialPool.from_secrets(TOKENS[1:]), redis, sandbox.url).publish_credentials()
     fingerprints = [one.fingerprint for one in token_expiry.load_token_expiries(redis, sandbox.url)]
     assert fingerprints == [Token(TOKENS[1]).fingerprint]
@@ -105,7 +114,7 @@ def test_a_token_that_is_no_longer_configured_does_not_count(sandbox, redis):
 def test_anonymous_requests_and_foreign_entries_have_no_expiry(sandbox, redis):
     sandbox.faults.expire("", "2026-12-31 23:59:59 UTC")
     with GitHub(api_url=sandbox.url, redis=redis) as github:
-        github.rate_budgets(refresh=True)
+        ask_with_each_credential(github, sandbox)
     key = token_expiry.token_expiries_key(sandbox.url)
     for name, text in {"a": "nonsense", "b": "{}", "c": '{"name": "x", "expires_at": "2026-12-31"}', "d": "[]"}.items():
         redis.hset(key, name, text)

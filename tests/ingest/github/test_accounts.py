@@ -361,17 +361,6 @@ def test_accounts_of_an_exhausted_owner_are_fetched_with_another(sandbox):
     assert all(result.error is None for result in results.values())
 
 
-def test_rate_budgets_can_be_refreshed_free_of_charge(sandbox):
-    with github_client(sandbox, *TOKENS) as github, github_client(sandbox) as anonymous:
-        assert github.rate_budgets() == []
-        assert {(one.resource, one.remaining) for one in github.rate_budgets(refresh=True)} == {
-            ("core", 5000),
-            ("graphql", 5000),
-        }
-        assert [one.remaining for one in anonymous.rate_budgets(refresh=True) if one.resource == "core"] == [5000]
-        assert {entry.points for entry in sandbox.log} == {0}
-
-
 def test_an_exhausted_budget_fails_all_accounts_with_one_request(sandbox):
     sandbox.limits.set_remaining(0, resource="graphql")
     with github_client(sandbox, *TOKENS) as github:
