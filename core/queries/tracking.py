@@ -92,12 +92,16 @@ def refresh_progress(account_id: int) -> RefreshProgress:
     return single_record(read_frame(sql, fresh=True, account_id=account_id), RefreshProgress)
 
 
-def tracking_status(login: str) -> TrackingStatus:
-    """Return whether *login* is tracked or requested, also for a login that is not stored."""
+def tracking_status(login: str, repository: str = "") -> TrackingStatus:
+    """Return whether *login* is tracked or requested, also for a login that is not stored.
+
+    repository  short name of one for which a request alone counts, too; others say nothing of the account
+    """
     sql = """
         SELECT found.id AS account_id, tracked_account.account_id IS NOT NULL AS is_tracked,
                (SELECT min(requested_at) FROM tracking_request
-                 WHERE lower(login) = lower(:login) AND decided_at IS NULL) AS requested_at,
+                 WHERE lower(login) = lower(:login) AND decided_at IS NULL
+                   AND (repository IS NULL OR lower(repository) = lower(:repository))) AS requested_at,
                array_to_string(only_repositories, ' ') AS only_names, widened_at
           FROM (VALUES (1)) AS one
           LEFT JOIN LATERAL (
@@ -105,7 +109,7 @@ def tracking_status(login: str) -> TrackingStatus:
                 ORDER BY gone_at IS NULL DESC, github_id IS NULL, checked_at DESC NULLS LAST LIMIT 1) AS found ON true
           LEFT JOIN tracked_account ON tracked_account.account_id = found.id
     """
-    return single_record(read_frame(sql, fresh=True, login=login), TrackingStatus)
+    return single_record(read_frame(sql, fresh=True, login=login, repository=repository), TrackingStatus)
 
 
 def due_account_ids(now: datetime) -> list[int]:
@@ -192,8 +196,13 @@ def pending_requests() -> DataFrame:
 
 
 def has_pending_request(login: str) -> bool:
-    """Return whether a tracking request for *login* has no decision yet."""
-    sql = "SELECT id FROM tracking_request WHERE lower(login) = lower(:login) AND decided_at IS NULL"
+    """Return whether *login* is not tracked, and a request for it, or a repository of it, has no decision yet."""
+    sql = """
+        SELECT id FROM tracking_request
+         WHERE lower(login) = lower(:login) AND decided_at IS NULL AND NOT EXISTS (
+               SELECT FROM tracked_account JOIN account ON account.id = account_id
+                WHERE lower(account.login) = lower(:login))
+    """
     return not read_frame(sql, fresh=True, login=login).empty
 
 

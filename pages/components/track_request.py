@@ -36,16 +36,23 @@ def show_tracking_status(login: str, status: TrackingStatus, repository: str = "
     """
     if status.is_tracked:
         show_first_refresh_progress(login, data_version())
-    elif status.requested_at is not None:
-        when = time_ago(status.requested_at, datetime.now(UTC))
-        st.info(
-            f"**{escape_markdown(login)}** was requested {when}. It shows here once an admin has approved it.",
-            icon=":material/how_to_vote:",
-        )
-    elif lookup := find_answer(login):
+    elif status.requested_at is None and (lookup := find_answer(login)):
         show_lookup(login, lookup, repository)
     else:
+        show_request(login, status, repository)
+
+
+def show_request(login: str, status: TrackingStatus, repository: str = "") -> None:
+    """Show the pending request for *login*, or for its *repository* alone, or else the button to track it."""
+    if status.requested_at is None:
         show_track_button(login, repository)
+        return
+    name = escape_markdown(f"{login}/{repository}" if repository else login)
+    when = time_ago(status.requested_at, datetime.now(UTC))
+    st.info(
+        f"**{name}** was requested {when}. It shows here once an admin has approved it.",
+        icon=":material/how_to_vote:",
+    )
 
 
 def find_answer(login: str) -> Lookup | None:

@@ -78,11 +78,11 @@ def show_profile(login: str) -> Profile | None:
 
 def show_tracked_alone(login: str) -> None:
     """Say which repositories the account is tracked for where these are not all, and offer to track all."""
-    only = tracking.tracking_status(login).only
-    if only is not None:
-        names = ", ".join(escape_markdown(name) for name in sorted(only))
+    status = tracking.tracking_status(login)
+    if status.only is not None:
+        names = ", ".join(escape_markdown(name) for name in sorted(status.only))
         st.caption(f"Totals are of all its repositories; listed is what is tracked alone: {names}.")
-        track_request.show_track_button(login)
+        track_request.show_request(login, status)
 
 
 def explain_missing(login: str) -> None:

@@ -82,11 +82,11 @@ def explain_missing(owner: str, short_name: str) -> None:
     stored = accounts.find(owner, None)
     profile = accounts.profile(stored.account_id, None) if stored else None
     login = profile.current_login if profile is not None else owner
-    status = tracking.tracking_status(login)
+    status = tracking.tracking_status(login, short_name)
     if profile is not None and status.only is not None and short_name.lower() not in status.only:
         st.info(f"{quoted} is not stored: of {account} only other repositories are tracked.", icon=":material/search:")
         if as_of.selected_as_of() is None:
-            track_request.show_track_button(login, short_name)
+            track_request.show_request(login, status, short_name)
         return
     is_asked_for = status.widened_at is not None and (
         profile is None or profile.checked_at is None or profile.checked_at < status.widened_at
@@ -141,11 +141,11 @@ def show_repository(found: FoundRepository) -> RepositoryDetail | None:
 
 def show_tracking(owner: str, short_name: str) -> None:
     """Offer to track the account of a repository that is only known from imported history."""
-    status = tracking.tracking_status(owner)
+    status = tracking.tracking_status(owner, short_name)
     if not status.is_tracked:
         track_request.show_tracking_status(owner, status, short_name)
     elif status.only is not None and short_name.lower() not in status.only:
-        track_request.show_track_button(owner, short_name)
+        track_request.show_request(owner, status, short_name)
 
 
 def show_attributes(detail: RepositoryDetail, selected: datetime | None) -> None:

@@ -60,9 +60,17 @@ def test_tracking_status_of_a_login(database):
     later = NOW + timedelta(days=1)
     database.execute(insert(schema.tracking_request).values(login="octo", repository="cat", requested_at=later))
     assert tracking.tracking_status("octo").requested_at == NOW
+    assert tracking.has_pending_request("OCTO")
     one = add_tracked_account(database, "octo")
     assert tracking.tracking_status("OCTO").account_id == one
     assert tracking.tracking_status("OCTO").is_tracked
+    assert not tracking.has_pending_request("octo")
+
+
+def test_a_request_for_a_repository_is_one_for_that_alone(database):
+    database.execute(insert(schema.tracking_request).values(login="octo", repository="Cat", requested_at=NOW))
+    asked = {name: tracking.tracking_status("octo", name).requested_at for name in ("cat", "dog", "")}
+    assert asked == {"cat": NOW, "dog": None, "": None}
 
 
 def test_the_next_one_due_is_neither_paused_nor_queued(database):

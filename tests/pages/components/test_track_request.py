@@ -81,6 +81,30 @@ def test_with_approval_the_request_waits_for_an_admin(approval, open_page, datab
     assert not list(database.scalars(select(schema.tracked_account.c.account_id)))
 
 
+def test_each_requested_repository_of_an_account_is_pending_by_itself(approval, open_page, database, found):
+    """Of an account that is not tracked, and of one that is tracked for another repository."""
+    account = seed_data.add_account(database, "octo", github_id=7, checked_at=datetime.now(UTC))
+    for is_tracked in (False, True):
+        if is_tracked:
+            database.execute(insert(schema.tracked_account).values(account_id=account, only_repositories=["cat"]))
+        first, second = (("dog", "cow"), ("bat", "ant"))[is_tracked]
+        open_page("repository", name=f"octo/{first}").button(key="ask-for-it-alone").click().run()
+        assert f"**octo/{first}** was requested" in page_text(open_page("repository", name=f"octo/{first}"))
+        shown = open_page("repository", name=f"octo/{second}")
+        assert "was requested" not in page_text(shown)
+        shown.button(key="ask-for-it-alone").click().run()
+        assert f"**octo/{second}** was requested" in page_text(open_page("repository", name=f"octo/{second}"))
+    assert sorted(database.scalars(select(schema.tracking_request.c.repository))) == ["ant", "bat", "cow", "dog"]
+
+
+def test_an_account_tracked_for_one_repository_can_be_requested_once(approval, open_page, database, found):
+    account = seed_data.add_account(database, "octo", github_id=7, checked_at=datetime.now(UTC))
+    database.execute(insert(schema.tracked_account).values(account_id=account, only_repositories=["cat"]))
+    shown = press_track(open_page)
+    assert "**octo** was requested" in page_text(shown)
+    assert not [one for one in shown.button if one.key == "ask-for-it"]
+
+
 def test_a_failed_first_refresh_shows_the_reason(open_page, database, found):
     press_track(open_page)
     account = database.scalar(select(schema.tracked_account.c.account_id))
