@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import wraps
+from typing import TypeVar
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -39,6 +40,7 @@ from ingest.planning.rate_budget import RateBudget
 from ingest.refresh import closed_history, language_rollups, run_log, summaries
 
 log = structlog.get_logger()
+Result = TypeVar("Result")
 ELECTION_INTERVAL_SECONDS = 5.0
 MISFIRE_GRACE_SECONDS = 300
 CLOCK_JUMP_SECONDS = 20
@@ -126,14 +128,18 @@ class ScheduledJobs:
     def update_state_alerts(self) -> None:
         """Raise alerts for states that began, and end those of states that no longer hold."""
         now, every = self.clock(), settings().refresh_every
+        budgets = _try_source("rate budgets", lambda: _remaining_budgets(now))
+        tokens = _try_source("token expiries", _token_expiries)
+        disk = _try_source("disk", lambda: [embedded_disk_space(settings())])
         with self.engine.begin() as connection:
             started, ended = alerts.update_state_alerts(
                 connection,
-                _remaining_budgets(now),
+                budgets,
                 now,
                 every,
-                disk=embedded_disk_space(settings()),
-                tokens=_token_expiries(),
+                disk=disk[0] if disk else None,
+                tokens=tokens,
+                unknown=() if disk else ("disk_low",),
             )
         if started or ended:
             log.warning("state alerts changed", started=started, ended=ended)
@@ -195,23 +201,28 @@ class ScheduledJobs:
             cleanup.delete_expired(connection, self.clock())
 
 
-def _remaining_budgets(now: datetime) -> list[alerts.RemainingBudget] | None:
-    """Return what is left of GitHub's rate budgets; None while Redis is unavailable."""
+def _try_source(name: str, read: Callable[[], Result]) -> Result | None:
+    """Return what *read* finds for alert rules; None, with a log line, where it fails: other rules are evaluated."""
     try:
-        state = rate_limits.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
-    except RedisError:
-        return None
+        return read()
+    except RedisError as error:
+        log.warning("alert source unavailable", source=name, error=type(error).__name__)
+    except Exception:
+        log.exception("alert source unavailable", source=name)
+    return None
+
+
+def _remaining_budgets(now: datetime) -> list[alerts.RemainingBudget]:
+    """Return what is left of GitHub's rate budgets. Raises RedisError."""
+    state = rate_limits.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
     return [
         alerts.RemainingBudget(f"{one.owner} {one.resource}", one.remaining_at(now), one.limit) for one in state.buckets
     ]
 
 
-def _token_expiries() -> list[TokenExpiry] | None:
-    """Return when the configured tokens expire; None while Redis is unavailable."""
-    try:
-        return token_expiry.load_token_expiries(redis_client.redis(), settings().github_api_url)
-    except RedisError:
-        return None
+def _token_expiries() -> list[TokenExpiry]:
+    """Return when the configured tokens expire. Raises RedisError."""
+    return token_expiry.load_token_expiries(redis_client.redis(), settings().github_api_url)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,23 @@
 """Evaluates alert rules: events after each run, states every few minutes.
 
-Safe to repeat: an event raises one alert per run, a state one alert until it ends.
+Safe to repeat: an event raises one alert per run, a state one alert until it ends. What fails in one rule is logged and
+keeps no other one from being evaluated.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+import structlog
+from sqlalchemy import Connection, Row
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
 from core.alerts.rules import RULE_KINDS
 from core.budget.token_expiry import TokenExpiry
+from core.db.errors import is_server_unavailable
 from core.db.statement import text
 from core.disk_space import DiskSpace
 from core.queries.captures import CAPTURES_OF_RUN
@@ -22,6 +26,8 @@ from core.queries.past_counts import OWN_STARS, OWN_STARS_BEFORE_CTES, closed_mo
 from core.queue import abandoned, jobs
 from core.wording import pluralize, quantity, window
 
+log = structlog.get_logger()
+Result = TypeVar("Result")
 STATE_RULE_KINDS = [name for name, kind in RULE_KINDS.items() if kind.is_state]
 
 
@@ -131,11 +137,23 @@ SELECT_STAR_DROPS = f"""
 def raise_event_alerts(connection: Connection, run_id: int, now: datetime) -> int:
     """Raise alerts for the events that a run stored; returns how many."""
     values = {"run_id": run_id, "now": now}
-    rows = [
-        *connection.execute(text(SELECT_CHANGE_EVENTS), values),
-        *connection.execute(text(SELECT_STAR_JUMPS), values | {"kind": "stars_jumped"}),
-        *connection.execute(text(SELECT_STAR_DROPS), values | {"kind": "stars_dropped"}),
-    ]
+    alert_ids: list[int] = []
+    for kind, sql in EVENT_SQL_BY_KIND.items():
+        raised = _try_rule(connection, partial(_raise_events, connection, sql, values | {"kind": kind}), kind=kind)
+        alert_ids += raised or ()
+    return len(alert_ids)
+
+
+EVENT_SQL_BY_KIND = {
+    "change": SELECT_CHANGE_EVENTS,
+    "stars_jumped": SELECT_STAR_JUMPS,
+    "stars_dropped": SELECT_STAR_DROPS,
+}
+"""What raises events of a kind of rule; `change` stands for the kinds of what the ledger has."""
+
+
+def _raise_events(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[int]:
+    """Insert an alert for each row of *sql* and queue its deliveries; returns the ids."""
     fired = [
         FiredRule(
             row.rule_id,
@@ -146,11 +164,23 @@ def raise_event_alerts(connection: Connection, run_id: int, now: datetime) -> in
             row.account_id,
             row.repository_id,
         )
-        for row in rows
+        for row in connection.execute(text(sql), values).all()
     ]
-    alert_ids = [_insert_alert(connection, one, now, run_id, is_ended=True) for one in fired]
+    alert_ids = [_insert_alert(connection, one, values["now"], values["run_id"], is_ended=True) for one in fired]
     _enqueue_deliveries(connection, alert_ids, "raised")
-    return len(fired)
+    return alert_ids
+
+
+def _try_rule(connection: Connection, evaluate: Callable[[], Result], **rule: object) -> Result | None:
+    """Return what *evaluate* does, in a savepoint, or None after an error. Raises where Postgres is unavailable."""
+    try:
+        with connection.begin_nested():
+            return evaluate()
+    except Exception as error:
+        if is_server_unavailable(error):
+            raise
+        log.exception("alert rule not evaluated", **rule)
+        return None
 
 
 def event_message(row: Any) -> str:
@@ -188,6 +218,47 @@ SELECT_LATEST_RUN_STATES = """
 MAX_RUNS = 100
 
 
+@dataclass(frozen=True)
+class States:
+    """What rules about states look at. *every* is the default cadence; *disk* None: it is on another machine."""
+
+    connection: Connection
+    now: datetime
+    every: timedelta
+    budgets: Sequence[RemainingBudget] = ()
+    tokens: Sequence[TokenExpiry] = ()
+    disk: DiskSpace | None = None
+
+    @cached_property
+    def freshness(self) -> FreshnessCounts:
+        return freshness_counts(self.connection, self.now, self.every)
+
+    @cached_property
+    def run_states(self) -> Sequence[str]:
+        return self.connection.scalars(text(SELECT_LATEST_RUN_STATES), {"most": MAX_RUNS}).all()
+
+    def check(self, rule: Row[Any]) -> list[FiredRule]:
+        """Return for which subjects *rule* fires."""
+        settings = rule.settings
+        fired: Iterable[FiredRule] = ()
+        match rule.kind:
+            case "freshness_missed":
+                fired = check_freshness(rule.id, settings["share"], self.freshness)
+            case "budget_short":
+                fired = check_budgets(rule.id, settings["share"], self.budgets)
+            case "token_expiring":
+                fired = check_tokens(rule.id, timedelta(days=settings["days"]), self.tokens, self.now)
+            case "ingestion_failing":
+                fired = check_failing_runs(rule.id, settings["runs"], self.run_states)
+            case "disk_low" if self.disk is not None:
+                fired = check_disk(rule.id, settings["megabytes"] * 10**6, self.disk)
+            case "job_stuck":
+                since = self.now - timedelta(hours=settings["hours"])
+                stuck = abandoned.count_jobs_started_before(self.connection, since)
+                fired = check_stuck_jobs(rule.id, settings["hours"], stuck)
+        return list(fired)
+
+
 def update_state_alerts(
     connection: Connection,
     budgets: Sequence[RemainingBudget] | None,
@@ -196,36 +267,31 @@ def update_state_alerts(
     *,
     disk: DiskSpace | None = None,
     tokens: Sequence[TokenExpiry] | None = (),
+    unknown: Collection[str] = (),
 ) -> tuple[int, int]:
     """Raise alerts for states that began and end those of states that no longer hold; returns how many of each.
 
-    *every* is the default cadence. Where *budgets* or *tokens* is None, they are unknown: their alerts stay.
+    *every* is the default cadence. Where *budgets* or *tokens* is None, they are unknown: their alerts stay, as do
+    those of the kinds *unknown* and of a rule that could not be evaluated.
     """
-    fresh = freshness_counts(connection, now, every)
-    states = connection.scalars(text(SELECT_LATEST_RUN_STATES), {"most": MAX_RUNS}).all()
+    unknown = {
+        *unknown,
+        *(kind for kind, found in (("budget_short", budgets), ("token_expiring", tokens)) if found is None),
+    }
+    states = States(connection, now, every, budgets or (), tokens or (), disk)
     rules = connection.execute(
         text("SELECT id, kind, settings FROM alert_rule WHERE enabled AND kind = ANY(:kinds)"),
-        {"kinds": STATE_RULE_KINDS},
-    )
+        {"kinds": [kind for kind in STATE_RULE_KINDS if kind not in unknown]},
+    ).all()
     active: list[FiredRule] = []
+    failed: set[int] = set()
     for rule in rules:
-        match rule.kind:
-            case "freshness_missed":
-                active += check_freshness(rule.id, rule.settings["share"], fresh)
-            case "budget_short":
-                active += check_budgets(rule.id, rule.settings["share"], budgets or ())
-            case "token_expiring":
-                active += check_tokens(rule.id, timedelta(days=rule.settings["days"]), tokens or (), now)
-            case "ingestion_failing":
-                active += check_failing_runs(rule.id, rule.settings["runs"], states)
-            case "disk_low" if disk is not None:
-                active += check_disk(rule.id, rule.settings["megabytes"] * 10**6, disk)
-            case "job_stuck":
-                hours = rule.settings["hours"]
-                stuck = abandoned.count_jobs_started_before(connection, now - timedelta(hours=hours))
-                active += check_stuck_jobs(rule.id, hours, stuck)
-    unknown = [("budget_short", budgets), ("token_expiring", tokens)]
-    return _sync_open_alerts(connection, active, now, {kind for kind, states in unknown if states is None})
+        fired = _try_rule(connection, partial(states.check, rule), kind=rule.kind, rule=rule.id)
+        if fired is None:
+            failed.add(rule.id)
+        else:
+            active += fired
+    return _sync_open_alerts(connection, active, now, unknown, failed)
 
 
 def check_freshness(rule_id: int, share: float, accounts: FreshnessCounts) -> Iterable[FiredRule]:
@@ -279,15 +345,22 @@ def check_stuck_jobs(rule_id: int, hours: int, jobs_running: int) -> Iterable[Fi
 
 
 def _sync_open_alerts(
-    connection: Connection, active: Sequence[FiredRule], now: datetime, unknown: Collection[str]
+    connection: Connection,
+    active: Sequence[FiredRule],
+    now: datetime,
+    unknown: Collection[str],
+    failed: Collection[int],
 ) -> tuple[int, int]:
     """Open an alert for each new active state and end the alerts of states that are no longer active.
 
-    Alerts of the kinds *unknown* stay as they are.
+    Alerts of the kinds *unknown* and of the rules *failed* stay as they are.
     """
     rows = connection.execute(
-        text("SELECT id, rule_id, subject FROM alert WHERE ended_at IS NULL AND kind = ANY(:kinds) FOR UPDATE"),
-        {"kinds": [kind for kind in STATE_RULE_KINDS if kind not in unknown]},
+        text(
+            "SELECT id, rule_id, subject FROM alert WHERE ended_at IS NULL AND kind = ANY(:kinds)"
+            " AND rule_id <> ALL(CAST(:failed AS bigint[])) FOR UPDATE"
+        ),
+        {"kinds": [kind for kind in STATE_RULE_KINDS if kind not in unknown], "failed": list(failed)},
     )
     open_ids = {(row.rule_id, row.subject): row.id for row in rows}
     by_key = {(one.rule_id, one.subject): one for one in active}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from core.queue import ingestions, jobs
 from core.tracking import accounts
@@ -136,6 +137,32 @@ def test_a_scheduled_job_that_met_a_shard_on_its_way_is_repeated(committing_data
     monkeypatch.setattr(scheduler.cleanup, "delete_expired", clean)
     build_scheduler(ScheduledJobs(committing_database), lambda: True).get_job("delete_expired_sessions").func()
     assert outcomes == []
+
+
+def test_alerts_are_updated_where_what_some_look_at_cannot_be_read(scheduled, committing_database, monkeypatch):
+    """Neither Redis nor the disk: an alert about accounts is raised, those about the disk and tokens stay open."""
+
+    def fail(*_given):
+        raise OSError("no such disk")
+
+    for name in ("embedded_disk_space", "_remaining_budgets", "_token_expiries"):
+        monkeypatch.setattr(scheduler, name, fail)
+    track(committing_database, "octo")
+    with committing_database.begin() as connection:
+        for kind in ("disk_low", "token_expiring"):
+            connection.execute(
+                text(
+                    "INSERT INTO alert (rule_id, kind, subject, message, raised_at)"
+                    " SELECT id, kind, kind, '', now() FROM alert_rule WHERE kind = :kind"
+                ),
+                {"kind": kind},
+            )
+    with capture_logs() as logs:
+        scheduled.update_state_alerts()
+    kinds = "SELECT array_agg(kind ORDER BY kind) FROM alert WHERE ended_at IS NULL"
+    assert scalar(committing_database, kinds) == ["disk_low", "freshness_missed", "token_expiring"]
+    unavailable = [one["source"] for one in logs if one["event"] == "alert source unavailable"]
+    assert sorted(unavailable) == ["disk", "rate budgets", "token expiries"]
 
 
 def test_a_clock_set_back_a_day_does_not_stop_the_schedule(new_engine, monkeypatch):

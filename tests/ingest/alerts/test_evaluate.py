@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from core.alerts import rules
 from core.budget.token_expiry import TokenExpiry
@@ -263,6 +264,36 @@ def test_alerts_about_what_redis_stores_stay_while_it_is_unavailable(database):
     assert evaluate.update_state_alerts(database, low, NOW, INTERVAL, tokens=[token]) == (2, 0)
     assert evaluate.update_state_alerts(database, None, NOW, INTERVAL, tokens=None) == (0, 0)
     assert evaluate.update_state_alerts(database, [], NOW, INTERVAL, tokens=[]) == (0, 2)
+
+
+def test_a_rule_that_cannot_be_evaluated_keeps_its_alerts_and_no_other_rule(database, monkeypatch):
+    """Settings of another version, and a query that fails: what they depend on is unknown, the rest goes on."""
+    rules_by_kind = dict(database.execute(text("SELECT kind, id FROM alert_rule")).all())
+
+    def fail(connection, _at):
+        connection.execute(text("SELECT 1 / 0"))
+
+    low, token = [RemainingBudget("octo core", 10, 5000)], TokenExpiry("ab12", "token 1", NOW)
+    assert evaluate_rules(database, low) == (1, 0)
+    database.execute(text("UPDATE alert_rule SET settings = '{}' WHERE kind = 'budget_short'"))
+    monkeypatch.setattr(evaluate.abandoned, "count_jobs_started_before", fail)
+    with capture_logs() as logs:
+        update = evaluate.update_state_alerts(database, [], NOW, INTERVAL, tokens=[token])
+    assert update == (1, 0)
+    assert open_alert_subjects(database) == ["octo core", "token 1, expired"]
+    assert {(one["event"], one["rule"]) for one in logs} == {
+        ("alert rule not evaluated", rules_by_kind[kind]) for kind in ("budget_short", "job_stuck")
+    }
+
+
+def test_events_of_other_kinds_are_raised_where_one_kind_fails(ingestor, seen, monkeypatch):
+    login, full_name = seen
+    monkeypatch.setitem(evaluate.EVENT_SQL_BY_KIND, "stars_jumped", "SELECT 1 / 0")
+    ingestor.world.edit.archive(full_name)
+    with capture_logs() as logs:
+        ingestor.refresh(login)
+    assert raised_alerts(ingestor) == [("archived", full_name, f"{full_name} was archived", True)]
+    assert [one["kind"] for one in logs if one["event"] == "alert rule not evaluated"] == ["stars_jumped"]
 
 
 def test_overdue_accounts_are_a_state_alert(database):
