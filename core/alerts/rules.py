@@ -1,11 +1,13 @@
 """Alert rules and webhooks: their kinds and settings, and changing them. Callers own the transaction."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+import psycopg
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -118,45 +120,44 @@ def add_rule(
     checked = validated_settings(kind, settings)
     if account_id is not None and RULE_KINDS[kind].is_state:
         raise BadInput(f"{RULE_KINDS[kind].title} applies to all accounts together and cannot be limited to one")
-    _refuse_second_one(connection, kind, checked, account_id)
-    rule_id: int = connection.execute(
-        text(
-            "INSERT INTO alert_rule (kind, settings, account_id, created_by)"
-            " VALUES (:kind, :settings, :account_id, :by) RETURNING id"
-        ).bindparams(bindparam("settings", type_=JSONB)),
-        {"kind": kind, "settings": checked, "account_id": account_id, "by": by},
-    ).scalar_one()
+    with _refusing_second_one(connection):
+        rule_id: int = connection.execute(
+            text(
+                "INSERT INTO alert_rule (kind, settings, account_id, created_by)"
+                " VALUES (:kind, :settings, :account_id, :by) RETURNING id"
+            ).bindparams(bindparam("settings", type_=JSONB)),
+            {"kind": kind, "settings": checked, "account_id": account_id, "by": by},
+        ).scalar_one()
     return rule_id
 
 
 def change_rule(connection: Connection, rule_id: int, settings: Mapping[str, object], *, enabled: bool) -> None:
     """Change the settings of a rule, or switch it on or off. Raises NotFound, BadInput, and Conflict with another."""
     found = connection.execute(
-        text("SELECT kind, account_id FROM alert_rule WHERE id = :id FOR UPDATE"), {"id": rule_id}
+        text("SELECT kind FROM alert_rule WHERE id = :id FOR UPDATE"), {"id": rule_id}
     ).one_or_none()
     if found is None:
         raise NotFound("This rule no longer exists")
     checked = validated_settings(found.kind, settings)
-    _refuse_second_one(connection, found.kind, checked, found.account_id, except_id=rule_id)
-    connection.execute(
-        text("UPDATE alert_rule SET settings = :settings, enabled = :enabled WHERE id = :id").bindparams(
-            bindparam("settings", type_=JSONB)
-        ),
-        {"id": rule_id, "settings": checked, "enabled": enabled},
-    )
+    with _refusing_second_one(connection):
+        connection.execute(
+            text("UPDATE alert_rule SET settings = :settings, enabled = :enabled WHERE id = :id").bindparams(
+                bindparam("settings", type_=JSONB)
+            ),
+            {"id": rule_id, "settings": checked, "enabled": enabled},
+        )
 
 
-def _refuse_second_one(
-    connection: Connection, kind: str, settings: Mapping[str, object], account_id: int | None, *, except_id: int = 0
-) -> None:
-    """Raise Conflict where another rule is the same: each of them would raise the same alerts."""
-    same = text(
-        "SELECT 1 FROM alert_rule WHERE kind = :kind AND settings = :settings AND id <> :except_id"
-        " AND account_id IS NOT DISTINCT FROM CAST(:account_id AS bigint) LIMIT 1"
-    ).bindparams(bindparam("settings", type_=JSONB))
-    values = {"kind": kind, "settings": settings, "account_id": account_id, "except_id": except_id}
-    if connection.scalar(same, values):
-        raise Conflict("The same rule exists already")
+@contextmanager
+def _refusing_second_one(connection: Connection) -> Iterator[None]:
+    """Write a rule in a savepoint. Raises Conflict where another is the same: each would raise the same alerts."""
+    try:
+        with connection.begin_nested():
+            yield
+    except IntegrityError as error:
+        if not isinstance(error.orig, psycopg.errors.UniqueViolation):
+            raise
+        raise Conflict("The same rule exists already") from None
 
 
 def remove_rule(connection: Connection, rule_id: int) -> None:

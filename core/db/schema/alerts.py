@@ -1,6 +1,17 @@
 """Alert rules, alerts, webhooks and deliveries."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from core.db.schema.columns import foreign_key, id_column, metadata, repository_id_column, timestamp_column
@@ -15,6 +26,7 @@ alert_rule = Table(
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("created_by", Text),
     timestamp_column("created_at", now=True),
+    UniqueConstraint("kind", "settings", "account_id", postgresql_nulls_not_distinct=True),
     comment="A rule that raises alerts; account_id null: it applies to all tracked accounts",
 )
 

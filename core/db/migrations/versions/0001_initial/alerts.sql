@@ -9,6 +9,7 @@ CREATE TABLE alert_rule (
     created_by TEXT,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT alert_rule_pkey PRIMARY KEY (id),
+    CONSTRAINT alert_rule_kind_settings_account_id_key UNIQUE NULLS NOT DISTINCT (kind, settings, account_id),
     CONSTRAINT alert_rule_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 COMMENT ON TABLE alert_rule IS 'A rule that raises alerts; account_id null: it applies to all tracked accounts';
