@@ -127,14 +127,31 @@ class ConfiguredCredentials:
     fingerprints: frozenset[str]
 
 
-def publish_credentials(redis: Redis, api_url: str, owners: Iterable[str], fingerprints: Iterable[str]) -> None:
-    """Publish which tokens are configured, for two hours. Raises RedisError."""
-    text = json.dumps({"owners": sorted(owners), "fingerprints": sorted(fingerprints)})
-    redis.set(key_prefix(api_url) + CREDENTIALS_KEY_SUFFIX, text, ex=CREDENTIALS_TTL_SECONDS)
+def publish_credentials(
+    redis: Redis,
+    api_url: str,
+    fingerprints: Collection[str],
+    read_owners: Callable[[], Iterable[str]],
+    owner_keys: Iterable[str],
+) -> None:
+    """Publish which tokens are configured, for two hours. Raises RedisError.
+
+    read_owners  reads their owners; again where one of *owner_keys*, by which Redis has them, changes meanwhile
+    """
+
+    def publish(pipe: Pipeline) -> None:
+        text = json.dumps({"owners": sorted(read_owners()), "fingerprints": sorted(fingerprints)})
+        pipe.multi()
+        pipe.set(key_prefix(api_url) + CREDENTIALS_KEY_SUFFIX, text, ex=CREDENTIALS_TTL_SECONDS)
+
+    redis.transaction(publish, *owner_keys)
 
 
 def publish_owner(redis: Redis, key: str, fingerprint: str, owner: str) -> None:
-    """Replace a published token's fingerprint among the owners by the login that GitHub reported. Raises RedisError."""
+    """Replace a published token's fingerprint among the owners by the login that GitHub reported. Raises RedisError.
+
+    Store the owner first: who publishes all of them after this has to find it.
+    """
 
     def replace_fingerprint(pipe: Pipeline) -> None:
         stored: Any = pipe.get(key)  # not queued: nothing is before `multi`

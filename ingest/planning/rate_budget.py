@@ -120,13 +120,12 @@ class RateBudget:
 
     def publish_credentials(self) -> None:
         """Publish the owners and fingerprints of the configured tokens; without Redis, the next time."""
-        self._load_token_owners()
         if self._redis is None:
             return
+        fingerprints = [credential.fingerprint for credential in self._pool.credentials]
+        owner_keys = [self._cache.owner_key(fingerprint) for fingerprint in fingerprints]
         try:
-            owners = {self._pool.owner(credential) for credential in self._pool.credentials}
-            fingerprints = [credential.fingerprint for credential in self._pool.credentials]
-            rate_limits.publish_credentials(self._redis, self._api_url, owners, fingerprints)
+            rate_limits.publish_credentials(self._redis, self._api_url, fingerprints, self._read_owners, owner_keys)
         except RedisError as error:
             log.warning("Redis unavailable, configured tokens not published", error=str(error))
 
@@ -141,6 +140,10 @@ class RateBudget:
     def exhausted_tokens(self, budgets: Mapping[str, AvailableBudget]) -> list[str]:
         """Return fingerprints of the credentials whose owner's budget has nothing available for the scheduler."""
         return [one.fingerprint for one in self._pool.credentials if budgets[self._pool.owner(one)].available <= 0]
+
+    def _read_owners(self) -> set[str]:
+        self._load_token_owners()
+        return {self._pool.owner(credential) for credential in self._pool.credentials}
 
     def _load_token_owners(self) -> None:
         for credential in self._pool.credentials:

@@ -123,13 +123,17 @@ class ResponseCache:
 
     def owner(self, fingerprint: str) -> str | None:
         """Return the login of a token's owner, None until GitHub has reported it."""
-        name = self._get(self._key("owner", fingerprint, ""))
+        name = self._get(self.owner_key(fingerprint))
         return name.decode() if name else None
+
+    def owner_key(self, fingerprint: str) -> str:
+        """Return the key by which Redis has the login of a token's owner."""
+        return self._key("owner", fingerprint, "")
 
     def learn_owner(self, fingerprint: str, owner: str) -> None:
         """Store the login of a token's owner, and publish it in place of the fingerprint."""
+        self._set(self.owner_key(fingerprint), owner.encode(), RESPONSE_TTL_SECONDS)
         self._call_redis(lambda redis: rate_limits.publish_owner(redis, self._credentials_key, fingerprint, owner))
-        self._set(self._key("owner", fingerprint, ""), owner.encode(), RESPONSE_TTL_SECONDS)
 
     def publish_refused_token(self, fingerprint: str, name: str, reason: str, at: datetime | None) -> None:
         """Publish a rejected credential for a day (see `core.budget.refused_tokens`)."""

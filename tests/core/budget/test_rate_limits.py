@@ -83,6 +83,38 @@ def test_owners_that_two_processes_learn_at_once_are_both_published(redis, monke
     assert 0 < redis.ttl(key) <= rate_limits.CREDENTIALS_TTL_SECONDS
 
 
+@pytest.mark.parametrize("was_published", [False, True])
+def test_an_owner_that_is_learned_while_a_plan_publishes_is_published(redis, monkeypatch, was_published):
+    pool = CredentialPool.from_secrets(["token"])
+    budget, worker = RateBudget(pool, redis, API), ResponseCache(redis, rate_limits.key_prefix(API))
+    if was_published:
+        budget.publish_credentials()
+    load = budget._load_token_owners
+
+    def load_before_the_worker_learns():
+        load()
+        monkeypatch.setattr(budget, "_load_token_owners", load)
+        worker.learn_owner(pool.credentials[0].fingerprint, "octo")
+
+    monkeypatch.setattr(budget, "_load_token_owners", load_before_the_worker_learns)
+    budget.publish_credentials()
+    assert rate_limits.load_credentials(redis, API).owners == {"octo"}
+
+
+def test_an_owner_is_stored_before_it_is_published(redis, monkeypatch):
+    """A plan that publishes right after finds it, and does not publish the fingerprint again."""
+    pool = CredentialPool.from_secrets(["token"])
+    fingerprint, published = pool.credentials[0].fingerprint, rate_limits.publish_owner
+
+    def publish_before_a_plan(*given):
+        published(*given)
+        RateBudget(pool, redis, API).publish_credentials()
+
+    monkeypatch.setattr(rate_limits, "publish_owner", publish_before_a_plan)
+    ResponseCache(redis, rate_limits.key_prefix(API)).learn_owner(fingerprint, "octo")
+    assert rate_limits.load_credentials(redis, API).owners == {"octo"}
+
+
 def test_a_pause_shows_until_it_has_ended(now):
     state = StoredRateBudget(paused_until=now.timestamp() + 30)
     assert state.summary(now).paused_until == now + timedelta(seconds=30)
