@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 
 import pytest
 import streamlit as st
@@ -14,9 +14,10 @@ from core.db import schema
 from core.errors import BadInput, Conflict, Forbidden
 from pages.sections import alert_rules as sections_alert_rules
 from pages.sections import webhooks
+from tests.pages.page_file import run_page_file
 from tests.pages.wording import page_text
 
-PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "alerts.py")
+run_page = partial(run_page_file, "alerts")
 SECRET_PATH = "T0000/B0000/verysecret"
 
 
@@ -24,14 +25,7 @@ SECRET_PATH = "T0000/B0000/verysecret"
 def page(person: Callable[..., object], browser) -> Callable[..., AppTest]:
     """Open the page by itself as an admin: `page(kind="Archived")`."""
     browser.sign_in(person("boss", role="admin"))
-    return run_page_file
-
-
-def run_page_file(**parameters: str) -> AppTest:
-    shown = AppTest.from_file(PAGE, default_timeout=60)
-    for name, value in parameters.items():
-        shown.query_params[name] = value
-    return shown.run()
+    return run_page
 
 
 def rule_id(database, kind: str) -> int:
@@ -77,7 +71,7 @@ def submit(shown: AppTest, label: str, form: str) -> AppTest:
 
 
 def test_a_page_without_alerts_says_so(reader, database):
-    shown = run_page_file()
+    shown = run_page()
     assert not shown.exception
     assert "No active alerts" in page_text(shown)
     assert "No alert has been raised yet" in page_text(shown)
@@ -86,7 +80,7 @@ def test_a_page_without_alerts_says_so(reader, database):
 def test_active_alerts_come_first_with_their_age(reader, database):
     add_alert(database, "budget_short", "12 of 5,000 are left of octo graphql", hours_ago=3, ended=False)
     add_alert(database, "archived", "octo/cat was archived")
-    content = page_text(run_page_file())
+    content = page_text(run_page())
     assert "1 active alert" in content
     assert "12 of 5,000 are left of octo graphql" in content
     assert "3 h ago" in content
@@ -94,7 +88,7 @@ def test_active_alerts_come_first_with_their_age(reader, database):
 
 def test_names_from_outside_do_not_become_markdown(reader, database):
     add_alert(database, "ingestion_failing", "[a](https://evil.example) **b**", ended=False)
-    assert "[a](https://evil.example)" not in page_text(run_page_file())
+    assert "[a](https://evil.example)" not in page_text(run_page())
 
 
 def test_filters_are_in_the_url_and_combine(reader, database):
@@ -102,16 +96,16 @@ def test_filters_are_in_the_url_and_combine(reader, database):
     add_alert(database, "archived", "octo/cat was archived", account_id=account)
     add_alert(database, "archived", "elsewhere/cat was archived")
     add_alert(database, "relicensed", "octo/cat changed its licence", account_id=account)
-    assert list(run_page_file().dataframe[0].value["what"]) == ["Licence changed", "Archived", "Archived"]
-    assert run_page_file(kind="archived").dataframe[0].value["message"].iloc[0] == "elsewhere/cat was archived"
-    assert list(run_page_file(kind="Archived", of="OCTO").dataframe[0].value["account"]) == ["octo"]
-    assert "No alert matches" in page_text(run_page_file(of="nobody"))
-    assert "`kind=Moons`" in page_text(run_page_file(kind="Moons"))
+    assert list(run_page().dataframe[0].value["what"]) == ["Licence changed", "Archived", "Archived"]
+    assert run_page(kind="archived").dataframe[0].value["message"].iloc[0] == "elsewhere/cat was archived"
+    assert list(run_page(kind="Archived", of="OCTO").dataframe[0].value["account"]) == ["octo"]
+    assert "No alert matches" in page_text(run_page(of="nobody"))
+    assert "`kind=Moons`" in page_text(run_page(kind="Moons"))
 
 
 def test_an_analyst_reads_rules_and_changes_nothing(reader, database):
     add_webhook(database)
-    shown = run_page_file(rule=str(rule_id(database, "stars_jumped")))
+    shown = run_page(rule=str(rule_id(database, "stars_jumped")))
     assert "A repository gains 100 stars and 5\N{NO-BREAK SPACE}% within a day" in list(
         shown.dataframe[0].value["condition"]
     )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 
 import pytest
 import streamlit as st
@@ -23,9 +23,10 @@ from core.queue.jobs import JobOrigin
 from core.settings import settings
 from pages.sections import ingestion_list, running_ingestions
 from pages.sections.account_outcome import outcome_sentence
+from tests.pages.page_file import run_page_file
 from tests.pages.wording import page_text
 
-PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "ingestion.py")
+run_page = partial(run_page_file, "ingestion")
 
 
 @pytest.fixture
@@ -38,14 +39,7 @@ def admin(person: Callable[..., object], browser) -> None:
 @pytest.fixture
 def page(admin: None, redis) -> Callable[..., AppTest]:
     """Open the page by itself as an admin: `page(ingestion="7")`."""
-    return run_page_file
-
-
-def run_page_file(**parameters: str) -> AppTest:
-    shown = AppTest.from_file(PAGE, default_timeout=60)
-    for name, value in parameters.items():
-        shown.query_params[name] = value
-    return shown.run()
+    return run_page
 
 
 @dataclass
@@ -103,7 +97,7 @@ def raising(error: Exception) -> Callable[..., object]:
 
 def test_an_analyst_sees_nothing(reader, cockpit):
     cockpit.add_tracked("octo")
-    shown = run_page_file()
+    shown = run_page()
     assert not shown.dataframe
     assert not shown.button
     assert not shown.metric
@@ -312,14 +306,14 @@ def test_ingestions_are_filtered_and_lead_to_account_outcomes(page, cockpit):
 
     def listed(**parameters: str) -> list[int]:
         return next(
-            (list(frame.value["id"]) for frame in run_page_file(**parameters).dataframe if "took" in frame.value), []
+            (list(frame.value["id"]) for frame in run_page(**parameters).dataframe if "took" in frame.value), []
         )
 
     assert listed() == [second, first]
     assert listed(by="Schedule") == [second]
     assert listed(outcome="Partial") == [first]
     assert listed(account="OCTO") == [first]
-    assert "No ingestion matches" in page_text(run_page_file(account="nobody"))
+    assert "No ingestion matches" in page_text(run_page(account="nobody"))
     shown = page(ingestion=str(first))
     assert "request `req-1`" in page_text(shown)
     outcomes = next(frame.value for frame in shown.dataframe if "outcome" in frame.value)
@@ -335,7 +329,7 @@ def test_a_filter_of_outcomes_says_that_it_searches_the_newest_only(page, cockpi
         cockpit.add_item(cockpit.add_run(cockpit.start_ingestion(cockpit.add_tracked(login))), login)
         cockpit.finish_all()
     assert "2 of the newest 2 shown" in page_text(page(outcome="Done"))
-    assert "None of the newest 2 ingestions matches these filters." in page_text(run_page_file(outcome="Failed"))
+    assert "None of the newest 2 ingestions matches these filters." in page_text(run_page(outcome="Failed"))
 
 
 @pytest.mark.parametrize("given", ["0", "x", "-1", "9" * 30, "<b>"])
@@ -380,7 +374,7 @@ def test_freshness_counts_only_active_accounts(page, cockpit, database):
 
 def test_without_any_ingestion_no_filter_is_blamed(page):
     assert "There has been no ingestion yet." in page_text(page())
-    assert "No ingestion matches these filters." in page_text(run_page_file(outcome="Failed"))
+    assert "No ingestion matches these filters." in page_text(run_page(outcome="Failed"))
 
 
 def test_the_calendar_is_explained_for_either_theme(page, cockpit):

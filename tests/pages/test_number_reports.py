@@ -11,7 +11,7 @@ from core.auth.identity import Identity
 from core.db import schema
 from core.settings import settings
 from tests.core.test_number_reports import CELL, ORIGIN
-from tests.pages.test_system import PAGE as SYSTEM_PAGE
+from tests.pages.page_file import run_page_file
 from tests.pages.wording import page_text
 
 
@@ -47,7 +47,7 @@ def test_an_admin_sees_reports_as_text_and_closes_them(person, browser, database
     browser.sign_in(boss)
     identity = Identity(boss.id, "boss", "admin")
     number_reports.submit(database, identity, CELL, comment, datetime.now(UTC), ORIGIN)
-    shown = AppTest.from_file(SYSTEM_PAGE, default_timeout=60).run()
+    shown = run_page_file("system")
     assert not shown.exception
     assert comment in [text.value for text in shown.text]  # literally, by st.text
     (close,) = (button for button in shown.button if button.label == "Close")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from core.auth import people, sessions, tickets
 from core.auth.identity import Origin
 from core.auth.people import Person
 from core.db import schema
+from tests.pages.page_file import run_page_file
 from tests.pages.wording import page_text
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
@@ -29,14 +31,7 @@ def admin(person: Callable[..., Person], browser) -> Person:
 @pytest.fixture
 def page(admin: Person) -> Callable[..., AppTest]:
     """Open the page by itself as an admin, with these URL parameters: `page(person="ada")`."""
-
-    def run_page_file(**parameters: str) -> AppTest:
-        shown = AppTest.from_file(str(PAGES / "people.py"), default_timeout=60)
-        for name, value in parameters.items():
-            shown.query_params[name] = value
-        return shown.run()
-
-    return run_page_file
+    return partial(run_page_file, "people")
 
 
 def listed_usernames(shown: AppTest) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 
 import pytest
 from psycopg import OperationalError
@@ -19,9 +19,9 @@ from core.errors import ServerUnavailable
 from core.queries import system
 from core.settings import settings
 from tests import seed_data
+from tests.pages.page_file import run_page_file
 from tests.pages.wording import page_text
 
-PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "system.py")
 SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
 
 
@@ -29,7 +29,7 @@ SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
 def page(person: Callable[..., object], browser) -> Callable[[], AppTest]:
     """Open the page by itself, as an admin."""
     browser.sign_in(person("boss", role="admin"))
-    return lambda: AppTest.from_file(PAGE, default_timeout=60).run()
+    return partial(run_page_file, "system")
 
 
 def raising(error: Exception) -> Callable[..., object]:

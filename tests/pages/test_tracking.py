@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -24,9 +24,10 @@ from ingest import lookups as answering
 from ingest.github import GitHub
 from ingest.sandbox import World, serve
 from pages.sections import add_accounts, pending_requests, tracked_table
+from tests.pages.page_file import page_file, run_page_file
 from tests.pages.wording import page_text
 
-PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "tracking.py")
+run_page = partial(run_page_file, "tracking")
 
 
 @pytest.fixture
@@ -39,14 +40,7 @@ def admin(person: Callable[..., object], browser) -> None:
 @pytest.fixture
 def page(admin: None) -> Callable[..., AppTest]:
     """Open the page by itself as an admin: `page(q="octo")`."""
-    return run_page_file
-
-
-def run_page_file(**parameters: str) -> AppTest:
-    shown = AppTest.from_file(PAGE, default_timeout=60)
-    for name, value in parameters.items():
-        shown.query_params[name] = value
-    return shown.run()
+    return run_page
 
 
 def add_tracked(database, login: str, **values: object) -> int:
@@ -79,7 +73,7 @@ def listed_logins(shown: AppTest) -> list[str]:
 
 def test_an_analyst_sees_nothing(reader, database):
     add_tracked(database, "octo")
-    shown = run_page_file()
+    shown = run_page()
     assert not shown.dataframe
     assert not shown.button
     assert not shown.metric
@@ -277,14 +271,14 @@ def test_new_accounts_get_the_chosen_cadence_priority_and_note(admin, database, 
 
 
 def test_an_expired_lookup_says_so(page, redis):
-    shown = AppTest.from_file(PAGE, default_timeout=60)
+    shown = page_file("tracking")
     shown.session_state[add_accounts.LOOKUP_KEY] = "expired"
     assert "This lookup has expired" in page_text(shown.run())
 
 
 def test_a_failed_lookup_shows_the_reason(page, redis):
     LookupStore(redis).put(Lookup("one", ("octo",), state="failed", error_message="GitHub does not answer"))
-    shown = AppTest.from_file(PAGE, default_timeout=60)
+    shown = page_file("tracking")
     shown.session_state[add_accounts.LOOKUP_KEY] = "one"
     assert "GitHub does not answer." in page_text(shown.run())
 
