@@ -80,7 +80,7 @@ def write_batch(connection: Connection, source_id: int, run_id: int, first: int,
     """Write the rows of the repositories from *first* to *last* that differ; returns how many."""
     values = {"source": source_id, "run": run_id, "first": first, "last": last}
     if not connection.execute(text(HAS_STORED_CAPTURES), values).scalar_one():
-        closed_history.store_rows(connection, source_id, GIVEN_ROWS, values)
+        closed_history.store_rows(connection, source_id, GIVEN_ROWS, values, are_new=True)
         counts = [connection.execute(text(statement), values).rowcount for statement in INSERT_ROWS]
         return counts[0]
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.fresh_row"))

@@ -81,66 +81,70 @@ CLOSE_MONTH = f"""
            captured_at = coalesce(excluded.captured_at, stored.captured_at),
            counts = coalesce(excluded.counts, stored.counts)
 """  # noqa: S608
-# Merges the rows of `given`, which win over stored ones of the same time, and carries the last counts on.
+# Merges the rows of `given`, which win over stored ones of the same time, and carries the last counts on. `of_source`
+# is the condition on what is stored: false where nothing is, so that Postgres reads nothing.
 STORE_ROWS = f"""
     WITH given AS MATERIALIZED ({{given}}
     ), stored AS (
         SELECT repository_id, max(month) AS last_month
           FROM (SELECT DISTINCT repository_id FROM given) AS one
           JOIN repository_month USING (repository_id)
-         WHERE source_id = :source GROUP BY repository_id
+         WHERE {{of_source}} GROUP BY repository_id
     ), first AS (
         SELECT repository_id,
                least(min({month_of("captured_at")}), min(last_month) + interval '1 month')::date AS month
           FROM given LEFT JOIN stored USING (repository_id) GROUP BY repository_id
     ), merged AS (
-        SELECT repository_id, captured_at, stars, forks, size_kb, true AS is_given FROM given
+        SELECT repository_id, {month_of("captured_at")} AS month, captured_at, stars, forks, size_kb, true AS is_given
+          FROM given
          UNION ALL
-        SELECT repository_id, captured_at, stars, forks, size_kb, false
+        SELECT repository_id, stored.month, captured_at, stars, forks, size_kb, false
           FROM first
           JOIN repository_snapshot_closed AS stored USING (repository_id)
-         WHERE source_id = :source AND stored.month >= first.month
+         WHERE {{of_source}} AND stored.month >= first.month
     ), filled AS (
-        SELECT repository_id, month, row_number() OVER (PARTITION BY repository_id ORDER BY month) AS number,
-               array_agg(captured_at ORDER BY captured_at) AS captured_at,
+        SELECT repository_id, month, array_agg(captured_at ORDER BY captured_at) AS captured_at,
                array_agg(ARRAY[stars, forks, size_kb] ORDER BY captured_at) AS counts
-          FROM (SELECT DISTINCT ON (repository_id, captured_at) *, {month_of("captured_at")} AS month
-                  FROM merged ORDER BY repository_id, captured_at, is_given DESC) AS once
+          FROM (SELECT DISTINCT ON (repository_id, month, captured_at) *
+                  FROM merged ORDER BY repository_id, month, captured_at, is_given DESC) AS once
          GROUP BY repository_id, month
-    ), span AS (
-        SELECT repository_id, first.month AS first_month,
-               max(filled.month) AS last_month
-          FROM first JOIN filled USING (repository_id) GROUP BY repository_id, first.month
-    ), spread AS (
-        SELECT span.repository_id, begins_at::date AS month, first_month, filled.captured_at, filled.counts,
-               -- Whose last counts are those before this month.
-               count(filled.number) OVER (PARTITION BY span.repository_id ORDER BY begins_at)
-               - CASE WHEN filled.number IS NULL THEN 0 ELSE 1 END AS number_before
-          FROM span
-         CROSS JOIN LATERAL generate_series(first_month::timestamp, last_month, '1 month') AS begins_at
-          LEFT JOIN filled ON filled.repository_id = span.repository_id AND filled.month = begins_at::date
-    ), before AS (
-        SELECT repository_id, number, {month_columns("cardinality(captured_at)")}
-          FROM (SELECT *, NULL::timestamptz AS before_at, NULL::int AS stars_before, NULL::int AS forks_before,
-                       NULL::int AS size_kb_before FROM filled) AS month
+    ), ended AS (
+        SELECT repository_id, month, captured_at AS times, counts, captured_at[cardinality(captured_at)] AS captured_at,
+               counts[cardinality(captured_at)][1] AS stars, counts[cardinality(captured_at)][2] AS forks,
+               counts[cardinality(captured_at)][3] AS size_kb
+          FROM filled
          UNION ALL
-        SELECT repository_id, 0, {month_columns("cardinality(captured_at)")}
-          FROM span
+        SELECT repository_id, month.month, NULL, NULL, {month_columns("cardinality(captured_at)")}
+          FROM first
           JOIN repository_month AS month USING (repository_id)
-         WHERE source_id = :source AND month = first_month - interval '1 month'
+         WHERE {{of_source}} AND month.month = first.month - interval '1 month'
+    ), ordered AS (
+        SELECT *, lag(captured_at) OVER by_month AS before_at, lag(stars) OVER by_month AS stars_before,
+               lag(forks) OVER by_month AS forks_before, lag(size_kb) OVER by_month AS size_kb_before,
+               lead(month) OVER by_month AS next_month
+          FROM ended WINDOW by_month AS (PARTITION BY repository_id ORDER BY month)
+    ), spread AS (
+        SELECT repository_id, month, before_at, stars_before, forks_before, size_kb_before, times, counts
+          FROM ordered WHERE times IS NOT NULL
+         UNION ALL
+        -- Months without a snapshot.
+        SELECT repository_id, begins_at::date, captured_at, stars, forks, size_kb, NULL, NULL
+          FROM ordered
+         CROSS JOIN LATERAL generate_series(
+               month + interval '1 month', next_month - interval '1 month', interval '1 month') AS begins_at
     )
     INSERT INTO repository_month (repository_id, source_id, month, before_at, stars_before, forks_before,
            size_kb_before, captured_at, counts)
-    SELECT spread.repository_id, :source, spread.month, before.captured_at, before.stars, before.forks,
-           before.size_kb, spread.captured_at, spread.counts
+    SELECT repository_id, :source, month, before_at, stars_before, forks_before, size_kb_before, times, counts
       FROM spread
-      LEFT JOIN before ON before.repository_id = spread.repository_id AND before.number = number_before
-     ORDER BY spread.month, spread.repository_id
+     ORDER BY month, repository_id
+"""  # noqa: S608
+REPLACE_STORED = """
     ON CONFLICT (repository_id, source_id, month) DO UPDATE
        SET before_at = excluded.before_at, stars_before = excluded.stars_before,
            forks_before = excluded.forks_before, size_kb_before = excluded.size_kb_before,
            captured_at = excluded.captured_at, counts = excluded.counts
-"""  # noqa: S608
+"""
 SELECT_OPEN_ROWS = """
         SELECT repository_id, captured_at, stars, forks, size_kb
           FROM repository_snapshot_open WHERE source_id = :source"""
@@ -370,13 +374,18 @@ def _close(connection: Connection, month: OpenMonth) -> None:
     )
 
 
-def store_rows(connection: Connection, source_id: int, given: str, values: Mapping[str, Any]) -> None:
+def store_rows(
+    connection: Connection, source_id: int, given: str, values: Mapping[str, Any], *, are_new: bool = False
+) -> None:
     """Store snapshots of an imported source: those of the query *given*, which wins over stored ones of the same time.
 
     given  repository_id, captured_at, stars, forks, size_kb
+    are_new  the source has no snapshots of these repositories yet
     Counts as of a later month than the source's last one are seen once that is closed.
     """
-    connection.execute(text(STORE_ROWS.format(given=given)), {**values, "source": source_id})
+    sql = STORE_ROWS.format(given=given, of_source="false" if are_new else "source_id = :source")
+    sql += "" if are_new else REPLACE_STORED
+    connection.execute(text(sql), {**values, "source": source_id})
 
 
 def move_rows(connection: Connection, source_id: int, named: Sequence[int], real: Sequence[int]) -> None:

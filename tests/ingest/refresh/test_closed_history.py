@@ -220,6 +220,7 @@ class Stored:
             self.connection, IMPORTED,
             "SELECT repository_id, captured_at, stars::int, 0 AS forks, NULL::int AS size_kb"
             f" FROM (VALUES {rows}) AS one(repository_id, captured_at, stars)", {},
+            are_new=repository not in self.imported_times(),
         )  # fmt: skip
         first_at = min([*given, *(at for _, source, at in self.rows if source == IMPORTED)])
         closed_history.reopen_imported(self.connection, IMPORTED, first_at)
