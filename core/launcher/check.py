@@ -202,18 +202,18 @@ def _check_redis(url: str) -> str:
 
 
 def _check_tokens(url: str, settings: Settings) -> str:
-    """Say which tokens expire within two weeks. Raises when one has expired, or GitHub refused one."""
+    """Say which tokens expire within two weeks. Raises when one has expired, or GitHub rejected one."""
     from redis import Redis  # noqa: PLC0415
 
-    from core.budget.refused_tokens import load_refused_tokens  # noqa: PLC0415
+    from core.budget.rejected_tokens import load_rejected_tokens  # noqa: PLC0415
     from core.budget.token_expiry import WARNING_PERIOD, load_token_expiries  # noqa: PLC0415
 
     now = datetime.now(UTC)
     with Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as redis:
         tokens = load_token_expiries(redis, settings.github_api_url)
-        refused = load_refused_tokens(redis, settings.github_api_url)
+        rejected = load_rejected_tokens(redis, settings.github_api_url)
     due = [token for token in tokens if token.expires_within(WARNING_PERIOD, now)]
-    message = "; ".join([*(token.reason for token in refused), *(token.sentence(now) for token in due)])
-    if refused or any(token.has_expired(now) for token in due):
+    message = "; ".join([*(token.reason for token in rejected), *(token.sentence(now) for token in due)])
+    if rejected or any(token.has_expired(now) for token in due):
         raise AlmanacError(message)
     return message or f"none expires within {WARNING_PERIOD.days} days"

@@ -104,9 +104,9 @@ class GitHub:
         self.facts = Facts(self._rest, self._graphql, self._pool)
         self.profiles = Profiles(self._rest, self._graphql, self._pool, use_graphql=self._use_graphql)
         self._pool.denials = self._cache
-        self._pool.on_refusal = self._publish_refused_token
+        self._pool.on_rejection = self._publish_rejected_token
         self._pool.on_expiry = self._publish_token_expiry
-        self._cache.clear_refused_tokens(credential.fingerprint for credential in self._pool.credentials)
+        self._cache.clear_rejected_tokens(credential.fingerprint for credential in self._pool.credentials)
         for credential in self._pool.credentials:
             owner = self._cache.owner(credential.fingerprint)
             if owner:
@@ -259,8 +259,8 @@ class GitHub:
         except PermissionDenied as error:
             return MissingRepository(github_id, error.code, FORBIDDEN)
 
-    def _publish_refused_token(self, credential: Credential, reason: str, at: datetime | None) -> None:
-        self._cache.publish_refused_token(credential.fingerprint, credential.name, reason, at)
+    def _publish_rejected_token(self, credential: Credential, reason: str, at: datetime | None) -> None:
+        self._cache.publish_rejected_token(credential.fingerprint, credential.name, reason, at)
 
     def _publish_token_expiry(self, token: Token, expires_at: datetime) -> None:
         self._cache.publish_token_expiry(token.fingerprint, token.name, expires_at)

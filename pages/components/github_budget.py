@@ -1,4 +1,4 @@
-"""GitHub's rate budget: what is left per token owner, as gauges or as a table, pauses, and refused tokens."""
+"""GitHub's rate budget: what is left per token owner, as gauges or as a table, pauses, and rejected tokens."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core import redis_client
-from core.budget import rate_limits, refused_tokens, token_expiry
+from core.budget import rate_limits, rejected_tokens, token_expiry
 from core.budget.rate_limits import RateBudgetBucket, RateBudgetSummary
 from core.budget.token_expiry import WARNING_PERIOD
 from core.settings import settings
@@ -59,15 +59,15 @@ def show_pause(budget: RateBudgetSummary | None) -> None:
         )
 
 
-def show_refused_tokens(now: datetime) -> None:
-    """Show the tokens that GitHub refused, with the reason; nothing while all tokens are valid."""
-    refused, _ = query_or_reason(
-        lambda: refused_tokens.load_refused_tokens(redis_client.redis(), settings().github_api_url)
+def show_rejected_tokens(now: datetime) -> None:
+    """Show the tokens that GitHub rejected, with the reason; nothing while all tokens are valid."""
+    rejected, _ = query_or_reason(
+        lambda: rejected_tokens.load_rejected_tokens(redis_client.redis(), settings().github_api_url)
     )
-    for token in refused or ():
+    for token in rejected or ():
         when = f" {time_ago(token.at, now)}" if token.at else ""
         st.warning(
-            f"GitHub refused **{escape_markdown(token.name)}**{when}: {escape_markdown(token.reason)}. The other tokens "
+            f"GitHub rejected **{escape_markdown(token.name)}**{when}: {escape_markdown(token.reason)}. The other tokens "
             f"take over its accounts. {HOW_TO_REPLACE}",
             icon=":material/key_off:",
         )
@@ -95,7 +95,7 @@ def _show(draw: Callable[[RateBudgetSummary, datetime], None]) -> None:
         st.info(f"{reason} The rate budget is stored there: shown once it is back.", icon=":material/cloud_off:")
         return
     show_pause(budget)
-    show_refused_tokens(now)
+    show_rejected_tokens(now)
     show_expiring_tokens(now)
     if budget.buckets:
         draw(budget, now)

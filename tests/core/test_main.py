@@ -8,8 +8,8 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from core.__main__ import main
-from core.budget import refused_tokens, token_expiry
-from core.budget.refused_tokens import RefusedToken
+from core.budget import rejected_tokens, token_expiry
+from core.budget.rejected_tokens import RejectedToken
 from core.budget.token_expiry import TokenExpiry
 from core.settings import settings
 
@@ -75,13 +75,13 @@ def test_a_check_says_when_a_token_expires(
     assert (found, line in output) == (code, True), output
 
 
-def test_a_check_fails_for_a_token_that_github_refused(
+def test_a_check_fails_for_a_token_that_github_rejected(
     run: RunCommand, committing_database: Engine, redis: Redis
 ) -> None:
-    refused = RefusedToken("ab12", "token 1", "GitHub rejected token 1: it is wrong, expired or revoked", None)
-    redis.hset(refused_tokens.refused_tokens_key(settings().github_api_url), "ab12", refused.to_json())
+    rejected = RejectedToken("ab12", "token 1", "GitHub rejected token 1: it is wrong, expired or revoked", None)
+    redis.hset(rejected_tokens.rejected_tokens_key(settings().github_api_url), "ab12", rejected.to_json())
     code, output = run("check")
-    assert (code, f"FAILED  tokens     {refused.reason}" in output) == (1, True), output
+    assert (code, f"FAILED  tokens     {rejected.reason}" in output) == (1, True), output
 
 
 def test_a_check_of_tables_that_were_not_migrated_says_what_to_do(

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from core.budget import refused_tokens
+from core.budget import rejected_tokens
 from core.queue import abandoned, jobs
 from core.queue.liveness import LEADER_LOCK
 from core.settings import Settings
@@ -124,7 +124,7 @@ def test_a_token_revoked_during_a_run_is_skipped(hours):
     assert scalar(hours.engine, "SELECT count(*) FROM capture") == 2 * len(logins)
     assert scalar(hours.engine, "SELECT count(*) FROM ingest_item WHERE state = 'failed'") == 0
     assert scalar(hours.engine, "SELECT count(DISTINCT token_fingerprint) FROM account") == 1
-    (refused,) = refused_tokens.load_refused_tokens(hours.redis, hours.github.api_url)
+    (refused,) = rejected_tokens.load_rejected_tokens(hours.redis, hours.github.api_url)
     assert "token 1" in refused.name
     assert refused.reason
     assert TOKENS[0] not in f"{refused}"
@@ -140,7 +140,7 @@ def test_with_the_only_token_revoked_accounts_record_it_and_back_off(github_of_m
         assert len(github_of_many.log) < 10
         codes = rows(committing_database, "SELECT DISTINCT error_code FROM ingest_item")
         assert codes == [("bad_credentials",)]
-        assert len(refused_tokens.load_refused_tokens(redis, hours.github.api_url)) == 1
+        assert len(rejected_tokens.load_rejected_tokens(redis, hours.github.api_url)) == 1
         assert scalar(committing_database, "SELECT min(failures) FROM tracked_account") >= 3
 
 

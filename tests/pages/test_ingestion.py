@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import Connection, insert, text
 from streamlit.testing.v1 import AppTest
 
-from core.budget import rate_limits, refused_tokens
+from core.budget import rate_limits, rejected_tokens
 from core.budget.rate_limits import RateBudgetBucket, RateBudgetSummary
 from core.db import schema
 from core.errors import Forbidden
@@ -267,11 +267,15 @@ def test_each_rate_budget_has_a_gauge_with_its_reset(page, monkeypatch):
     assert f"full again at {resets_at:%H:%M} UTC" in page_text(shown)
 
 
-def test_a_token_that_github_refused_is_named_with_its_reason(page, redis):
-    stored = {"name": "octo-bot", "reason": "GitHub refused the token of octo-bot", "at": datetime.now(UTC).isoformat()}
-    redis.hset(refused_tokens.refused_tokens_key(settings().github_api_url), "ab12cd34", json.dumps(stored))
+def test_a_token_that_github_rejected_is_named_with_its_reason(page, redis):
+    stored = {
+        "name": "octo-bot",
+        "reason": "GitHub rejected the token of octo-bot",
+        "at": datetime.now(UTC).isoformat(),
+    }
+    redis.hset(rejected_tokens.rejected_tokens_key(settings().github_api_url), "ab12cd34", json.dumps(stored))
     content = page_text(page())
-    assert "GitHub refused **octo" in content
+    assert "GitHub rejected **octo" in content
     assert "The other tokens take over its accounts" in content
 
 

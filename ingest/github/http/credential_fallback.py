@@ -46,7 +46,7 @@ def ask(
         try:
             found = send(credential)
         except BadCredentials as error:
-            if not pool.refused(credential):
+            if not pool.is_rejected(credential):
                 raise
             rejection = error
         except PermissionDenied as error:
@@ -94,7 +94,7 @@ def ask_each(
         try:
             answers = send(credential, together)
         except BadCredentials:
-            if not pool.refused(credential):
+            if not pool.is_rejected(credential):
                 raise
             rejected.add(credential.fingerprint)
             continue
@@ -152,5 +152,5 @@ class Denials:
 def _is_fallback(pool: CredentialPool, credential: Credential, pinned: str | None) -> bool:
     """Return whether *credential* stands in for another one that is pinned and usable."""
     return credential.fingerprint != pinned and any(
-        one.fingerprint == pinned and not pool.refused(one) for one in pool.credentials
+        one.fingerprint == pinned and not pool.is_rejected(one) for one in pool.credentials
     )

@@ -87,11 +87,11 @@ class CredentialPool:
         unique = {credential.fingerprint: credential for credential in credentials}
         self._credentials: dict[str, Credential] = unique or {ANONYMOUS: ANONYMOUS_CREDENTIAL}
         self._owners: dict[str, str] = {}
-        self._refused: set[str] = set()
+        self._rejected: set[str] = set()
         self._lock = Lock()
         self.denials = ResponseCache(None, "")
         """Which credentials were denied access to which accounts in the last day, and which rights of their own."""
-        self.on_refusal: Callable[[Credential, str, datetime | None], None] = lambda *_: None
+        self.on_rejection: Callable[[Credential, str, datetime | None], None] = lambda *_: None
         self.on_expiry: Callable[[Token, datetime], None] = lambda *_: None
 
     @classmethod
@@ -118,21 +118,21 @@ class CredentialPool:
             self._owners[fingerprint] = owner
             return is_new
 
-    def refuse(self, credential: Credential, reason: str = "", at: datetime | None = None) -> None:
-        """Exclude a credential that GitHub rejected (401) from now on, and report it to `on_refusal`."""
+    def reject(self, credential: Credential, reason: str = "", at: datetime | None = None) -> None:
+        """Exclude a credential that GitHub rejected (401) from now on, and report it to `on_rejection`."""
         with self._lock:
-            self._refused.add(credential.fingerprint)
+            self._rejected.add(credential.fingerprint)
         if credential.fingerprint in self._credentials:
-            self.on_refusal(credential, reason, at)
+            self.on_rejection(credential, reason, at)
 
     def learn_expiry(self, credential: Credential, expires_at: datetime) -> None:
         """Report when a token expires to `on_expiry`; a GitHub App's are renewed every hour and do not count."""
         if isinstance(credential, Token):
             self.on_expiry(credential, expires_at)
 
-    def refused(self, credential: Credential) -> bool:
+    def is_rejected(self, credential: Credential) -> bool:
         with self._lock:
-            return credential.fingerprint in self._refused
+            return credential.fingerprint in self._rejected
 
     def choose(
         self,
@@ -150,13 +150,15 @@ class CredentialPool:
         to all of the account or to *scope*, the last resort is an anonymous request.
         """
         excluded = set(exclude)
-        usable = [one for one in self.credentials if one.fingerprint not in excluded and not self.refused(one)]
+        usable = [one for one in self.credentials if one.fingerprint not in excluded and not self.is_rejected(one)]
         for credential in self._by_preference(usable, login, pinned):
             if not self.denial(credential, login, scope):
                 return credential
         is_last_resort = may_be_anonymous and not self.is_anonymous and ANONYMOUS not in excluded
         if is_last_resort and any(self.denial(one, login, scope) for one in self.credentials):
-            is_usable = not self.refused(ANONYMOUS_CREDENTIAL) and not self.denial(ANONYMOUS_CREDENTIAL, login, scope)
+            is_usable = not self.is_rejected(ANONYMOUS_CREDENTIAL) and not self.denial(
+                ANONYMOUS_CREDENTIAL, login, scope
+            )
             return ANONYMOUS_CREDENTIAL if is_usable else None
         return None
 

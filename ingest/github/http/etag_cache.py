@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from core.budget import rate_limits, token_expiry
-from core.budget.refused_tokens import KEY_SUFFIX, RefusedToken
+from core.budget.rejected_tokens import KEY_SUFFIX, RejectedToken
 from core.budget.token_expiry import TTL_SECONDS, TokenExpiry
 from core.circuit_breaker import CircuitBreaker
 
@@ -66,7 +66,7 @@ class ResponseCache:
 
     def __init__(self, redis: "Redis | None", prefix: str) -> None:
         self._redis = redis
-        self._refused_tokens_key = prefix + KEY_SUFFIX
+        self._rejected_tokens_key = prefix + KEY_SUFFIX
         self._token_expiries_key = prefix + token_expiry.KEY_SUFFIX
         self._published_expiries: dict[str, tuple[datetime, float]] = {}
         self._credentials_key = prefix + rate_limits.CREDENTIALS_KEY_SUFFIX
@@ -135,9 +135,9 @@ class ResponseCache:
         self._set(self.owner_key(fingerprint), owner.encode(), RESPONSE_TTL_SECONDS)
         self._call_redis(lambda redis: rate_limits.publish_owner(redis, self._credentials_key, fingerprint, owner))
 
-    def publish_refused_token(self, fingerprint: str, name: str, reason: str, at: datetime | None) -> None:
-        """Publish a rejected credential for a day (see `core.budget.refused_tokens`)."""
-        key, token = self._refused_tokens_key, RefusedToken(fingerprint, name, reason, at)
+    def publish_rejected_token(self, fingerprint: str, name: str, reason: str, at: datetime | None) -> None:
+        """Publish a rejected credential for a day (see `core.budget.rejected_tokens`)."""
+        key, token = self._rejected_tokens_key, RejectedToken(fingerprint, name, reason, at)
         self._call_redis(
             lambda redis: (redis.hset(key, fingerprint, token.to_json()), redis.expire(key, REFUSAL_TTL_SECONDS))
         )
@@ -153,10 +153,10 @@ class ResponseCache:
         ):
             self._published_expiries[fingerprint] = (expires_at, time.monotonic())
 
-    def clear_refused_tokens(self, fingerprints: Iterable[str]) -> None:
+    def clear_rejected_tokens(self, fingerprints: Iterable[str]) -> None:
         """Forget earlier rejections when a process starts and tries its credentials again."""
         names = list(fingerprints)
-        self._call_redis(lambda redis: redis.hdel(self._refused_tokens_key, *names) if names else None)
+        self._call_redis(lambda redis: redis.hdel(self._rejected_tokens_key, *names) if names else None)
 
     def _key(self, what: str, fingerprint: str, url: str) -> str:
         return f"{self._versioned_prefix}:{what}:{fingerprint}:{sha256(url.encode()).hexdigest()[:32]}"

@@ -224,7 +224,7 @@ class Transport:
     def _send_authenticated(self, request: ApiRequest) -> Response:
         """Send with a valid token; an App's token that is rejected before it expires is renewed once."""
         credential = request.context.credential
-        if self._pool.refused(credential):
+        if self._pool.is_rejected(credential):
             raise BadCredentials(credential.name, credential.fingerprint)
         if not isinstance(credential, InstallationCredential):
             response = self._send_through_gate(request)
@@ -237,7 +237,7 @@ class Transport:
                 self._renew_token(credential, request.context)
                 response = self._send_through_gate(request)
         if response.status == UNAUTHORIZED:
-            raise self._refused(credential, response)
+            raise self._reject(credential, response)
         return response
 
     def _renew_token(self, installation: InstallationCredential, context: RequestContext) -> None:
@@ -253,16 +253,16 @@ class Transport:
             if response.status >= 500:
                 raise ServerError(response.status)
             if response.status != CREATED:
-                raise self._refused(
+                raise self._reject(
                     installation, response, TOKEN_ERROR_REASONS.get(response.status, "it issues no token")
                 )
             installation.update_token(response)
             log.info("GitHub App token issued", credential=installation.name)
 
-    def _refused(self, credential: Credential, response: Response, reason: str = "") -> BadCredentials:
+    def _reject(self, credential: Credential, response: Response, reason: str = "") -> BadCredentials:
         """Exclude a credential from now on, and publish the reason."""
         error = BadCredentials(credential.name, credential.fingerprint, *([reason] if reason else []))
-        self._pool.refuse(credential, str(error), response.date)
+        self._pool.reject(credential, str(error), response.date)
         log.warning(
             "GitHub rejected a credential", reason=str(error), status=response.status, request_id=response.request_id
         )

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from structlog.testing import capture_logs
 
-from core.budget import refused_tokens, token_expiry
+from core.budget import rejected_tokens, token_expiry
 from core.settings import Settings
 from ingest.github import AccountRequest, BadCredentials, GitHub
 from ingest.github.http.app_auth import AppCredential, InstallationCredential
@@ -131,12 +131,12 @@ def test_accounts_of_an_uninstalled_app_are_fetched_with_tokens(github, sandbox,
     fetch_accounts(client, sandbox)
     sandbox.apps.uninstall("77")
     assert all(result.snapshot for result in fetch_accounts(client, sandbox))
-    (reported,) = refused_tokens.load_refused_tokens(redis, sandbox.url)
+    (reported,) = rejected_tokens.load_rejected_tokens(redis, sandbox.url)
     assert reported.name == "GitHub App 1234 (installation 77)"
     assert "no longer installed there" in reported.reason
     assert reported.at == sandbox_now(sandbox)
     github("sandbox-token-2", redis=redis)
-    assert refused_tokens.load_refused_tokens(redis, sandbox.url) == []
+    assert rejected_tokens.load_rejected_tokens(redis, sandbox.url) == []
 
 
 def test_a_suspended_app_raises_bad_credentials(github, sandbox):
@@ -161,7 +161,7 @@ def test_a_revoked_token_is_published_for_pages(github, sandbox, redis):
     client = github("sandbox-token-2", redis=redis)
     sandbox.faults.refuse_token("sandbox-token-2")
     assert all(result.snapshot for result in fetch_accounts(client, sandbox))
-    reported = refused_tokens.load_refused_tokens(redis, sandbox.url)
+    reported = rejected_tokens.load_rejected_tokens(redis, sandbox.url)
     assert [one.name.split(" (")[0] for one in reported] == ["token 1"]
     assert "sandbox-token-2" not in str(reported)
 

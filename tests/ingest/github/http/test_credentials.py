@@ -55,10 +55,10 @@ def test_accounts_spread_over_owners_not_over_tokens():
 def test_a_rejected_token_is_excluded():
     pool = CredentialPool.from_secrets(["a", "b"])
     first = pool.choose("octocat")
-    pool.refuse(first)
+    pool.reject(first)
     second = pool.choose("octocat", pinned=first.fingerprint)
     assert second.fingerprint != first.fingerprint
-    pool.refuse(second)
+    pool.reject(second)
     assert pool.choose("octocat") is None
 
 

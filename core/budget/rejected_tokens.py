@@ -1,6 +1,6 @@
-"""Tokens that GitHub refused: a hash in Redis, written by the ingestor and read by all processes.
+"""Tokens that GitHub rejected: a hash in Redis, written by the ingestor and read by all processes.
 
-An entry expires a day after the last refusal, and is removed when the ingestor starts again with that token.
+An entry expires a day after the last rejection, and is removed when the ingestor starts again with that token.
 """
 
 import json
@@ -12,13 +12,13 @@ from redis import Redis
 
 from core.budget import rate_limits
 
-KEY_SUFFIX = ":refused"
+KEY_SUFFIX = ":rejected"
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class RefusedToken:
-    """A token or GitHub App that GitHub refused; `reason` is a sentence without secrets, `at` the response's time."""
+class RejectedToken:
+    """A token or GitHub App that GitHub rejected; `reason` is a sentence without secrets, `at` the response's time."""
 
     fingerprint: str
     name: str
@@ -36,12 +36,12 @@ class RefusedToken:
         return cls(fingerprint, str(body["name"]), str(body["reason"]), at)
 
 
-def refused_tokens_key(api_url: str) -> str:
+def rejected_tokens_key(api_url: str) -> str:
     """Return the Redis key of the hash: fingerprint to JSON."""
     return rate_limits.key_prefix(api_url) + KEY_SUFFIX
 
 
-def load_refused_tokens(redis: Redis, api_url: str) -> list[RefusedToken]:
-    """Return the configured tokens that are not used now, latest refusal first. Raises RedisError."""
-    found = rate_limits.load_token_entries(redis, api_url, refused_tokens_key(api_url), RefusedToken.from_json)
+def load_rejected_tokens(redis: Redis, api_url: str) -> list[RejectedToken]:
+    """Return the configured tokens that are not used now, latest rejection first. Raises RedisError."""
+    found = rate_limits.load_token_entries(redis, api_url, rejected_tokens_key(api_url), RejectedToken.from_json)
     return sorted(found, key=lambda token: token.at or EARLIEST, reverse=True)
