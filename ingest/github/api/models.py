@@ -290,4 +290,4 @@ def topic_names(node: JsonObject) -> tuple[str, ...] | None:
 
 
 # Raised by reading a body of an unexpected structure.
-PARSE_ERRORS = (ValidationError, KeyError, TypeError, AttributeError, ValueError)
+PARSE_ERRORS = (ValidationError, KeyError, TypeError, AttributeError, ValueError, OverflowError)

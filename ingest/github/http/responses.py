@@ -102,10 +102,10 @@ def rate_limit_status(response: Response) -> RateLimitStatus | None:
     """Read the `x-ratelimit-*` headers; None where they are missing or malformed."""
     try:
         limit, remaining, reset = (int(response.headers[f"x-ratelimit-{part}"]) for part in RATE_LIMIT_HEADER_SUFFIXES)
-    except (KeyError, ValueError):
+        # One second more, because Date and reset are truncated to whole seconds.
+        resets_in = min(max(0.0, reset - response.date.timestamp()), MAX_HEADER_WAIT_SECONDS) + 1
+    except (KeyError, ValueError, OverflowError):
         return None
-    # One second more, because Date and reset are truncated to whole seconds.
-    resets_in = min(max(0.0, reset - response.date.timestamp()), MAX_HEADER_WAIT_SECONDS) + 1
     return RateLimitStatus(response.headers.get("x-ratelimit-resource"), limit, max(0, remaining), resets_in)
 
 
@@ -153,12 +153,13 @@ def response_error(response: Response, what: str) -> GitHubError | None:
     if status < 400:
         return None
     body = _json_object(response.body)
-    block = body.get("block") or {}
+    block = body.get("block")
     message = shorten_message(str(body.get("message") or ""))
     if status == UNAVAILABLE_FOR_LEGAL_REASONS or (
         status == FORBIDDEN and (block or "access blocked" in message.lower())
     ):
-        return Blocked(what, str(block.get("reason") or "legal"), block.get("html_url"), status)
+        details = block if isinstance(block, dict) else {}
+        return Blocked(what, str(details.get("reason") or "legal"), details.get("html_url"), status)
     if status in MISSING_STATUSES:
         return RepositoryNotFound(what)
     if status == FORBIDDEN:
@@ -226,7 +227,9 @@ def is_rate_limit_error(error: object) -> bool:
     """Tell whether a GraphQL error is a rate limit: by its type (several spellings are in use), else by its message."""
     if not isinstance(error, dict):
         return False
-    kind = str(error.get("type") or (error.get("extensions") or {}).get("code") or "").upper()
+    extensions = error.get("extensions")
+    code = extensions.get("code") if isinstance(extensions, dict) else None
+    kind = str(error.get("type") or code or "").upper()
     if kind in RATE_LIMIT_ERROR_TYPES or kind == "NOT_FOUND":
         return kind in RATE_LIMIT_ERROR_TYPES
     return bool(
@@ -257,6 +260,6 @@ def _parse_http_date(value: str | None) -> datetime | None:
         return None
     try:
         parsed = parsedate_to_datetime(value)
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -12,7 +12,10 @@ def resolve_api_url(root: str, link: str, requested_url: str) -> str | None:
 
     A proxy or a recording passes on URLs of api.github.com: those are requested at *root*.
     """
-    target = urljoin(requested_url, link)
+    try:
+        target = urljoin(requested_url, link)
+    except ValueError:  # brackets that hold no IPv6 address
+        return None
     if _origin(target) == _origin(root):
         return target
     if _origin(target) == _origin(PUBLIC_API_URL):

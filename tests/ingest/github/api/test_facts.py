@@ -91,6 +91,7 @@ WEEK = {"week": 1763856000, "total": 3, "days": [0, 1, 2, 0, 0, 0, 0]}
         [WEEK | {"days": None}],
         [WEEK | {"week": 10**20}],
         [WEEK | {"week": "soon"}],
+        [WEEK | {"days": [float("inf")] * 7}],
     ],
 )
 def test_a_malformed_star_history_raises_invalid_response(client, body):

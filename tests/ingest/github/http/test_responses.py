@@ -26,7 +26,16 @@ from tests.ingest.github.fake_server import recorded_exchange, response_of_excha
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}
-HEADER_VALUES = st.one_of(st.none(), st.integers(-10, 10**6).map(str), st.text(max_size=20))
+EXTREME_VALUES = ("9" * 400, "Fri, 31 Dec 9999 23:59:59 -1200", "Mon, 01 Jan 0001 00:00:00 +2300")
+HEADER_VALUES = st.one_of(
+    st.none(), st.integers(-10, 10**6).map(str), st.text(max_size=20), st.sampled_from(EXTREME_VALUES)
+)
+NAMES = ("message", "documentation_url", "block", "reason", "errors", "type", "extensions", "code", "path")
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.sampled_from(NAMES), parts, max_size=4),
+    max_leaves=10,
+)
 
 
 def github_response(status=200, body=None, **headers):
@@ -123,6 +132,7 @@ def test_other_graphql_errors_are_not_limits():
     assert not is_rate_limit_error({"message": "Something went wrong"})
     assert is_rate_limit_error({"message": "You have exceeded a secondary rate limit."})
     assert not is_rate_limit_error("nonsense")
+    assert not is_rate_limit_error({"message": "Something went wrong", "extensions": ["nonsense"]})
 
 
 @pytest.mark.parametrize(
@@ -219,6 +229,19 @@ def test_any_bytes_are_parsed_or_raise_invalid_response(body):
         read_json(Response(200, {}, body, NOW), "it")
 
 
+@given(st.sampled_from([403, 429, 451, 503]), JSON_VALUES)
+def test_any_json_is_a_refusal_where_the_status_is_one(status, body):
+    """Whatever its parts are: an error of another kind would end the work on all accounts of a batch."""
+    refused = github_response(status, body)
+    required_wait(refused)
+    assert response_error(refused, "it") is not None
+
+
+@given(JSON_VALUES)
+def test_any_json_is_a_limit_of_graphql_or_not(errors):
+    required_wait(github_response(200, {"errors": errors}))
+
+
 def test_recorded_link_headers_are_parsed(recorded):
     links = parse_link_header(recorded_exchange(recorded, "org_repos-01-200")["response"]["headers"])
     assert links == {
@@ -263,6 +286,7 @@ def test_page_numbers_are_read_and_replaced():
         ("//evil.example/user/1", None),
         ("ftp://127.0.0.1:9/x", None),
         ("http://127.0.0.1:port/", None),
+        ("http://[", None),
     ],
 )
 def test_urls_of_other_hosts_are_refused(link, resolved):
