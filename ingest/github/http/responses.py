@@ -144,7 +144,9 @@ def required_wait(response: Response) -> RequiredWait | None:
     limits = rate_limit_status(response)
     if limits and limits.remaining == 0:
         return RequiredWait("bucket", limits.resets_in_seconds)
-    return RequiredWait("unspecified", 0.0) if messages or response.status == TOO_MANY_REQUESTS else None
+    # Permission errors have no Retry-After: one that cannot be read is a limit all the same.
+    is_limit = messages or response.status == TOO_MANY_REQUESTS or response.headers.get("retry-after", "").strip()
+    return RequiredWait("unspecified", 0.0) if is_limit else None
 
 
 def response_error(response: Response, what: str) -> GitHubError | None:

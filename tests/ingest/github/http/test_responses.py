@@ -96,6 +96,13 @@ def test_retry_after_may_be_a_date():
     assert 30 <= required_wait(github_response(429, SECONDARY, retry_after=at)).seconds <= 32
 
 
+@pytest.mark.parametrize("value", ["30.5", "30, 30", "soon", "-1"])
+def test_a_retry_after_that_cannot_be_read_is_a_limit_all_the_same(value):
+    """Taken for a lack of permission, it would keep the token from the account for a day."""
+    assert required_wait(github_response(403, {"message": "Forbidden"}, retry_after=value)).scope == "unspecified"
+    assert required_wait(github_response(200, [], retry_after=value)) is None
+
+
 def test_a_503_may_demand_a_wait():
     assert required_wait(github_response(503, None, retry_after=5)).seconds == 5
     assert required_wait(github_response(503, None)) is None
