@@ -84,7 +84,7 @@ class Profiles:
                 logins += [str(one["login"]) for one in found.body]
             except PARSE_ERRORS as error:
                 raise InvalidResponse(what, "unexpected JSON structure") from error
-            following = found.links.get("next")
+            following = found.links.get("next") if found.body else None
             url = resolve_api_url(self._rest.root, following, url) if following else None
         return logins[:MAX_MEMBERS]
 

@@ -31,6 +31,8 @@ from ingest.github.http.urls import resolve_api_url
 from ingest.github.types import MissingRepository
 
 NOT_FOUND, CONFLICT = 404, 409
+# No account has a hundred thousand public repositories: a larger number of the last page is not believed.
+MAX_PAGES_TOGETHER = 1_000
 # An order that a push or a star does not change: a changed repository stays on its page, the other pages respond 304.
 STABLE_ORDER_QUERY = f"per_page={PAGE_SIZE}&sort=full_name&direction=asc"
 
@@ -198,7 +200,7 @@ class Rest:
             return (), True
         last = self._resolve_url(links.get("last"), url)
         first_page, last_page = page_number(following), page_number(last) if last else None
-        if first_page is None or last_page is None:
+        if first_page is None or last_page is None or last_page - first_page >= MAX_PAGES_TOGETHER:
             return (following,), False
         return tuple(with_page_number(following, number) for number in range(first_page, last_page + 1)), True
 

@@ -17,6 +17,7 @@ from ingest.github.errors import (
     BadCredentials,
     GitHubError,
     GraphQLUnavailable,
+    InvalidResponse,
     PermissionDenied,
     RateLimited,
 )
@@ -37,6 +38,7 @@ from ingest.github.http.transport import Tally
 from ingest.github.types import AccountRequest, AccountResult, AccountSnapshot, ShouldFetchLanguages
 
 log = structlog.get_logger()
+REPEATED_PAGE = "a page names itself as the next one"
 FOLLOWERS = "followers of organizations"
 """The scope of what tokens are denied: their other data may be granted all the same (`CredentialPool.deny`)."""
 
@@ -135,7 +137,10 @@ class AccountFetch:
             if not page.cursor and not self._start_second_pass(account, listing):
                 break
             left = max(0, (listing.total or 0) - len(listing.seen))
-            page = yield from self._graphql_page(PageRequest(account.login, page.cursor, left))
+            cursor = page.cursor
+            page = yield from self._graphql_page(PageRequest(account.login, cursor, left))
+            if cursor and page.cursor == cursor:
+                raise InvalidResponse(f"the repositories of {account.login}", REPEATED_PAGE)
         return (yield from self._with_graphql_details(credential, account, listing))
 
     def _with_graphql_details(
@@ -225,12 +230,19 @@ class AccountFetch:
     ) -> Steps[FetchedLanguages]:
         """Collect the first pages of languages, then fetch further ones, which few repositories have."""
         found = FetchedLanguages()
+        cursors: dict[int, str] = {}
         while True:
             further: list[tuple[Repository, LanguagesRequest]] = []
             for repository, response in zip(repositories, responses, strict=True):
+                cursor = response.cursor if isinstance(response, LanguagePage) else None
+                if cursor and cursor == cursors.get(repository.github_id):
+                    error = InvalidResponse(f"the languages of {repository.full_name}", REPEATED_PAGE)
+                    _collect_languages(found, repository, error)
+                    continue
                 _collect_languages(found, repository, response)
-                if isinstance(response, LanguagePage) and response.cursor:
-                    further.append((repository, LanguagesRequest(repository.node_id or "", response.cursor)))
+                if cursor:
+                    further.append((repository, LanguagesRequest(repository.node_id or "", cursor)))
+                    cursors[repository.github_id] = cursor
             if not further:
                 return found
             repositories = [repository for repository, _ in further]
@@ -285,7 +297,11 @@ class AccountFetch:
         """
         first = partial(self._rest.first_page, account, force=force)
         pages = [(yield from send(RestRequest(Priority.PAGE, first)))]
+        requested = set[str]()
         while pages[-1].others:
+            if not requested.isdisjoint(pages[-1].others):
+                raise InvalidResponse(f"the repositories of {account.login}", REPEATED_PAGE)
+            requested.update(pages[-1].others)
             further = [
                 RestRequest(Priority.PAGE, partial(self._rest.page, url, account.login, force=force))
                 for url in pages[-1].others

@@ -11,7 +11,7 @@ from ingest.github import Account, AccountNotFound, AccountRequest, RateLimited,
 from ingest.github.api.graphql import PageRequest
 from ingest.github.api.graphql_responses import AbsentAccount, AccountPage, LanguagePage
 from ingest.github.api.rest import RepositoryPage
-from ingest.github.errors import GraphQLUnavailable
+from ingest.github.errors import GraphQLUnavailable, InvalidResponse
 from ingest.github.fetch.account_fetch import AccountFetch, FetchServices
 from ingest.github.fetch.requests import ExtrasRequest, LanguagesRequest, Priority, RestRequest
 from ingest.github.http.credentials import CredentialPool
@@ -81,6 +81,33 @@ def test_languages_whose_further_page_fails_are_not_stored_in_part():
     snapshot = finish(steps, [ServerError(502)])
     assert snapshot.languages == {2: {}}
     assert snapshot.languages_failed == (1,)
+
+
+def test_a_page_that_names_itself_as_the_next_one_ends_the_account():
+    """Following it would spend the whole rate budget."""
+    _, steps = start(AccountRequest("octocat"))
+    next(steps)
+    assert steps.send([page(1, cursor="c")]) == [PageRequest("octocat", "c")]
+    with pytest.raises(InvalidResponse, match="names itself"):
+        steps.send([page(1, cursor="c")])
+
+
+def test_over_rest_too_a_page_that_names_itself_ends_the_account():
+    _, steps = start(AccountRequest("octocat"), use_graphql=False)
+    next(steps)
+    steps.send([(ACCOUNT, AT)])
+    steps.send([RepositoryPage((repository(1),), AT, ("http://2",), has_all_urls=False)])
+    with pytest.raises(InvalidResponse, match="names itself"):
+        steps.send([RepositoryPage((repository(1),), AT, ("http://2",), has_all_urls=False)])
+
+
+def test_languages_whose_further_page_names_itself_are_not_stored():
+    _, steps = start(AccountRequest("octocat"))
+    next(steps)
+    steps.send([page(1, 2)])
+    assert steps.send([LanguagePage({"C": 1}, "more"), LanguagePage({}, None)]) == [LanguagesRequest("R_1", "more")]
+    snapshot = finish(steps, [LanguagePage({"C": 1}, "more")])
+    assert (snapshot.languages, snapshot.languages_failed) == ({2: {}}, (1,))
 
 
 def test_a_list_shorter_than_githubs_count_is_fetched_in_a_second_pass():
