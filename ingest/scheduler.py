@@ -47,6 +47,8 @@ CLOCK_JUMP_SECONDS = 20
 SHUTDOWN_GRACE_SECONDS, SHUTDOWN_TIMEOUT_SECONDS = 1.0, 7.0
 # Gives accounts that became overdue without a leader the chance to be refreshed before alerts are evaluated.
 FIRST_CHECK_DELAY = timedelta(minutes=1)
+# After `release_abandoned_jobs` has closed the runs of dead processes.
+FIRST_RELEASE_DELAY = timedelta(seconds=5)
 IS_HELD_SQL = """
     SELECT EXISTS (
         SELECT FROM pg_locks
@@ -124,6 +126,16 @@ class ScheduledJobs:
                 runs_closed=runs_closed, accounts_freed=freed, frozen_connections=frozen,
             )  # fmt: skip
         return released
+
+    def finish_ended_runs(self) -> None:
+        """Publish what runs stored whose process died or lost Postgres, and raise alerts for its events."""
+        with self.engine.begin() as connection:
+            runs = run_log.ended_runs_with_pending_alerts(connection)
+        for run_id in runs:
+            with self.engine.begin() as connection:
+                raised = alerts.raise_event_alerts(connection, run_id, self.clock())
+                publish_data_version(connection, run_id, keeps_past=True)
+            log.info("ended run finished", run=run_id, alerts=raised)
 
     def update_state_alerts(self) -> None:
         """Raise alerts for states that began, and end those of states that no longer hold."""
@@ -255,6 +267,7 @@ def build_scheduler(scheduled: ScheduledJobs, is_leading: Callable[[], bool]) ->
     every(scheduled.update_refresh_plan, minutes=10)
     every(scheduled.measure_enrichment_backlog, minutes=10, first=start + FIRST_CHECK_DELAY)
     every(scheduled.release_abandoned_jobs, seconds=30)
+    every(scheduled.finish_ended_runs, seconds=30, first=start + FIRST_RELEASE_DELAY)
     every(scheduled.update_language_rollup, minutes=5, first=start + FIRST_CHECK_DELAY)
     every(scheduled.update_state_alerts, minutes=5, first=start + FIRST_CHECK_DELAY)
     every(scheduled.delete_expired_sessions, hours=1)

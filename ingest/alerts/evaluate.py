@@ -135,12 +135,13 @@ SELECT_STAR_DROPS = f"""
 
 
 def raise_event_alerts(connection: Connection, run_id: int, now: datetime) -> int:
-    """Raise alerts for the events that a run stored; returns how many."""
+    """Raise alerts for the events that a run stored, and record that this is done; returns how many."""
     values = {"run_id": run_id, "now": now}
     alert_ids: list[int] = []
     for kind, sql in EVENT_SQL_BY_KIND.items():
         raised = _try_rule(connection, partial(_raise_events, connection, sql, values | {"kind": kind}), kind=kind)
         alert_ids += raised or ()
+    connection.execute(text("UPDATE ingest_run SET alerts_pending = false WHERE id = :id"), {"id": run_id})
     return len(alert_ids)
 
 

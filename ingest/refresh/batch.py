@@ -319,7 +319,7 @@ class Refresher:
 
         Unchanged accounts are published too: their freshness changed.
         """
-        if not run.stored and not any(item.state == "deleted" for item in run.items):
+        if not run.has_news:
             return
 
         def finish(connection: Connection) -> None:
@@ -338,7 +338,7 @@ class Refresher:
                 self.engine, lambda connection: alerts.raise_event_alerts(connection, run.id, self.clock())
             )
         except DBAPIError as error:
-            # The stored accounts stay valid: a rule that fails must not fail the run.
+            # The stored accounts stay valid, and the scheduler tries again.
             if is_connection_error(error):
                 log.warning("alerts not evaluated, Postgres unavailable")
             else:

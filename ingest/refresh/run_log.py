@@ -68,6 +68,11 @@ class Run:
         return sum(item.rows_written for item in self.items)
 
     @property
+    def has_news(self) -> bool:
+        """Whether it stored anything to publish."""
+        return bool(self.stored) or any(item.state == "deleted" for item in self.items)
+
+    @property
     def state(self) -> str:
         if self.stopped:
             return "stopped"
@@ -103,8 +108,9 @@ def _insert_run(connection: Connection, origin: JobOrigin, accounts: int, now: d
     ingestion_id = origin.ingestion_id or create_ingestion(connection, origin, now, accounts)
     run_id: int = connection.execute(
         text(
-            "INSERT INTO ingest_run (ingestion_id, trigger, requested_by, request_id, job_id, accounts, started_at)"
-            " VALUES (:ingestion_id, :trigger, :by, :request_id, :job_id, :accounts, :now) RETURNING id"
+            "INSERT INTO ingest_run (ingestion_id, trigger, requested_by, request_id, job_id, accounts, started_at,"
+            "                        alerts_pending)"
+            " VALUES (:ingestion_id, :trigger, :by, :request_id, :job_id, :accounts, :now, true) RETURNING id"
         ),
         {
             "ingestion_id": ingestion_id,
@@ -124,9 +130,9 @@ def _close_run(connection: Connection, run: Run) -> None:
         text(
             "UPDATE ingest_run SET state = :state, finished_at = statement_timestamp(), stored = :stored,"
             " failed = :failed, requests = :requests, points = :points, not_modified = :not_modified,"
-            " rows_written = :rows_written WHERE id = :id"
+            " rows_written = :rows_written, alerts_pending = alerts_pending AND :has_news WHERE id = :id"
         ),
-        {name: getattr(run, name) for name in ("id", "state", "stored", "failed", "requests", "points")}
+        {name: getattr(run, name) for name in ("id", "state", "stored", "failed", "requests", "points", "has_news")}
         | {"not_modified": run.not_modified, "rows_written": run.rows_written},
     )
 
@@ -163,7 +169,7 @@ def write_progress(connection: Connection, run: Run) -> None:
 
 
 def close_dead_runs(connection: Connection) -> int:
-    """Mark runs whose process died as stopped; returns how many."""
+    """Mark runs whose process died as stopped, with the accounts that they stored; returns how many."""
     dead = connection.scalars(
         text(
             "WITH running AS MATERIALIZED (SELECT id FROM ingest_run WHERE state = 'running')"
@@ -172,9 +178,26 @@ def close_dead_runs(connection: Connection) -> int:
         {"space": RUN_LOCK_SPACE},
     ).all()
     return connection.execute(
-        text("UPDATE ingest_run SET state = 'stopped', finished_at = statement_timestamp() WHERE id = ANY(:ids)"),
+        text("""
+            UPDATE ingest_run
+               SET state = 'stopped', finished_at = statement_timestamp(), stored = items.stored,
+                   failed = items.items - items.stored, rows_written = items.rows_written
+              FROM (SELECT run.id, count(item.run_id) AS items, coalesce(sum(item.rows_written), 0) AS rows_written,
+                           count(*) FILTER (
+                               WHERE item.state IN ('stored', 'unchanged') AND error_code IS NULL) AS stored
+                      FROM ingest_run AS run LEFT JOIN ingest_item AS item ON item.run_id = run.id
+                     WHERE run.id = ANY(:ids) GROUP BY run.id) AS items
+             WHERE ingest_run.id = items.id
+        """),
         {"ids": list(dead)},
     ).rowcount
+
+
+def ended_runs_with_pending_alerts(connection: Connection) -> list[int]:
+    """Return runs that ended before alert rules evaluated what they stored: by an error, or their process died."""
+    return list(
+        connection.scalars(text("SELECT id FROM ingest_run WHERE alerts_pending AND state <> 'running' ORDER BY id"))
+    )
 
 
 def latest_runs(connection: Connection, limit: int) -> list[dict[str, Any]]:

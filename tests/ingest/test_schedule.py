@@ -242,6 +242,35 @@ def test_a_killed_worker_leaves_complete_accounts_and_the_next_one_finishes(star
         second.wait(60)
 
 
+def test_what_a_killed_worker_stored_raises_its_alerts_and_is_published(start, ingestor, committing_database):
+    """A repository was archived; the worker stores that and is killed where it would publish it."""
+    login = ingestor.login_with_most_repositories("user")
+    ingestor.refresh(login)
+    ingestor.world.edit.archive(ingestor.active_repository(login))
+    track(committing_database, login)
+    ScheduledJobs(committing_database).enqueue_due_accounts()
+    with committing_database.begin() as connection:
+        connection.execute(text("LOCK TABLE data_version IN EXCLUSIVE MODE"))
+        worker = start("worker")
+        archived = "SELECT count(*) FROM change WHERE kind = 'archived'"
+        wait_until(lambda: scalar(committing_database, archived) == 1)
+        worker.kill()
+        worker.wait()
+    version = scalar(committing_database, "SELECT version FROM data_version")
+    running = "SELECT count(*) FROM ingest_run WHERE state = 'running'"
+
+    def is_closed():
+        ScheduledJobs(committing_database).release_abandoned_jobs()
+        return not scalar(committing_database, running)
+
+    wait_until(is_closed)
+    assert scalar(committing_database, "SELECT stored FROM ingest_run WHERE state = 'stopped'") == 1
+    for _ in range(2):
+        ScheduledJobs(committing_database).finish_ended_runs()
+        assert scalar(committing_database, "SELECT count(*) FROM alert WHERE kind = 'archived'") == 1
+        assert scalar(committing_database, "SELECT version FROM data_version") == version + 1
+
+
 def has_complete_rows(engine):
     """Each captured account has all its repositories, each with counts and a snapshot."""
     half = scalar(

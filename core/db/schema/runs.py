@@ -65,9 +65,17 @@ ingest_run = Table(
     Column("not_modified", Integer, nullable=False, server_default=text("0")),
     Column("rows_written", BigInteger, nullable=False, server_default=text("0")),
     Column("details", JSONB),
+    Column(
+        "alerts_pending",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="whether alert rules have yet to evaluate what it stored",
+    ),
     CheckConstraint("state IN ('running', 'done', 'partial', 'failed', 'stopped')", name="state"),
     Index("ingest_run_started_at_idx", text("started_at DESC")),
     Index("ingest_run_ingestion_id_idx", "ingestion_id"),
+    Index("ingest_run_alerts_pending_idx", "id", postgresql_where=text("alerts_pending")),
     comment="One attempt of a worker at one job of an ingestion",
 )
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +20,7 @@ from ingest.github.http.credentials import Token
 from ingest.history_import.importer import import_history
 from ingest.refresh import batch, run_log, store
 from ingest.refresh.batch import RefreshRequest
+from ingest.scheduler import ScheduledJobs
 from tests.ingest.conftest import Ingestor, github_client
 
 COMMON_FIELDS = ("id", "name", "stars", "forks", "size_kb", "primary_language", "is_fork", "is_archived", "license",
@@ -495,6 +497,30 @@ def test_a_finished_run_releases_its_lock_even_when_closing_fails(still, monkeyp
         time.sleep(0.01)
     with still.engine.begin() as connection:
         assert run_log.close_dead_runs(connection) == 1
+
+
+@pytest.mark.parametrize("failing", ["publish_data_version", "run_transaction"])
+def test_events_of_a_run_that_an_error_ended_raise_their_alerts_later(still, monkeypatch, failing):
+    """Postgres goes away once the account is stored: the leader publishes it and raises the alert."""
+    login = still.login_with_most_repositories("user")
+    still.refresh(login)
+    still.world.edit.archive(still.active_repository(login))
+    given = getattr(batch, failing)
+
+    def fail_once_stored(*args, **named):
+        if still.rows("SELECT FROM change WHERE kind = 'archived'"):
+            raise DBAPIError("", {}, psycopg.OperationalError("connection lost"))
+        return given(*args, **named)
+
+    monkeypatch.setattr(batch, failing, fail_once_stored)
+    with pytest.raises(DBAPIError):
+        still.refresh(login)
+    version = "SELECT version FROM data_version"
+    before = still.rows(version)[0][0]
+    for _ in range(2):
+        ScheduledJobs(still.engine).finish_ended_runs()
+        assert still.rows("SELECT kind FROM alert") == [("archived",)]
+        assert still.rows(version) == [(before + 1,)]
 
 
 def test_languages_never_fetched_are_unknown_rather_than_empty(still):

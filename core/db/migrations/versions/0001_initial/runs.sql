@@ -43,13 +43,16 @@ CREATE TABLE ingest_run (
     not_modified INTEGER DEFAULT 0 NOT NULL,
     rows_written BIGINT DEFAULT 0 NOT NULL,
     details JSONB,
+    alerts_pending BOOLEAN DEFAULT false NOT NULL,
     CONSTRAINT ingest_run_pkey PRIMARY KEY (id),
     CONSTRAINT ingest_run_state_check CHECK (state IN ('running', 'done', 'partial', 'failed', 'stopped')),
     CONSTRAINT ingest_run_ingestion_id_fkey FOREIGN KEY(ingestion_id) REFERENCES ingestion (id) ON DELETE CASCADE
 );
+CREATE INDEX ingest_run_alerts_pending_idx ON ingest_run (id) WHERE alerts_pending;
 CREATE INDEX ingest_run_ingestion_id_idx ON ingest_run (ingestion_id);
 CREATE INDEX ingest_run_started_at_idx ON ingest_run (started_at DESC);
 COMMENT ON TABLE ingest_run IS 'One attempt of a worker at one job of an ingestion';
+COMMENT ON COLUMN ingest_run.alerts_pending IS 'whether alert rules have yet to evaluate what it stored';
 COMMENT ON COLUMN ingest_run.trigger IS 'schedule, person, command line, import';
 
 CREATE TABLE daily_work (
