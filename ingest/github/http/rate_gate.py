@@ -38,6 +38,7 @@ SLEEP_SLICE_SECONDS = 0.25
 CLOCK_TICK_SECONDS = 0.001
 STATE_TTL_SECONDS = 2 * 3600
 CLOCK_SYNC_INTERVAL_SECONDS = 300.0
+CLOCK_JUMP_SECONDS = 20.0
 MAX_WAIT_SECONDS = 90.0
 
 
@@ -55,6 +56,7 @@ class RateBudgetStore:
         self._local_state = RateBudgetState()
         self._clock_offset = 0.0
         self._clock_synced_at: float | None = None
+        self._wall_clock_offset = 0.0
         self._circuit_breaker = CircuitBreaker()
 
     def update(self, change: Callable[[RateBudgetState, float], Result]) -> Result:
@@ -105,10 +107,14 @@ class RateBudgetStore:
 
     def _sync_clock(self, redis: "Redis") -> None:
         now = time.monotonic()
-        if self._clock_synced_at is None or now - self._clock_synced_at > CLOCK_SYNC_INTERVAL_SECONDS:
+        wall_clock_offset = self._clock().timestamp() - now
+        is_due = self._clock_synced_at is None or now - self._clock_synced_at > CLOCK_SYNC_INTERVAL_SECONDS
+        # Otherwise all times would lie far ahead, and each wait last as long.
+        was_set_back = self._wall_clock_offset - wall_clock_offset > CLOCK_JUMP_SECONDS
+        if is_due or was_set_back:
             seconds, microseconds = redis.time()
             self._clock_offset = seconds + microseconds / 1e6 - self._clock().timestamp()
-            self._clock_synced_at = now
+            self._clock_synced_at, self._wall_clock_offset = now, wall_clock_offset
 
 
 class RateGate:
@@ -152,14 +158,15 @@ class RateGate:
 
     def wait(self, seconds: float, stop: StopSignal | None = None) -> None:
         """Sleep in slices, so that a stop takes effect soon. Raises Stopped."""
-        deadline = self._clock().timestamp() + seconds
+        # Counted down: the system clock may be set back meanwhile.
         while True:
             if stop is not None and stop.is_set():
                 raise Stopped
-            remaining = deadline - self._clock().timestamp()
-            if remaining < CLOCK_TICK_SECONDS:
+            if seconds < CLOCK_TICK_SECONDS:
                 return
-            self._sleep(min(remaining, SLEEP_SLICE_SECONDS))
+            part = min(seconds, SLEEP_SLICE_SECONDS)
+            self._sleep(part)
+            seconds -= part
 
     def buckets(self) -> list[BucketState]:
         """Return the rate limits as last reported."""

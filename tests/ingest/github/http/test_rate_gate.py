@@ -65,6 +65,25 @@ def test_machines_with_different_clocks_agree(redis):
     assert timedelta(seconds=28) < there.now() - before < timedelta(seconds=31)
 
 
+class ClockSetBack(FakeClock):
+    """A clock that is set back by an hour during the first sleep."""
+
+    def sleep(self, seconds):
+        if not self.slept_seconds:
+            self._now -= timedelta(hours=1)
+        super().sleep(seconds)
+
+
+def test_a_clock_that_is_set_back_prolongs_no_wait(redis):
+    """Of two of 30 and 20 s the first counts once more: Redis' clock does not move while this one sleeps."""
+    time = ClockSetBack()
+    one = make_gate(redis, time)
+    report_response(one, RequiredWait("host", 30))
+    report_response(one, RequiredWait("host", 20))
+    report_response(one)
+    assert 49 < time.slept_seconds < 81
+
+
 def test_a_wait_beyond_the_maximum_raises_rate_limited(redis, time):
     one = make_gate(redis, time, max_wait_seconds=90)
     report_response(one, RequiredWait("host", 600))
