@@ -31,6 +31,7 @@ from core.queue.abandoned import AbandonedJobs
 from core.queue.liveness import LEADER_LOCK
 from core.settings import settings
 from ingest.alerts import evaluate as alerts
+from ingest.alerts.deliver import fail_orphaned_deliveries
 from ingest.enrichment import backlog
 from ingest.enrichment import enqueue as enqueue_enrichment
 from ingest.enrichment import run_log as enrichment_run_log
@@ -120,10 +121,11 @@ class ScheduledJobs:
             released = abandoned.release_abandoned_jobs(connection)
             runs_closed = run_log.close_dead_runs(connection)
             freed = jobs.release_orphaned_accounts(connection)
-        if frozen or released.requeued or released.closed or runs_closed or freed:
+            undelivered = fail_orphaned_deliveries(connection, self.clock())
+        if frozen or released.requeued or released.closed or runs_closed or freed or undelivered:
             log.warning(
-                "abandoned jobs released", requeued=released.requeued, closed=released.closed,
-                runs_closed=runs_closed, accounts_freed=freed, frozen_connections=frozen,
+                "abandoned jobs released", requeued=released.requeued, closed=released.closed, runs_closed=runs_closed,
+                accounts_freed=freed, deliveries_failed=undelivered, frozen_connections=frozen,
             )  # fmt: skip
         return released
 

@@ -17,6 +17,7 @@ REFRESH = "refresh"
 DELIVER = "deliver"
 LOOKUP = "lookup"
 QUEUE = "ingest"
+DELIVERY_LOCK_PREFIX = "deliver:"
 DELIVERIES = "deliveries"
 """A queue of its own for webhooks: a slow receiver never keeps an ingestion waiting."""
 QUEUES = (QUEUE, DELIVERIES)
@@ -141,7 +142,7 @@ def defer_delivery(connection: Connection, delivery_id: int) -> None:
         connection,
         DELIVER,
         queue=DELIVERIES,
-        lock=f"deliver:{delivery_id}",
+        lock=f"{DELIVERY_LOCK_PREFIX}{delivery_id}",
         priority=PRIORITY_PERSON,
         delivery_id=delivery_id,
     )

@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import structlog
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from core import markup
 from core.alerts.rules import RULE_KINDS
 from core.errors import AlmanacError
+from core.queue import jobs
 from ingest.alerts.ssrf_guard import (
     AddressRefused,
     HostNotResolved,
@@ -66,9 +67,9 @@ class WebhookSender:
         """Send one delivery and record the outcome. Raises TemporaryDeliveryError if it should be retried."""
         with self.engine.begin() as connection:
             row = connection.execute(text(SELECT_DELIVERY), {"id": delivery_id}).one_or_none()
-        if row is None or row.state != "pending":  # webhook removed or disabled, or the job was repeated
+        if row is None or row.state != "pending":  # webhook removed, or the job was repeated
             return
-        result = self._send(row)
+        result = self._send(row) if row.enabled else DeliveryResult(error="The webhook was switched off")
         is_final = result.final or attempt + 1 >= MAX_ATTEMPTS
         state = "pending" if not is_final else "failed" if result.error else "delivered"
         with self.engine.begin() as connection:
@@ -149,12 +150,27 @@ async def in_daemon_thread(call: Callable[[], T]) -> T:
 
 SELECT_DELIVERY = """
     SELECT delivery.id AS delivery_id, delivery.state, delivery.event, webhook.name, webhook.url, webhook.format,
-           webhook.secret, alert.id AS alert_id, alert.kind, alert.subject, alert.message, alert.details,
-           alert.raised_at, alert.ended_at
+           webhook.secret, webhook.enabled, alert.id AS alert_id, alert.kind, alert.subject, alert.message,
+           alert.details, alert.raised_at, alert.ended_at
       FROM webhook_delivery AS delivery JOIN webhook ON webhook.id = webhook_id
       LEFT JOIN alert ON alert.id = alert_id
-     WHERE delivery.id = :id AND webhook.enabled
+     WHERE delivery.id = :id
 """
+
+
+def fail_orphaned_deliveries(connection: Connection, now: datetime) -> int:
+    """Record that deliveries failed whose job has ended, as by an error in the last attempt; returns how many."""
+    return connection.execute(
+        text("""
+            UPDATE webhook_delivery AS delivery
+               SET state = 'failed', finished_at = :now,
+                   error = coalesce(error, 'Its job ended with an error; see the log')
+             WHERE state = 'pending' AND NOT EXISTS (
+                   SELECT FROM procrastinate_jobs AS job
+                    WHERE job.lock = :prefix || delivery.id AND job.status IN ('todo', 'doing'))
+        """),
+        {"now": now, "prefix": jobs.DELIVERY_LOCK_PREFIX},
+    ).rowcount
 
 
 def delivery_result(status: int) -> DeliveryResult:

@@ -84,5 +84,6 @@ webhook_delivery = Table(
     CheckConstraint("event IN ('raised', 'ended', 'test')", name="event"),
     CheckConstraint("state IN ('pending', 'delivered', 'failed')", name="state"),
     Index("webhook_delivery_webhook_id_idx", "webhook_id", text("id DESC")),
+    Index("webhook_delivery_pending_idx", "id", postgresql_where=text("state = 'pending'")),
     comment="Delivery of one alert to one webhook; alert_id null: a test delivery",
 )

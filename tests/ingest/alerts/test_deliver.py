@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from core.alerts import rules
 from core.errors import BadInput, Conflict
-from ingest.alerts.deliver import MAX_ATTEMPTS, TemporaryDeliveryError, WebhookSender
+from ingest.alerts.deliver import MAX_ATTEMPTS, TemporaryDeliveryError, WebhookSender, fail_orphaned_deliveries
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -219,6 +219,33 @@ def test_a_repeated_job_sends_nothing_twice(deliver, receiver, sender):
     _, delivery_id, _ = deliver(receiver.url)
     sender.deliver(delivery_id, 1)
     assert len(receiver.received) == 1
+
+
+def test_a_delivery_to_a_webhook_that_was_switched_off_since_fails(deliver, receiver, sender, committing_database):
+    receiver.status = 500
+    _, delivery_id, row = deliver(receiver.url)
+    assert row.state == "pending"
+    with committing_database.begin() as connection:
+        connection.execute(text("UPDATE webhook SET enabled = false"))
+    sender.deliver(delivery_id, 1)
+    assert delivery_row(committing_database, delivery_id) == ("failed", 2, None, "The webhook was switched off")
+    assert len(receiver.received) == 1
+
+
+def test_a_delivery_whose_job_ended_otherwise_fails(committing_database, receiver):
+    """Of four, two jobs are queued or running; one failed in its last attempt, one was deleted."""
+    with committing_database.begin() as connection:
+        webhook_id, _ = rules.add_webhook(connection, "team", receiver.url, "json", "ada")
+        ids = [rules.enqueue_test_delivery(connection, webhook_id) for _ in range(4)]
+        for delivery_id, status in zip(ids[1:], ("doing", "failed", ""), strict=True):
+            change = (
+                f"UPDATE procrastinate_jobs SET status = '{status}'" if status else "DELETE FROM procrastinate_jobs"
+            )
+            connection.execute(text(f"{change} WHERE lock = 'deliver:{delivery_id}'"))
+        assert fail_orphaned_deliveries(connection, NOW) == 2
+        assert fail_orphaned_deliveries(connection, NOW) == 0
+    states = [delivery_row(committing_database, delivery_id).state for delivery_id in ids]
+    assert states == ["pending", "pending", "failed", "failed"]
 
 
 def test_nothing_is_sent_to_a_private_address_by_default(deliver, receiver, sender):

@@ -80,5 +80,6 @@ CREATE TABLE webhook_delivery (
     CONSTRAINT webhook_delivery_webhook_id_fkey FOREIGN KEY(webhook_id) REFERENCES webhook (id) ON DELETE CASCADE,
     CONSTRAINT webhook_delivery_alert_id_fkey FOREIGN KEY(alert_id) REFERENCES alert (id) ON DELETE CASCADE
 );
+CREATE INDEX webhook_delivery_pending_idx ON webhook_delivery (id) WHERE state = 'pending';
 CREATE INDEX webhook_delivery_webhook_id_idx ON webhook_delivery (webhook_id, id DESC);
 COMMENT ON TABLE webhook_delivery IS 'Delivery of one alert to one webhook; alert_id null: a test delivery';
