@@ -185,6 +185,7 @@ class ScheduledJobs:
             misplaced = partitions.count_default_rows(connection)
             enrichment_run_log.delete_old_runs(connection, now)
             page_opens.delete_old_opens(connection, now)
+            jobs.delete_ended_jobs(connection, now)
             if adopted:  # last: whoever publishes waits from here on
                 announce_past_change(connection)
         if misplaced:

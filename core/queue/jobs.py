@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -27,6 +27,9 @@ BATCH_SIZE = ACCOUNTS_PER_QUERY
 
 MAX_REPOSITORIES_PER_JOB = 100_000
 """The pages of large accounts arrive together: a worker holds what they list until each account is complete."""
+
+RETENTION = timedelta(days=31)
+"""How long jobs that failed or were cancelled are kept."""
 
 PRIORITY_SCHEDULE = 0
 PRIORITY_PERSON = 10
@@ -220,6 +223,21 @@ def is_queued(connection: Connection, queueing_lock: str) -> bool:
             {"lock": queueing_lock},
         )
     )
+
+
+def delete_ended_jobs(connection: Connection, now: datetime) -> int:
+    """Delete jobs that failed or were cancelled more than a month ago, with their events; returns how many.
+
+    Workers delete those that succeed.
+    """
+    return connection.execute(
+        text("""
+            DELETE FROM procrastinate_jobs AS job
+             WHERE status NOT IN ('todo', 'doing') AND NOT EXISTS (
+                   SELECT FROM procrastinate_events AS event WHERE event.job_id = job.id AND event.at >= :before)
+        """),
+        {"before": now - RETENTION},
+    ).rowcount
 
 
 def release_orphaned_accounts(connection: Connection) -> int:

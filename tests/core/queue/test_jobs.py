@@ -1,6 +1,6 @@
 """Jobs are enqueued in the transaction of the caller, once per account and in batches."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import ceil
 
 import pytest
@@ -134,3 +134,15 @@ def test_marks_of_finished_jobs_are_cleared(committing_database, accounts):
         connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = (SELECT min(id) FROM procrastinate_jobs)"))
         assert jobs.release_orphaned_accounts(connection) == 74
     assert queued_jobs_and_marks(committing_database)[1] == 10
+
+
+@pytest.mark.parametrize(
+    ("status", "is_kept"), [("todo", True), ("doing", True), ("failed", False), ("aborted", False)]
+)
+def test_jobs_that_ended_long_ago_are_deleted(database, status, is_kept):
+    job = jobs.defer_once(database, jobs.LOOKUP, lock="lookup:1", priority=0, lookup_id="1")
+    database.execute(text(f"UPDATE procrastinate_jobs SET status = '{status}'"))
+    ended_at = database.scalar(text("SELECT max(at) FROM procrastinate_events"))
+    assert jobs.delete_ended_jobs(database, ended_at + jobs.RETENTION) == 0
+    assert jobs.delete_ended_jobs(database, ended_at + jobs.RETENTION + timedelta(seconds=1)) == (not is_kept)
+    assert database.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE id = :id"), {"id": job}) == is_kept
