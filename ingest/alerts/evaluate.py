@@ -221,7 +221,7 @@ MAX_RUNS = 100
 
 @dataclass(frozen=True)
 class States:
-    """What rules about states look at. *every* is the default cadence; *disk* None: it is on another machine."""
+    """What rules about states evaluate. *every* is the default cadence; *disk* None: it is on another machine."""
 
     connection: Connection
     now: datetime
