@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import structlog
 from cachetools import TTLCache
-from sqlalchemy import Row, text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -35,6 +35,7 @@ MAX_DAYS = 366
 MAX_KEYS = 20
 LAST_USED_INTERVAL = timedelta(minutes=1)
 COLUMNS = "id, name, hint, created_at, last_used_at, expires_at"
+IS_VALID = "kind = :kind AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)"
 RECENTLY_VALID_SECONDS = 600
 _recently_valid: TTLCache[bytes, bool] = TTLCache(1_000, RECENTLY_VALID_SECONDS)
 _recently_valid_lock = threading.Lock()
@@ -67,12 +68,11 @@ def create(
     """
     if identity.session_id is None:
         raise Forbidden("An API key cannot create API keys; sign in first")
-    noun = NOUNS[kind]
     if days is not None and not 1 <= days <= MAX_DAYS:
-        raise BadInput(f"{ARTICLES[kind]} {noun} is valid for 1 to {MAX_DAYS} days")
+        raise BadInput(f"{ARTICLES[kind]} {NOUNS[kind]} is valid for 1 to {MAX_DAYS} days")
     checked_name = check_display_name(name)
     if checked_name is None:
-        raise BadInput(f"{ARTICLES[kind]} {noun} needs a name, such as where it will be used")
+        raise BadInput(f"{ARTICLES[kind]} {NOUNS[kind]} needs a name, such as where it will be used")
     key = PREFIXES[kind] + secrets.token_urlsafe(KEY_BYTES)
     now = now or datetime.now(UTC)
     values = {
@@ -85,17 +85,7 @@ def create(
         "expires_at": now + timedelta(days=days) if days is not None else None,
     }
     with transaction() as connection:
-        # Lock the person's row, so that concurrently created keys are counted one by one.
-        connection.execute(text("SELECT FROM person WHERE id = :person_id FOR UPDATE"), values)
-        count = connection.scalar(
-            text(
-                "SELECT count(*) FROM api_key WHERE person_id = :person_id AND kind = :kind AND revoked_at IS NULL"
-                " AND (expires_at IS NULL OR expires_at > :now)"
-            ),
-            values,
-        )
-        if (count or 0) >= MAX_KEYS:
-            raise Conflict(f"You already have {MAX_KEYS} {noun}s; revoke one first")
+        _check_count(connection, identity.person_id, kind, now)
         row = connection.execute(
             text(
                 "INSERT INTO api_key (person_id, kind, name, hash, hint, created_at, expires_at)"  # noqa: S608 - ours
@@ -103,17 +93,27 @@ def create(
             ),
             values,
         ).one()
-        audit.record(
+        _audit(
             connection,
             "api_key_created" if kind == "api" else "feed_token_created",
-            actor=identity.username,
-            person_id=identity.person_id,
-            target=checked_name,
-            origin=origin,
+            identity,
+            checked_name,
+            origin,
             days=days,
         )
-    log.info(f"{noun} created", person_id=identity.person_id)
+    log.info("API key created", kind=kind, person_id=identity.person_id)
     return _api_key_info(row), key
+
+
+def _check_count(connection: Connection, person_id: int, kind: Kind, now: datetime) -> None:
+    """Raise Conflict above MAX_KEYS. Locks the person's row: concurrently created keys are counted one by one."""
+    connection.execute(text("SELECT FROM person WHERE id = :id FOR UPDATE"), {"id": person_id})
+    count = connection.scalar(
+        text(f"SELECT count(*) FROM api_key WHERE person_id = :id AND {IS_VALID}"),  # noqa: S608 - ours
+        {"id": person_id, "kind": kind, "now": now},
+    )
+    if (count or 0) >= MAX_KEYS:
+        raise Conflict(f"You already have {MAX_KEYS} {NOUNS[kind]}s; revoke one first")
 
 
 def identify(key: str, now: datetime | None = None, *, kind: Kind = "api") -> Identity | None:
@@ -164,8 +164,8 @@ def list_active(person_id: int, now: datetime | None = None, *, kind: Kind = "ap
     with transaction() as connection:
         rows = connection.execute(
             text(
-                f"SELECT {COLUMNS} FROM api_key WHERE person_id = :id AND kind = :kind AND revoked_at IS NULL"  # noqa: S608 - ours
-                " AND (expires_at IS NULL OR expires_at > :now) ORDER BY created_at DESC, id DESC"
+                f"SELECT {COLUMNS} FROM api_key WHERE person_id = :id AND {IS_VALID}"  # noqa: S608 - ours
+                " ORDER BY created_at DESC, id DESC"
             ),
             {"id": person_id, "kind": kind, "now": now or datetime.now(UTC)},
         ).all()
@@ -184,15 +184,22 @@ def revoke(identity: Identity, key_id: int, origin: Origin, *, kind: Kind = "api
         )
         if name is None:
             raise NotFound(f"You have no such {NOUNS[kind]}")
-        audit.record(
-            connection,
-            "api_key_revoked" if kind == "api" else "feed_token_revoked",
-            actor=identity.username,
-            person_id=identity.person_id,
-            target=name,
-            origin=origin,
-        )
-    log.info(f"{NOUNS[kind]} revoked", person_id=identity.person_id)
+        _audit(connection, "api_key_revoked" if kind == "api" else "feed_token_revoked", identity, name, origin)
+    log.info("API key revoked", kind=kind, person_id=identity.person_id)
+
+
+def _audit(
+    connection: Connection, action: audit.Action, identity: Identity, name: str, origin: Origin, **details: object
+) -> None:
+    audit.record(
+        connection,
+        action,
+        actor=identity.username,
+        person_id=identity.person_id,
+        target=name,
+        origin=origin,
+        **details,
+    )
 
 
 def _api_key_info(row: Row[Any]) -> ApiKeyInfo:
