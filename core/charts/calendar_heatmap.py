@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -31,32 +32,18 @@ def calendar_heatmap(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
         for shares, texts in zip(z, texts_by_day, strict=True)
     ]
     chart = figure(theme, height=HEIGHT, hovermode="closest")
-    chart.add_heatmap(
-        z=idle,
-        x=list(weeks),
-        y=list(WEEKDAYS),
-        customdata=texts_by_day,
-        xgap=3,
-        ygap=3,
-        showscale=False,
-        colorscale=[[0, theme.imported_fill], [1, theme.imported_fill]],
-        hovertemplate="%{customdata}<extra></extra>",
-        hoverongaps=False,
-    )
-    chart.add_heatmap(
-        z=z,
-        x=list(weeks),
-        y=list(WEEKDAYS),
-        customdata=texts_by_day,
-        xgap=3,
-        ygap=3,
-        zmin=0,
-        zmax=1,
-        showscale=False,
-        colorscale=[[0, theme.rest], [1, theme.accent]],
-        hovertemplate="%{customdata}<extra></extra>",
-        hoverongaps=False,
-    )
+    squares: dict[str, Any] = {
+        "x": list(weeks),
+        "y": list(WEEKDAYS),
+        "customdata": texts_by_day,
+        "xgap": 3,
+        "ygap": 3,
+        "showscale": False,
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "hoverongaps": False,
+    }
+    chart.add_heatmap(z=idle, colorscale=[[0, theme.imported_fill], [1, theme.imported_fill]], **squares)
+    chart.add_heatmap(z=z, zmin=0, zmax=1, colorscale=[[0, theme.rest], [1, theme.accent]], **squares)
     chart.update_yaxes(autorange="reversed", showgrid=False, tickvals=["Mon", "Wed", "Fri"])
     months = month_starts(list(weeks))
     chart.update_xaxes(
