@@ -230,9 +230,6 @@ IMPORTED_TOTALS_CTES = f"""owned AS MATERIALIZED (
              WHERE account_id = :account_id
                AND repository_id = ANY(ARRAY(SELECT repository_id FROM repository_import
                                               WHERE repository_id IN {EVER_OWNED}))
-        ), span AS (
-            SELECT min(first_at) AS first_at, max(last_at) AS last_at FROM repository_import
-             WHERE repository_id IN (SELECT repository_id FROM owned)
         ), imported AS (
             SELECT repository_id, source_id, captured_at, stars, forks,
                    least(captured_at + max_gap, lead(captured_at) OVER captures) AS rests_until
@@ -240,24 +237,21 @@ IMPORTED_TOTALS_CTES = f"""owned AS MATERIALIZED (
               JOIN (SELECT id, {IMPORT_MAX_GAP} AS max_gap FROM source) AS source ON source.id = source_id
              WHERE repository_id = ANY(ARRAY(SELECT repository_id FROM owned)) AND source_id <> 1
                AND captured_at <= :until
-               -- These bounds let Postgres skip partitions.
-               AND captured_at >= (SELECT first_at FROM span) AND captured_at <= (SELECT last_at FROM span)
             WINDOW captures AS (PARTITION BY repository_id, source_id ORDER BY captured_at)
-        ), counted AS (
-            SELECT source_id, stars, forks, greatest(captured_at, from_at) AS from_at,
-                   least(rests_until, to_at) AS to_at, to_at < rests_until AS is_given_away
-              FROM imported JOIN owned USING (repository_id)
-             WHERE captured_at < to_at AND rests_until > from_at
         ), steps AS (
-            SELECT source_id, from_at AS captured_at, true AS is_shown, 1 AS repositories, stars, forks FROM counted
-             UNION ALL
-            SELECT source_id, to_at, is_given_away, -1, -stars, -forks FROM counted
+            SELECT source_id, CASE WHEN is_first THEN greatest(captured_at, from_at)
+                                   ELSE least(rests_until, to_at) END AS at,
+                   bool_or(is_first OR to_at < rests_until) AS is_shown,
+                   sum(sign) AS repositories, sum(sign * stars) AS stars, sum(sign * forks) AS forks
+              FROM imported
+              JOIN owned USING (repository_id)
+             CROSS JOIN (VALUES (true, 1), (false, -1)) AS step (is_first, sign)
+             WHERE captured_at < to_at AND rests_until > from_at
+             GROUP BY source_id, 2
         ), summed AS (
-            SELECT source_id, captured_at, bool_or(is_shown) AS is_shown,
-                   (sum(sum(repositories)) OVER days)::int AS repositories,
-                   (sum(sum(stars)) OVER days)::bigint AS stars, (sum(sum(forks)) OVER days)::bigint AS forks
-              FROM steps GROUP BY source_id, captured_at
-            WINDOW days AS (PARTITION BY source_id ORDER BY captured_at)
+            SELECT source_id, at AS captured_at, is_shown, (sum(repositories) OVER days)::int AS repositories,
+                   (sum(stars) OVER days)::bigint AS stars, (sum(forks) OVER days)::bigint AS forks
+              FROM steps WINDOW days AS (PARTITION BY source_id ORDER BY at)
         )"""  # noqa: S608
 
 
