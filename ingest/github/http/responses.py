@@ -32,7 +32,9 @@ MISSING_STATUSES = frozenset({404, 410})
 SECONDARY_LIMIT_PATTERN = re.compile(
     r"secondary rate limit|abuse detection|abuse-rate-limits|secondary-rate-limits", re.IGNORECASE
 )
-RATE_LIMIT_PATTERN = re.compile(r"rate limit|rate-limit|too many requests", re.IGNORECASE)
+# After several requests with wrong credentials of a user, valid tokens are rejected for a while, too. Source:
+# https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api#failed-login-limit
+RATE_LIMIT_PATTERN = re.compile(r"rate limit|rate-limit|too many requests|login attempts exceeded", re.IGNORECASE)
 # Of lists that GitHub gives to nobody, such as the contributors of a very long history.
 TOO_LARGE_PATTERN = re.compile(r"too large", re.IGNORECASE)
 EXPIRATION_HEADER = "github-authentication-token-expiration"

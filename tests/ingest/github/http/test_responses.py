@@ -79,6 +79,12 @@ def test_429_is_a_limit_whatever_its_body():
     assert required_wait(github_response(429, None)).scope == "unspecified"
 
 
+def test_a_lock_after_failed_logins_is_a_limit():
+    """GitHub rejects valid tokens, too, for a while: taken for a lack of permission, it would last a day."""
+    locked = github_response(403, {"message": "Maximum number of login attempts exceeded. Please try again later."})
+    assert required_wait(locked).scope == "unspecified"
+
+
 def test_a_403_without_signs_of_a_limit_is_permission_denied():
     denied = github_response(
         403,
