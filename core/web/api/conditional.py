@@ -290,13 +290,17 @@ def sort_keys(frame: "DataFrame", order: Sequence[str]) -> list[CursorPosition]:
     return [tuple(value for pair in row for value in pair) for row in zip(*parts, strict=True)]
 
 
-def sort_key_part(value: Any, *, is_descending: bool) -> tuple[int, int | str]:
+def sort_key_part(value: Any, *, is_descending: bool) -> tuple[int, float | str]:
     """Return the sort key of one value; missing values sort last."""
     if pd.isna(value):
         return (1, 0)
     if isinstance(value, str):
         return (0, value)
-    number = int(value.timestamp() * 1_000_000) if isinstance(value, datetime) else int(value)
+    number: float
+    if isinstance(value, datetime):
+        number = int(value.timestamp() * 1_000_000)
+    else:
+        number = float(value) if isinstance(value, float) else int(value)
     return (0, -number if is_descending else number)
 
 

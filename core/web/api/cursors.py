@@ -12,7 +12,7 @@ from core.errors import BadInput
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
-CursorPosition = tuple[str | int | bool | None, ...]
+CursorPosition = tuple[str | float | bool | None, ...]
 MAX_CURSOR_LENGTH = 2_000
 
 

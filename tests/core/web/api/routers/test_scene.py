@@ -191,3 +191,17 @@ def test_the_url_of_a_query_returns_its_rows(web):
     assert response.status_code == 200
     assert csv_frame(response)["name"].tolist() == ["octo/dog, the 2nd"]
     assert "%2B%2B" in wanted.address()
+
+
+def test_all_pages_of_the_globe_have_places_within_one_degree_of_each_other(database, analyst):
+    """They have the same name, country and stars: Dayton in Kentucky, and in Ohio."""
+    for number, state in enumerate(("Ohio", "Kentucky")):
+        seed_data.add_account(database, f"octo{number}", github_id=70 + number, location=f"Dayton, {state}")
+        seed_data.add_repository(database, f"octo{number}/cat", {"2026-03-01": 5}, github_id=80 + number)
+    publish_data_version(database)
+    found, cursor = [], {}
+    while cursor is not None:
+        page = analyst.get("/api/v1/scene/globe", params={"limit": 1, **cursor}).json()
+        found += [(row["place"], round(row["latitude"], 1)) for row in page["data"]]
+        cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else None
+    assert found == [("Dayton", 39.1), ("Dayton", 39.8)]
