@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection
 from starlette.testclient import TestClient
 
+from core.as_of import as_of_text
 from core.charts.scene import city, deck
 from core.db.data_version import publish_data_version
 from core.queries import scene as queries
@@ -14,6 +15,7 @@ from core.shared_cache import shared_cache
 from core.web import scene_layouts
 from core.web.scene_urls import SceneQuery
 from tests import seed_data
+from tests.seed_data import utc
 
 CITY_URL = "/api/v1/scene/city.csv"
 
@@ -118,6 +120,20 @@ def test_the_rows_are_those_of_the_page_though_other_data_are_published_before_t
     pd.testing.assert_frame_equal(csv_frame(response), before)
     assert "immutable" in response.headers["cache-control"]
     assert "new/largest" in csv_frame(web.get(CITY_URL))["name"].tolist()
+
+
+def test_the_city_of_a_past_moment_is_laid_out_the_same_though_its_layout_was_dropped(web, database):
+    """As in another process, or after other pages needed the memory: of the counts of then, not of what is newest."""
+    then = utc("2026-02-01")
+    version, params = page_layout(as_of=then), {"as_of": as_of_text(then)}
+    before = csv_frame(web.get(CITY_URL, params=params | {"v": version}))
+    assert before[["name", "stars"]].to_numpy().tolist() == [["octo/cat", 50]]
+    seed_data.add_repository(database, "new/largest", {"2026-03-01": 9_000})
+    publish_data_version(database)
+    shared_cache.discard(lambda _: True)
+    response = web.get(CITY_URL, params=params | {"v": version})
+    pd.testing.assert_frame_equal(csv_frame(response), before)
+    assert "immutable" in response.headers["cache-control"]
 
 
 def test_the_same_city_has_the_same_url_in_the_next_data_version(web, database):
