@@ -5,6 +5,7 @@ Each statement is sent once for all of them: on a cluster every one is planned o
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,6 +15,7 @@ from core.db.data_version import announce_past_change, is_late
 from ingest.github import Repository
 from ingest.history_import import adopt
 from ingest.planning import change_rate, due_accounts
+from ingest.planning.change_rate import ChangeObservation
 from ingest.refresh import diff, languages, stored_state, summaries, writer
 from ingest.refresh.comparison import Comparison, Response, compare, outcome
 from ingest.refresh.diff import ChangeEntry
@@ -46,13 +48,14 @@ def store_accounts(
     )
     comparisons = [compare(one, *loaded[id_], now) for id_, one in zip(ids, responses, strict=True)]
     newer = [one for one in comparisons if not one.is_older]
-    _log_unusual(comparisons)
+    # Their responses are ignored until then; without a next refresh they would be due again at once.
+    ahead = [one for one in comparisons if one.is_older and _is_ahead(one, now)]
+    _log_unusual(comparisons, now)
     adopting |= _write_changes(connection, run_id, newer)
     language_rows = _write_languages(connection, newer, language_states)
     writer.write_accounts(connection, newer)
-    observations = {
-        one.account_id: change_rate.observe_changes(one.stored, one.changes, one.at, one.repositories) for one in newer
-    }
+    observations = {one.account_id: _observe_changes(one) for one in newer}
+    observations |= {one.account_id: replace(_observe_changes(one), days=None) for one in ahead}
     due_accounts.record_successes(connection, observations, now, default_cadence, rng)
     writer.write_captures(connection, {one.account_id: one.at for one in newer}, run_id, default_cadence)
     _update_summaries(connection, newer, adopting)
@@ -159,10 +162,22 @@ def _write_missing_repositories(connection: Connection, comparison: Comparison) 
     return entries
 
 
-def _log_unusual(comparisons: Sequence[Comparison]) -> None:
+def _observe_changes(comparison: Comparison) -> ChangeObservation:
+    one = comparison
+    return change_rate.observe_changes(one.stored, one.changes, one.at, one.repositories)
+
+
+def _is_ahead(comparison: Comparison, now: datetime) -> bool:
+    """Return whether the account was stored with a time that is still to come, by a server whose clock was wrong."""
+    return comparison.stored.checked_at is not None and comparison.stored.checked_at > now
+
+
+def _log_unusual(comparisons: Sequence[Comparison], now: datetime) -> None:
     for one in comparisons:
         login, postponed = one.response.account.login, one.response.snapshot.languages_failed
-        if one.is_older:
+        if one.is_older and _is_ahead(one, now):
+            log.warning("stored time lies ahead, response ignored", login=login, until=one.stored.checked_at)
+        elif one.is_older:
             log.info("older response ignored", login=login)
         elif postponed:
             log.info("languages postponed", login=login, repositories=len(postponed))

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 
 from core.linguist import present_name
 from core.queries.summary_check import count_differences
@@ -469,6 +470,24 @@ def test_history_imported_after_the_first_refresh_updates_growth_at_once(still, 
         name=full_name,
     )
     assert row == (row[0], row[0] - 7)
+
+
+def test_an_account_that_a_wrong_clock_stored_is_not_asked_for_each_minute(still):
+    """An Enterprise Server whose clock was a day ahead: until then all responses are older than the stored one."""
+    login = still.world.logins()[0]
+    with still.engine.begin() as connection:
+        accounts.track(connection, login, "test")
+    still.refresh(login)
+    with still.engine.begin() as connection:
+        account_id = accounts.find_account_id(connection, login)
+        values = {"now": datetime.now(UTC), "ahead": datetime.now(UTC) + timedelta(days=1)}
+        connection.execute(text("UPDATE account SET checked_at = :ahead"), values)
+        connection.execute(text("UPDATE tracked_account SET job_id = 7, queued_at = :now, due_at = :now"), values)
+    with capture_logs() as logs:
+        still.refresher.run(RefreshRequest(JobOrigin("test"), account_ids=[account_id], job_id=7))
+    (row,) = still.rows("SELECT job_id, due_at > now() + interval '5 hours' FROM tracked_account")
+    assert row == (None, True)
+    assert [one["login"] for one in logs if one["event"] == "stored time lies ahead, response ignored"] == [login]
 
 
 def test_a_retried_job_only_requests_unfinished_accounts(still):
