@@ -136,7 +136,11 @@ def pack_into_jobs(accounts: Iterable[AccountToQueue], size: int = BATCH_SIZE) -
 
 def defer_lookup(connection: Connection, lookup_id: str) -> None:
     """Queue a lookup of logins at GitHub; `core.queue.lookups` stores which."""
-    defer_once(connection, LOOKUP, lock=f"lookup:{lookup_id}", priority=PRIORITY_INTERACTIVE, lookup_id=lookup_id)
+    defer_once(connection, LOOKUP, lock=lookup_lock(lookup_id), priority=PRIORITY_INTERACTIVE, lookup_id=lookup_id)
+
+
+def lookup_lock(lookup_id: str) -> str:
+    return f"lookup:{lookup_id}"
 
 
 def defer_delivery(connection: Connection, delivery_id: int) -> None:
@@ -221,6 +225,16 @@ def is_queued(connection: Connection, queueing_lock: str) -> bool:
         connection.scalar(
             text("SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE queueing_lock = :lock AND status = 'todo')"),
             {"lock": queueing_lock},
+        )
+    )
+
+
+def has_job(connection: Connection, lock: str) -> bool:
+    """Return whether a job with this lock waits in the queue or runs."""
+    return bool(
+        connection.scalar(
+            text("SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE lock = :lock AND status IN ('todo', 'doing'))"),
+            {"lock": lock},
         )
     )
 

@@ -37,13 +37,14 @@ def find(login: str) -> Lookup | None:
 def unresolved(connection: Connection, login: str) -> Lookup | None:
     """Return the latest lookup of *login* if it is under way, or found no such account or another login.
 
-    None also where GitHub has reported the account before, or it is tracked or requested.
+    One that is under way has a job: Redis keeps those, too, whose transaction was rolled back. None also where GitHub
+    has reported the account before, or it is tracked or requested.
     """
     lookup = find(login)
     if lookup is None or _is_confirmed(connection, login):
         return None
     is_final = lookup.state == "done" and (lookup.result.is_missing or renamed_to(lookup.result) is not None)
-    return lookup if lookup.is_under_way or is_final else None
+    return lookup if is_final or _has_job(connection, lookup) else None
 
 
 def start(
@@ -82,7 +83,7 @@ def check(login: str, sleep: Callable[[float], None] = time.sleep) -> LookupResu
         if _is_confirmed(connection, login):
             return None
         found = find(login)
-        if found is None or found.state == "failed":
+        if found is None or found.state == "failed" or (found.is_under_way and not _has_job(connection, found)):
             found = _put_for_living_workers(connection, Lookup(login_lookup_id(login), (login,)))
     for _ in range(round(CHECK_SECONDS / POLL_SECONDS)):
         if found is None or not found.is_under_way:
@@ -90,6 +91,11 @@ def check(login: str, sleep: Callable[[float], None] = time.sleep) -> LookupResu
         sleep(POLL_SECONDS)
         found = find(login)
     return found.result if found is not None and found.state == "done" else None
+
+
+def _has_job(connection: Connection, lookup: Lookup) -> bool:
+    """Return whether *lookup* is under way."""
+    return lookup.is_under_way and jobs.has_job(connection, jobs.lookup_lock(lookup.id))
 
 
 def _put_for_living_workers(connection: Connection, lookup: Lookup) -> Lookup | None:

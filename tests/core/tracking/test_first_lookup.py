@@ -1,5 +1,6 @@
 """A name that is not stored is looked up at GitHub before it is tracked."""
 
+import contextlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -153,6 +154,24 @@ def test_an_error_of_github_is_no_answer(database, redis, ann):
     LookupStore(redis).put(broken)
     assert first_lookup.unresolved(database, "octo") is None
     assert first_lookup.start(database, ann, "octo", Origin()).is_under_way
+
+
+@pytest.mark.parametrize("is_check", [False, True])
+def test_a_lookup_whose_transaction_was_rolled_back_is_started_again(database, redis, ann, is_check):
+    """Redis has it all the same: nobody works on it, and it would look under way for a day."""
+    add_worker(database)
+    with contextlib.suppress(RuntimeError), database.begin_nested():
+        assert first_lookup.start(database, ann, "octo", Origin()).is_under_way
+        raise RuntimeError("no COMMIT")
+    assert first_lookup.find("octo").is_under_way
+    assert first_lookup.unresolved(database, "octo") is None
+    if is_check:
+        with use_engine(database):
+            first_lookup.check("octo", lambda _: None)
+    else:
+        first_lookup.start(database, ann, "octo", Origin())
+    assert database.scalars(text("SELECT args ->> 'lookup_id' FROM procrastinate_jobs")).all() == ["login:octo"]
+    assert first_lookup.unresolved(database, "octo").is_under_way
 
 
 def test_without_redis_nothing_is_looked_up(database, ann):
