@@ -30,7 +30,7 @@ def check_username(username: str) -> str:
 def fold_username(username: str) -> str:
     """Return the form in which usernames are compared: A to Z in lower case, anything else as it is.
 
-    Uniqueness and look-up in the database use the same folding: `lower(username COLLATE "C")`.
+    Uniqueness and lookups in the database use the same folding: `lower(username COLLATE "C")`.
     """
     return username.translate(ASCII_LOWER)
 

@@ -110,7 +110,7 @@ class WebhookSender:
         """Return the status of the response. Raises AddressRefused, TimeoutError, HTTPError.
 
         Asynchronous for the limit of the whole exchange: httpx limits each read, so that a receiver that sends a line
-        now and then would hold a worker, and nothing limits a look-up of its name.
+        now and then would hold a worker, and nothing limits a lookup of its name.
         """
         port = url.port or DEFAULT_PORTS[url.scheme]
         async with (

@@ -1,4 +1,4 @@
-"""Names and colours of languages: renames, look-ups, and colours that several languages have."""
+"""Names and colours of languages: renames, lookups, and colours that several languages have."""
 
 from contextlib import suppress
 

@@ -8,7 +8,7 @@ from core.errors import BadInput, NotFound
 from core.queue import lookups
 from core.queue.lookups import LookupStore
 from core.settings import Settings
-from ingest import lookups as answering
+from ingest import lookups as ingest_lookups
 from ingest.github import GitHub
 from ingest.sandbox import World, serve
 
@@ -22,13 +22,13 @@ def github_client(sandbox, redis, *tokens):
 
 @pytest.fixture(params=[(TOKEN,), ()], ids=["graphql", "rest"])
 def ask(request, sandbox, redis, database):
-    """`ask("octocat", …)` returns the look-up that a worker answered, with a token and without."""
+    """`ask("octocat", …)` returns the lookup that a worker ran, with a token and without."""
     sandbox.limits.anonymous = 5000
 
     def asked(*logins, members_of=None):
         lookup_id = lookups.request_lookup(database, redis, logins, members_of)
         with github_client(sandbox, redis, *request.param) as github:
-            answering.run_lookup(github, redis, lookup_id)
+            ingest_lookups.run_lookup(github, redis, lookup_id)
         return LookupStore(redis).get(lookup_id)
 
     return asked
@@ -111,7 +111,7 @@ def test_a_result_expires(redis):
 
 def test_an_expired_look_up_requests_nothing(sandbox, redis):
     with github_client(sandbox, redis, TOKEN) as github:
-        answering.run_lookup(github, redis, "long-ago")
+        ingest_lookups.run_lookup(github, redis, "long-ago")
         assert github.usage.requests == 0
 
 
@@ -124,6 +124,6 @@ def test_an_expired_look_up_requests_nothing(sandbox, redis):
 )
 def test_a_lookup_without_further_retries_is_recorded_as_failed(redis, database, error, sentence):
     lookup_id = lookups.request_lookup(database, redis, ["octocat"])
-    answering.record_failure(redis, lookup_id, error)
+    ingest_lookups.record_failure(redis, lookup_id, error)
     lookup = LookupStore(redis).get(lookup_id)
     assert (lookup.state, lookup.error_message, lookup.is_under_way) == ("failed", sentence, False)

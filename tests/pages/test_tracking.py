@@ -20,7 +20,7 @@ from core.queue import lookups
 from core.queue.lookups import Lookup, LookupResult, LookupStore
 from core.settings import Settings
 from core.tracking import parse_accounts
-from ingest import lookups as answering
+from ingest import lookups as ingest_lookups
 from ingest.github import GitHub
 from ingest.sandbox import World, serve
 from pages.sections import add_accounts, pending_requests, tracked_table
@@ -239,7 +239,7 @@ def test_pasted_accounts_are_looked_up_before_tracking(page, database, redis):
         assert "Waiting for a worker" in str(shown.main) or shown.get("progress")
         given = Settings(github_api_url=sandbox.url, github_tokens=(SecretStr("sandbox-token-1"),))
         with GitHub.from_settings(given, redis) as github:
-            answering.run_lookup(github, redis, shown.session_state[add_accounts.LOOKUP_KEY])
+            ingest_lookups.run_lookup(github, redis, shown.session_state[add_accounts.LOOKUP_KEY])
         shown = shown.run()
     assert not shown.exception
     preview = next(frame.value for frame in shown.dataframe if "take" in frame.value).set_index("login")

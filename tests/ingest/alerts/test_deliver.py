@@ -161,7 +161,7 @@ def test_a_receiver_that_drips_is_left_and_tried_again(deliver, sender, first):
 
 
 def test_a_name_that_nobody_answers_for_is_left_and_tried_again(deliver, sender, receiver):
-    """The look-up counts within the limit, and no thread of a look-up is waited for."""
+    """The lookup counts within the limit, and no thread of a lookup is waited for."""
     answered, asked = threading.Event(), threading.Event()
 
     def resolve(_host, _port):

@@ -331,7 +331,7 @@ def test_only_the_websocket_of_streamlit_is_accepted(web):
 
 @pytest.fixture
 def hanging(web, monkeypatch):
-    """Return a client whose session look-ups block until the test ends."""
+    """Return a client whose session lookups block until the test ends."""
     release = threading.Event()
 
     def hang(*_: object) -> None:

@@ -177,7 +177,7 @@ def test_the_policy_allows_only_the_inline_script_of_the_page():
 
 
 def test_the_server_listens_before_the_libraries_have_loaded():
-    """Libraries that only pages or look-ups need are loaded in parallel with the first responses."""
+    """Libraries that only pages or lookups need are loaded in parallel with the first responses."""
     heavy = ("sqlalchemy", "jwt", "bcrypt", "fastapi", "limits", "pandas", "streamlit")
     code = "import sys, core.web.middleware.stack, core.web.routes.table"
     code += f"; print([one for one in {heavy} if one in sys.modules])"
