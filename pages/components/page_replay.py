@@ -171,7 +171,7 @@ class ObservedState:
         if key == SESSION_KEY:
             self._recording.obstacle = "identity"
         elif key not in self._recording.state and not key.startswith(UNTRACED):
-            self._recording.state[key] = held(self._observed, key)
+            self._recording.state[key] = raw_values(self._observed, key)
 
 
 class ObservedValues(Mapping[str, Any]):
@@ -193,8 +193,8 @@ class ObservedValues(Mapping[str, Any]):
         return len(self._values)
 
 
-def held(state: SafeSessionState, key: str) -> object:
-    """Return all that *state* holds under a user's key or a widget's id."""
+def raw_values(state: SafeSessionState, key: str) -> object:
+    """Return all values of *state* under a user's key or a widget's id, as they are stored there."""
     with state._lock:
         inner = state._state
         widget_id = inner._get_widget_id(key)
@@ -256,7 +256,7 @@ def _find(ctx: ScriptRunContext, key: Key, *, may_query: bool) -> Recording | No
     used = shared_cache.shared_cache.find(key)
     if used is None:
         return None
-    own = _state_key(key, {name: held(ctx.session_state, name) for name in used.keys})
+    own = _state_key(key, {name: raw_values(ctx.session_state, name) for name in used.keys})
     found = shared_cache.shared_cache.find(own) if own else None
     is_current = isinstance(found, Recording) and found.is_current(version_of_run(), may_query=may_query)
     return found if is_current else None
@@ -295,7 +295,7 @@ def _draw_and_keep(ctx: ScriptRunContext, key: Key, draw: Callable[[], None]) ->
     used = shared_cache.shared_cache.find(key)
     if used is not None and used.version == version:
         # Runs that use other keys than this one are then distinguished by the same list of keys.
-        recording.state = {name: held(ctx.session_state, name) for name in used.keys}
+        recording.state = {name: raw_values(ctx.session_state, name) for name in used.keys}
     url = _url(ctx)
     with _recorded(ctx, recording):
         draw()
