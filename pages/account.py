@@ -47,7 +47,7 @@ if totals := accounts.totals(account.account_id, as_of):
 """
 ## Popularity
 """
-changes = changes_queries.ledger(as_of, login=account.current_login, limit=changes_queries.MAX_OF_ONE).drop(
+changes = changes_queries.list_changes(as_of, login=account.current_login, limit=changes_queries.MAX_OF_ONE).drop(
     columns="entry"
 )
 releases = repository_facts.releases_of(owned_repository_ids(account.account_id, as_of), as_of)
@@ -166,7 +166,7 @@ table_cell(
     "What changed about it and its repositories?",
     "Names, owners, licences, archiving and the like; newest first.",
     changes,
-    columns.LEDGER,
+    columns.CHANGES,
     name="account-changes",
     shown=labels.change_rows(changes),
     empty="Nothing has changed since its first refresh."

@@ -47,24 +47,24 @@ chosen: dict[str, Any] = {
     "login": account.current_login if account else "",
     "repository_id": repository.repository_id if repository else None,
 }
-ledger = changes.ledger(as_of, **chosen, since=since, limit=MAX_ROWS).drop(columns="entry")
+found = changes.list_changes(as_of, **chosen, since=since, limit=MAX_ROWS).drop(columns="entry")
 within = f" since {moment(vs)}" if vs else f" within {window(span)}" if span else ""
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-    if len(ledger):
-        days = quantity(change_feed.days_of(ledger).nunique(), "day")
-        st.markdown(f"**{quantity(len(ledger), 'change')}** on {days}{within}", width="content")
+    if len(found):
+        days = quantity(change_feed.days_of(found).nunique(), "day")
+        st.markdown(f"**{quantity(len(found), 'change')}** on {days}{within}", width="content")
     change_feed.show_feed_link(chosen["kinds"], login, name)
 if vs is not None:
     change_feed.show_counts(as_of, vs, chosen)
-change_feed.show_days(ledger)
+change_feed.show_days(found)
 table_cell(
     "What are all the entries?",
     "One row per change, newest first; the time is when a refresh detected it.",
-    ledger,
-    columns.LEDGER,
+    found,
+    columns.CHANGES,
     name="changes",
     api=change_feed.api_path(chosen["kinds"], login, name, None if vs else span),
-    shown=labels.change_rows(ledger),
+    shown=labels.change_rows(found),
     alt="Changes with time, kind, account, repository, before and after",
     max_height=460,
     empty=change_feed.why_empty(

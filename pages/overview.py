@@ -136,7 +136,7 @@ table_cell(
 """
 ## Changes
 """
-changes = changes_queries.ledger(as_of, since=just_after(vs), limit=MAX_CHANGES).drop(columns="entry")
+changes = changes_queries.list_changes(as_of, since=just_after(vs), limit=MAX_CHANGES).drop(columns="entry")
 was_refreshed = coverage.was_refreshed(as_of)
 table_cell(
     "What changed most recently?",

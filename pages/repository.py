@@ -34,7 +34,7 @@ intervals = star_history.coverage_intervals(found.repository_id, as_of)
 note = repository_header.capture_note(found)
 api = f"repositories/{found.full_name}"
 releases = repository_facts.releases(found.repository_id, as_of)
-changes = changes_queries.ledger(as_of, repository_id=found.repository_id, limit=changes_queries.MAX_OF_ONE)
+changes = changes_queries.list_changes(as_of, repository_id=found.repository_id, limit=changes_queries.MAX_OF_ONE)
 events = repository_facts.events(releases, changes)
 repository_header.show_counts(found, detail, series, intervals, extras)
 

@@ -166,7 +166,7 @@ def _summarize_accounts(connection: Connection) -> None:
 def add_change(
     connection: Connection, repository_id: int, kind: str, at: str, before: str | None = None, after: str | None = None
 ) -> None:
-    """Add a ledger entry."""
+    """Add a detected change."""
     owner = connection.scalar(select(schema.repository.c.account_id).where(schema.repository.c.id == repository_id))
     connection.execute(
         insert(schema.change).values(

@@ -1,4 +1,4 @@
-"""An Atom feed (RFC 4287) of ledger entries: what readers of feeds show, with ids that never change."""
+"""An Atom feed (RFC 4287) of detected changes: what readers of feeds show, with ids that never change."""
 
 import re
 from datetime import datetime
@@ -19,8 +19,8 @@ ENTRY_IDS = UUID("6d2f0a0e-7d0b-4f0e-9d59-0f3d5c1a8c11")
 NOT_IN_XML = re.compile("[\ufffe\uffff\ud800-\udfff]")
 
 
-def changes_feed(ledger: DataFrame, *, site: str, filters: dict[str, Any], title: str) -> bytes:
-    """Return *ledger*, rows of `changes.ledger`, as a feed, newest entry first.
+def changes_feed(changes: DataFrame, *, site: str, filters: dict[str, Any], title: str) -> bytes:
+    """Return *changes*, rows of `changes.list_changes`, as a feed, newest entry first.
 
     site     the URL of this installation, without a trailing slash
     filters  the feed's parameters that select entries; never a token, because the feed names itself by its URL
@@ -29,12 +29,12 @@ def changes_feed(ledger: DataFrame, *, site: str, filters: dict[str, Any], title
     root = ElementTree.Element("feed", xmlns=NAMESPACE)
     _add(root, "title", title)
     _add(root, "id", uuid5(ENTRY_IDS, f"{site}{query}").urn)
-    _add(root, "updated", _timestamp(ledger["detected_at"].iloc[0] if len(ledger) else EARLIEST))
+    _add(root, "updated", _timestamp(changes["detected_at"].iloc[0] if len(changes) else EARLIEST))
     url = f"{site}/api/v1/changes.atom{query}"
     ElementTree.SubElement(root, "link", rel="self", type="application/atom+xml", href=url)
     ElementTree.SubElement(root, "link", rel="alternate", type="text/html", href=f"{site}/changes")
     _add(ElementTree.SubElement(root, "author"), "name", "Almanac")
-    rows = ledger.astype(object)
+    rows = changes.astype(object)
     for row in rows.where(rows.notna(), None).to_dict("records"):
         root.append(_entry({str(name): value for name, value in row.items()}, site))
     feed: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)

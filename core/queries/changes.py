@@ -1,4 +1,4 @@
-"""The change ledger: renames, transfers, licence changes and the like, newest first."""
+"""Detected changes: renames, transfers, licence changes and the like, newest first."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -44,7 +44,7 @@ IS_CHOSEN = """(CAST(:kinds AS text[]) = '{}' OR change.kind = ANY(CAST(:kinds A
            AND (:login = '' OR change.account_id IN (SELECT id FROM account WHERE lower(login) = lower(:login)))"""
 
 
-def ledger(
+def list_changes(
     as_of: datetime | None,
     *,
     kinds: Sequence[str] = (),
@@ -54,7 +54,7 @@ def ledger(
     before: tuple[datetime, int] | None = None,
     limit: int,
 ) -> DataFrame:
-    """List ledger entries: one row each, newest first.
+    """List changes: one row each, newest first.
 
     entry                         our own id: with detected_at it makes the cursor, never shown
     detected_at                   timestamp
@@ -110,7 +110,7 @@ def counts_by_kind(
     login: str = "",
     repository_id: int | None = None,
 ) -> DataFrame:
-    """Count the entries of `ledger` after *vs*, and in as long a time before it: one row per kind, most first.
+    """Count the rows of `list_changes` after *vs*, and in as long a time before it: one row per kind, most first.
 
     kind                                               a key of LABELS
     changes                                            int, detected after *vs*

@@ -147,11 +147,11 @@ def events(subjects: Sequence[Subject], as_of: datetime | None) -> DataFrame:
     for one in subjects:
         if one.kind == "repository":
             releases.append(repository_facts.releases_of([one.id], as_of))
-            entries.append(changes.ledger(as_of, repository_id=one.id, limit=changes.MAX_OF_ONE))
+            entries.append(changes.list_changes(as_of, repository_id=one.id, limit=changes.MAX_OF_ONE))
         else:
             releases.append(repository_facts.releases_of(owned_repository_ids(one.id, as_of), as_of))
             login = one.current_name
-            entries.append(changes.ledger(as_of, login=login, limit=changes.MAX_OF_ONE))
+            entries.append(changes.list_changes(as_of, login=login, limit=changes.MAX_OF_ONE))
     return pd.concat(
         [repository_facts.events(*parts, named=True) for parts in zip(releases, entries, strict=True)]
     ).sort_values("at", ignore_index=True)

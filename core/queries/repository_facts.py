@@ -96,7 +96,7 @@ def running_total(days: DataFrame) -> DataFrame:
 def star_bursts(days: DataFrame, releases: DataFrame, changes: DataFrame) -> DataFrame:
     """Find the bursts in *days*, a frame of `stars_given`, newest first; see `core.analysis.bursts.DEFINITION`.
 
-    releases, changes   frames of `releases` and of `core.queries.changes.ledger`
+    releases, changes   frames of `releases` and of `core.queries.changes.list_changes`
     first_day, last_day timestamps as in `stars_given`
     stars, peak         int: on all its days, on the highest one
     usual               float, the median of the days before
@@ -145,7 +145,7 @@ def releases_of(repository_ids: list[int], as_of: datetime | None, limit: int = 
 
 
 def events(releases: DataFrame, changes: DataFrame, *, named: bool = False) -> DataFrame:
-    """Return what is marked on charts, frames of `releases` and `core.queries.changes.ledger`, oldest first.
+    """Return what is marked on charts, frames of `releases` and `core.queries.changes.list_changes`, oldest first.
 
     at    timestamp
     what  text: `release v1.0`, `renamed`; with *named* after the name, for releases of `releases_of`

@@ -150,7 +150,7 @@ EVENT_SQL_BY_KIND = {
     "stars_jumped": SELECT_STAR_JUMPS,
     "stars_dropped": SELECT_STAR_DROPS,
 }
-"""What raises events of a kind of rule; `change` stands for the kinds of what the ledger has."""
+"""What raises events of a kind of rule; `change` stands for the kinds of detected changes."""
 
 
 def _raise_events(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[int]:

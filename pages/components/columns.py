@@ -159,13 +159,6 @@ CHANGE_COUNTS = {
     "changes_difference": column.NumberColumn("Difference", format="localized", width=85),
     "changes_percent": column.NumberColumn("Change, %", format="%+.1f", width=85),
 }
-LEDGER = {
-    "detected_at": timestamp_column("Detected", width=130),
-    "subject": SUBJECT_COLUMN | {"width": 210},
-    "what": column.TextColumn("What happened", width=175),
-    "before": column.TextColumn("Before", width=175),
-    "after": column.TextColumn("After", width=175),
-}
 OVERDUE_ACCOUNTS = {
     "login": column.TextColumn("Account", width=120),
     "state": column.TextColumn("State", width=60),

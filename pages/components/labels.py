@@ -15,9 +15,9 @@ def change_label(kind: str) -> str:
     return changes.LABELS.get(kind, kind)
 
 
-def change_rows(ledger: DataFrame) -> DataFrame:
-    """Add to entries of the ledger a link to the subject and the kind as a label."""
-    return ledger.assign(
-        subject=subject_links(ledger["repository"], ledger["account"]),
-        what=ledger["kind"].map(change_label),
+def change_rows(changes: DataFrame) -> DataFrame:
+    """Add to rows of `core.queries.changes.list_changes` a link to the subject and the kind as a label."""
+    return changes.assign(
+        subject=subject_links(changes["repository"], changes["account"]),
+        what=changes["kind"].map(change_label),
     )

@@ -36,24 +36,24 @@ ICONS = {
 }
 
 
-def days_of(ledger: DataFrame) -> "Series[Any]":
+def days_of(changes: DataFrame) -> "Series[Any]":
     """Return the UTC day of each entry, as text."""
-    return to_datetime(ledger["detected_at"], utc=True).dt.strftime("%Y-%m-%d")
+    return to_datetime(changes["detected_at"], utc=True).dt.strftime("%Y-%m-%d")
 
 
-def show_days(ledger: DataFrame) -> None:
+def show_days(changes: DataFrame) -> None:
     """Draw the newest days as lists; the rest is in the table."""
-    for day, entries in memoized(day_lists, lambda lists: sum(len(text) for text in lists.values()), ledger).items():
+    for day, entries in memoized(day_lists, lambda lists: sum(len(text) for text in lists.values()), changes).items():
         with st.container(border=True, key=f"changes-{day}", gap="xsmall"):
             st.markdown(f"**{day}**")
             st.markdown(entries)
 
 
-def day_lists(ledger: DataFrame) -> dict[str, str]:
+def day_lists(changes: DataFrame) -> dict[str, str]:
     """Return the newest days, each with its newest entries as a list in Markdown."""
-    days, lists = days_of(ledger), {}
+    days, lists = days_of(changes), {}
     for day in days.drop_duplicates().head(SHOWN_DAYS):
-        entries = ledger[(days == day).to_numpy()]
+        entries = changes[(days == day).to_numpy()]
         newest = entries.head(SHOWN_ENTRIES).astype(object)
         shown = newest.where(newest.notna(), None).itertuples()
         lines = [change_sentence(one.kind, one.repository or one.account, one.before, one.after) for one in shown]

@@ -27,15 +27,15 @@ def show(last_visit: datetime | None, now: datetime) -> None:
     _show_alerts(last_visit)
     left, right = st.columns(2)
     with left:
-        ledger = changes.ledger(None, since=last_visit, limit=MAX_ROWS).drop(columns="entry")
+        found = changes.list_changes(None, since=last_visit, limit=MAX_ROWS).drop(columns="entry")
         table_cell(
             "What changed?",
-            f"{quantity(len(ledger), 'change')} of names, licences, states and the like; newest first.",
-            ledger,
+            f"{quantity(len(found), 'change')} of names, licences, states and the like; newest first.",
+            found,
             columns.CHANGES,
             name="since-changes",
             api=f"changes?since={as_of_text(last_visit)}&top={MAX_ROWS}",
-            shown=labels.change_rows(ledger),
+            shown=labels.change_rows(found),
             max_height=260,
             empty="No name, licence or state has changed since then.",
             empty_is_ok=True,

@@ -70,7 +70,7 @@ class Ingestor:
         with self.engine.begin() as connection:
             return show.stored_account(connection, login)
 
-    def ledger(self, login: str) -> list[tuple[Any, ...]]:
+    def changes(self, login: str) -> list[tuple[Any, ...]]:
         return self.rows(
             "SELECT change.kind, before, after FROM change JOIN account ON account.id = account_id"
             " WHERE lower(login) = lower(:login) ORDER BY change.id",

@@ -77,8 +77,8 @@ def test_the_calendar_the_peers_and_the_changes_are_shown(open_page, octo):
     text = page_text(shown)
     assert "public contributions since 2025-01-01" in text.replace("\\", "")
     assert "0 other accounts with most stars in Go, 10 years and older" in text
-    ledger = shown.dataframe[-1].value
-    assert ledger[["subject", "what", "before", "after"]].to_numpy().tolist() == [
+    changes = shown.dataframe[-1].value
+    assert changes[["subject", "what", "before", "after"]].to_numpy().tolist() == [
         ["/repository?name=octo/d", "changed its licence", "MIT", "Apache-2.0"]
     ]
 

@@ -120,8 +120,8 @@ def test_a_language_that_was_only_renamed_is_no_change(two_raku_repositories, da
     )
     expected = [("Perl 6", "octo"), (None, "Raku"), ("C", "Raku")]
     for found in (
-        changes.ledger(None, limit=9),
-        changes.ledger(utc("2026-03-02"), limit=9),
+        changes.list_changes(None, limit=9),
+        changes.list_changes(utc("2026-03-02"), limit=9),
     ):
         shown = found[["before", "after"]].astype(object).where(found[["before", "after"]].notna(), None)
         assert list(shown.itertuples(index=False, name=None)) == expected

@@ -97,7 +97,7 @@ def test_without_star_history_there_are_no_days_and_no_bursts(cat):
     days = repository_facts.stars_given(cat, None)
     assert days.empty
     found = repository_facts.star_bursts(
-        days, repository_facts.releases(cat, None), changes.ledger(None, repository_id=cat, limit=9)
+        days, repository_facts.releases(cat, None), changes.list_changes(None, repository_id=cat, limit=9)
     )
     assert found.empty
     assert list(found) == ["first_day", "last_day", "stars", "peak", "usual", "nearby"]
@@ -119,7 +119,7 @@ def test_a_burst_names_the_release_of_the_day_in_los_angeles(cat, database):
     found = repository_facts.star_bursts(
         repository_facts.stars_given(cat, None),
         repository_facts.releases(cat, None),
-        changes.ledger(None, repository_id=cat, limit=9),
+        changes.list_changes(None, repository_id=cat, limit=9),
     )
     assert by_day(found, "stars", "first_day") == {"02-11": 50, "02-05": 60}
     assert list(found["nearby"]) == ["no release or change nearby", "release v1 1 day before"]
@@ -133,10 +133,10 @@ def test_a_burst_names_a_change_of_this_repository_only(cat, database):
     seed_data.add_change(database, other, "archived", "2026-02-05 12:00")
     seed_data.add_change(database, cat, "renamed", "2026-02-07 12:00")
     publish_data_version(database)
-    ledger = changes.ledger(None, repository_id=cat, limit=9)
-    assert list(ledger["kind"]) == ["renamed"]
+    found_changes = changes.list_changes(None, repository_id=cat, limit=9)
+    assert list(found_changes["kind"]) == ["renamed"]
     found = repository_facts.star_bursts(
-        repository_facts.stars_given(cat, None), repository_facts.releases(cat, None), ledger
+        repository_facts.stars_given(cat, None), repository_facts.releases(cat, None), found_changes
     )
     assert list(found["nearby"]) == ["renamed 2 days after"]
 

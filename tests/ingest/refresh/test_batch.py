@@ -146,10 +146,10 @@ def test_the_ledger_has_each_repository_change(still):
     still.world.edit.rename(full_name, "a-new-name")
     created = still.world.edit.create(login, "brand-new")
     still.refresh(login)
-    kinds = {kind for kind, _before, _after in still.ledger(login)}
+    kinds = {kind for kind, _before, _after in still.changes(login)}
     assert {"relicensed", "archived", "renamed", "new"} <= kinds
-    assert ("renamed", full_name, f"{login}/a-new-name") in still.ledger(login)
-    assert ("new", None, created) in still.ledger(login)
+    assert ("renamed", full_name, f"{login}/a-new-name") in still.changes(login)
+    assert ("new", None, created) in still.changes(login)
 
 
 def test_a_deleted_repository_keeps_its_history_and_can_return(still):
@@ -168,7 +168,7 @@ def test_a_deleted_repository_keeps_its_history_and_can_return(still):
     still.world.edit.restore(full_name)
     still.refresh(login)
     assert full_name in [one["full_name"] for one in still.stored_account(login)["repositories"]]
-    assert [kind for kind, _, _ in still.ledger(login) if kind in ("gone", "back")] == ["gone", "back"]
+    assert [kind for kind, _, _ in still.changes(login) if kind in ("gone", "back")] == ["gone", "back"]
 
 
 def test_a_transferred_repository_moves_with_its_history(still):
@@ -180,7 +180,7 @@ def test_a_transferred_repository_moves_with_its_history(still):
     still.refresh(giver)
     moved = f"{taker}/{full_name.partition('/')[2]}"
     assert moved in [one["full_name"] for one in still.stored_account(taker)["repositories"]]
-    assert ("transferred", full_name, moved) in still.ledger(giver)
+    assert ("transferred", full_name, moved) in still.changes(giver)
     still.refresh(taker)
     assert_exact(still.stored_account(taker), still.sandbox.ground_truth(taker))
 
@@ -223,7 +223,7 @@ def test_a_renamed_account_stays_the_same_account(still):
     item = still.one(login)
     assert item.is_stored, item.error
     assert_exact(still.stored_account("somebody-else"), still.sandbox.ground_truth("somebody-else"))
-    assert ("renamed", login, "somebody-else") in still.ledger("somebody-else")
+    assert ("renamed", login, "somebody-else") in still.changes("somebody-else")
     assert still.rows("SELECT count(*) FROM account WHERE github_id IS NOT NULL") == [(1,)]
 
 
@@ -236,7 +236,7 @@ def test_a_deleted_account_is_unavailable_and_keeps_its_history(still):
     assert (item.state, item.error_code) == ("deleted", "account_not_found")
     assert login in item.error
     assert still.count("repository_snapshot") == snapshots
-    assert [kind for kind, _, _ in still.ledger(login)] == ["gone"]
+    assert [kind for kind, _, _ in still.changes(login)] == ["gone"]
 
 
 def test_an_unknown_login_does_not_affect_the_others(still):
@@ -454,7 +454,7 @@ def test_a_repository_missing_from_the_list_but_present_stays_available(still):
     item = still.one(login)
     still.sandbox.faults.clear()
     assert_exact(still.stored_account(login), still.sandbox.ground_truth(login))
-    assert [kind for kind, _, _ in still.ledger(login)] == []
+    assert [kind for kind, _, _ in still.changes(login)] == []
     assert item.account_id
 
 
@@ -614,7 +614,7 @@ def test_a_repository_tracked_alone_is_stored_alone_with_totals_of_its_account(s
         accounts.track(connection, login, "test")
     still.refresh(login)
     assert len(still.rows(stored, login=login)) == len(names)
-    assert still.ledger(login) == []
+    assert still.changes(login) == []
 
 
 def test_languages_of_what_is_not_tracked_are_not_fetched_after_a_rename(still, monkeypatch):

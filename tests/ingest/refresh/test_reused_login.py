@@ -44,7 +44,7 @@ def test_a_renamed_account_is_followed_when_its_login_is_reused(still, taken):
     item = refresh_again(still, account_id)
     assert item.is_stored, item.error
     assert item.account_id == account_id
-    assert ("renamed", first, "the-old-one") in still.ledger("the-old-one")
+    assert ("renamed", first, "the-old-one") in still.changes("the-old-one")
     assert (
         still.stored_account("the-old-one")["account"]["id"]
         == still.sandbox.ground_truth("the-old-one")["account"]["id"]

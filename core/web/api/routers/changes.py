@@ -130,17 +130,17 @@ def changes(
     left = MAX_TOP if top is None else top - sent
     # One row more than returned shows whether there is a next page.
     max_rows = min((read_request.limit if read_request.format == "json" else MAX_EXPORT_ROWS) + 1, left)
-    ledger = queries.ledger(
+    found = queries.list_changes(
         read_request.as_of,
         **_filters(read_request, kind, account, repository, since),
         before=position,
         limit=max_rows,
     )
     if read_request.format != "json":
-        return file_response(read_request, ledger, COLUMNS)
-    shown = ledger.head(read_request.limit)
+        return file_response(read_request, found, COLUMNS)
+    shown = found.head(read_request.limit)
     cursor = None
-    if len(ledger) > len(shown):
+    if len(found) > len(shown):
         last = shown.iloc[-1]
         cursor = cursors.encode_cursor(
             read_request.query_key, (last["detected_at"].isoformat(), int(last["entry"]), sent + len(shown))
@@ -155,7 +155,7 @@ def _filters(
     repository: str | None,
     since: str | None,
 ) -> dict[str, Any]:
-    """Return the arguments of `ledger` that select entries. Raises BadInput."""
+    """Return the arguments of `list_changes` that select entries. Raises BadInput."""
     login = parse_login(account) if account is not None else ""
     if found := login and accounts.find(login, read_request.as_of):
         login = found.current_login
@@ -193,10 +193,10 @@ def feed_of_changes(
     token: FeedToken = None,  # noqa: ARG001 - the middleware has read it
 ) -> Response:
     selected = _filters(read_request, kind, account, repository, since)
-    ledger = queries.ledger(read_request.as_of, **selected, limit=limit)
+    found = queries.list_changes(read_request.as_of, **selected, limit=limit)
     filters = {"kind": kind, "account": account, "repository": repository, "since": since, "days": days}
     feed = atom.changes_feed(
-        ledger,
+        found,
         site=settings().base_url,
         filters={name: value for name, value in filters.items() if value},
         title=" · ".join(filter(None, ["Almanac: changes", account, repository])),

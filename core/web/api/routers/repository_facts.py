@@ -293,7 +293,7 @@ def list_bursts(owner: Owner, name: Name, read_request: CheckedListRequest) -> R
         return repository_facts.star_bursts(
             repository_facts.stars_given(found.repository_id, at),
             repository_facts.releases(found.repository_id, at),
-            changes.ledger(at, repository_id=found.repository_id, limit=changes.MAX_OF_ONE),
+            changes.list_changes(at, repository_id=found.repository_id, limit=changes.MAX_OF_ONE),
         )
 
     return rows_response(
