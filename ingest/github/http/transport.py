@@ -56,6 +56,8 @@ OPEN_SECONDS = 10.0
 # GitHub terminates a request after ten seconds: one that fails this late was probably too large. Source:
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#timeouts
 SLOW_FAILURE_SECONDS = 5.0
+# Of requests that GitHub never saw.
+UNSENT_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 CREATED = 201
 TOKEN_ERROR_REASONS = {
     401: "the App's id or private key is wrong",
@@ -189,19 +191,22 @@ class Transport:
             # Not the last error itself: several threads raise it, and each would add to its traceback.
             reason = f"the last {FAILURE_THRESHOLD} requests failed ({self._circuit_breaker.last_error})"
             raise Unreachable(httpx.URL(self.root).host, reason)
-        started = time.monotonic()
         try:
-            response = self._follow_redirects(request)
-            if response.status >= 500:
-                raise ServerError(response.status)
-            parsed = ParsedResponse(response, read_json(response, request.what) if response.status == OK else None)
+            parsed = self._parse(self._follow_redirects(request), request)
         except TRANSIENT_ERRORS as error:
-            is_late = time.monotonic() - started > SLOW_FAILURE_SECONDS
-            error.is_request_too_large |= is_late and request.method == "POST"
             self._circuit_breaker.record_failure(error)
             raise
         self._circuit_breaker.record_success()
         return parsed
+
+    def _parse(self, response: Response, request: ApiRequest) -> ParsedResponse:
+        try:
+            if response.status >= 500:
+                raise ServerError(response.status)
+            return ParsedResponse(response, read_json(response, request.what) if response.status == OK else None)
+        except TRANSIENT_ERRORS as error:
+            error.is_request_too_large = _was_too_large(request, response.seconds)
+            raise
 
     def _follow_redirects(self, request: ApiRequest) -> Response:
         """Follow redirects of GET requests, at most three, and never to another host, which must not get the token.
@@ -302,7 +307,10 @@ class Transport:
         except httpx.TransportError as error:
             reason = _failure_reason(error)
             log.debug("GitHub request got no response", method=request.method, url=request.url, reason=reason)
-            raise Unreachable(httpx.URL(self.root).host, reason) from error
+            unreachable = Unreachable(httpx.URL(self.root).host, reason)
+            was_sent = not isinstance(error, UNSENT_ERRORS)
+            unreachable.is_request_too_large = was_sent and _was_too_large(request, time.monotonic() - started)
+            raise unreachable from error
         except httpx.DecodingError as error:
             raise InvalidResponse(request.what, "its compression is broken") from error
         expires_at = token_expires_at(response)
@@ -334,9 +342,17 @@ class Transport:
                     error.is_request_too_large = True
                     raise error
                 if time.monotonic() - started > MAX_RESPONSE_SECONDS:
-                    raise Unreachable(httpx.URL(self.root).host, f"the response took over {MAX_RESPONSE_SECONDS:.0f} s")
+                    reason = f"the response took over {MAX_RESPONSE_SECONDS:.0f} s"
+                    unreachable = Unreachable(httpx.URL(self.root).host, reason)
+                    unreachable.is_request_too_large = _was_too_large(request, MAX_RESPONSE_SECONDS)
+                    raise unreachable
             names = {name.lower(): value for name, value in stream.headers.items()}
             return Response(stream.status_code, names, bytes(body), self._clock(), time.monotonic() - started)
+
+
+def _was_too_large(request: ApiRequest, seconds: float) -> bool:
+    """Return whether a request that failed *seconds* after it was sent was probably too large."""
+    return request.method == "POST" and seconds > SLOW_FAILURE_SECONDS
 
 
 def _failure_reason(error: httpx.TransportError) -> str:

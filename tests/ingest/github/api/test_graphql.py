@@ -1,7 +1,10 @@
 """GraphQL responses: complete, partial, failed, and from servers that lack fields."""
 
+import json
 import re
+from types import SimpleNamespace
 
+import httpx
 import pytest
 
 from ingest.github import AccountRequest, InvalidResponse, PermissionDenied, RateLimited, ServerError
@@ -14,6 +17,7 @@ from ingest.github.api.graphql_responses import (
     PartialPage,
     read_account_page,
 )
+from ingest.github.http import transport
 from tests.ingest.github.account_results import account_results
 from tests.ingest.github.conftest import TOKEN
 from tests.ingest.github.fake_server import CannedResponse, fake_server
@@ -151,6 +155,57 @@ def test_parts_over_the_resource_limit_are_retried_in_smaller_queries(client, ti
     assert all(result.error is None for result in results.values())
     assert sizes[0] == 20
     assert sizes[-1] <= 3
+
+
+@pytest.fixture
+def fake_monotonic(monkeypatch, time):
+    """Let the transport measure durations by the fake clock."""
+    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: time.slept_seconds))
+
+
+def batch_sizes(server):
+    return [len(logins_by_alias(request)) for request in server.received]
+
+
+def test_a_failure_after_a_long_wait_for_the_rate_gate_does_not_make_batches_smaller(client, time, fake_monotonic):
+    """The query was not slow: it was sent after the wait."""
+    limited = CannedResponse(403, {"message": "secondary rate limit"}, DATE | {"retry-after": "30"})
+    failures = [limited, CannedResponse(502)]
+
+    def respond(request):
+        names = logins_by_alias(request)
+        return failures.pop(0) if failures else data_response(**{a: account_node(name) for a, name in names.items()})
+
+    with fake_server(respond) as server:
+        results = fetch_accounts(client(server.url, TOKEN), "octocat", "hubot")
+        assert batch_sizes(server) == [2, 2, 2]
+    assert all(result.error is None for result in results.values())
+
+
+@pytest.mark.parametrize(
+    ("failure", "sizes"),
+    [
+        (httpx.ConnectTimeout("no connection"), [2, 2]),
+        (httpx.PoolTimeout("no free connection"), [2, 2]),
+        (httpx.ReadTimeout("no response"), [2, 1, 1]),
+    ],
+)
+def test_only_a_query_that_was_sent_can_be_too_large(client, time, fake_monotonic, failure, sizes):
+    """An outage of the network must not make batches smaller, which cost more points."""
+    received = []
+
+    def respond(request):
+        names = {f"a{name[1:]}": login for name, login in json.loads(request.content)["variables"].items() if login}
+        received.append(len(names))
+        if len(received) == 1:
+            time.sleep(5.1)
+            raise failure
+        return httpx.Response(200, json={"data": {alias: account_node(login) for alias, login in names.items()}})
+
+    github = client("http://github.test", TOKEN, http_transport=httpx.MockTransport(respond))
+    results = fetch_accounts(github, "octocat", "hubot")
+    assert all(result.error is None for result in results.values())
+    assert received == sizes
 
 
 def test_a_withheld_repository_makes_its_account_incomplete(client, time):
