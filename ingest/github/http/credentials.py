@@ -1,5 +1,6 @@
 """Credentials: tokens, anonymous, or a GitHub App. A secret leaves its credential only as an Authorization header."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from ingest.github.errors import BadCredentials, GitHubError, PermissionDenied
-from ingest.github.http.etag_cache import ResponseCache
+from ingest.github.http.etag_cache import REFUSAL_TTL_SECONDS, ResponseCache
 
 log = structlog.get_logger()
 ANONYMOUS = "anonymous"
@@ -83,11 +84,14 @@ class CredentialPool:
     identified by the token's fingerprint until GitHub has reported the login.
     """
 
-    def __init__(self, credentials: Iterable[Credential] = ()) -> None:
+    def __init__(
+        self, credentials: Iterable[Credential] = (), *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         unique = {credential.fingerprint: credential for credential in credentials}
         self._credentials: dict[str, Credential] = unique or {ANONYMOUS: ANONYMOUS_CREDENTIAL}
         self._owners: dict[str, str] = {}
-        self._rejected: set[str] = set()
+        self._monotonic = monotonic
+        self._rejected_until: dict[str, float] = {}
         self._lock = Lock()
         self.denials = ResponseCache(None, "")
         """Which credentials were denied access to which accounts in the last day, and which rights of their own."""
@@ -119,9 +123,12 @@ class CredentialPool:
             return is_new
 
     def reject(self, credential: Credential, reason: str = "", at: datetime | None = None) -> None:
-        """Exclude a credential that GitHub rejected (401) from now on, and report it to `on_rejection`."""
+        """Exclude a credential that GitHub rejected (401) for a day, and report it to `on_rejection`.
+
+        Then it is tried again, and reported again if it is still wrong: what was reported lasts a day, too.
+        """
         with self._lock:
-            self._rejected.add(credential.fingerprint)
+            self._rejected_until[credential.fingerprint] = self._monotonic() + REFUSAL_TTL_SECONDS
         if credential.fingerprint in self._credentials:
             self.on_rejection(credential, reason, at)
 
@@ -132,7 +139,7 @@ class CredentialPool:
 
     def is_rejected(self, credential: Credential) -> bool:
         with self._lock:
-            return credential.fingerprint in self._rejected
+            return self._monotonic() < self._rejected_until.get(credential.fingerprint, 0.0)
 
     def choose(
         self,

@@ -43,7 +43,11 @@ def client(time: FakeClock) -> Iterator[Callable[..., GitHub]]:
     with ExitStack() as stack:
 
         def make(url: str, *tokens: str, **others: Any) -> GitHub:
-            others = {"clock": time.now, "sleep": time.sleep} | others
-            return stack.enter_context(GitHub(api_url=url, pool=CredentialPool.from_secrets(tokens), **others))
+            defaults: dict[str, Any] = {
+                "clock": time.now,
+                "sleep": time.sleep,
+                "pool": CredentialPool.from_secrets(tokens),
+            }
+            return stack.enter_context(GitHub(api_url=url, **defaults | others))
 
         yield make

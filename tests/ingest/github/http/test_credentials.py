@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ingest.github import BadCredentials
 from ingest.github.http.credentials import CredentialPool, Token
 from tests.ingest.github.conftest import TOKEN
+from tests.ingest.github.fake_server import CannedResponse, fake_server, respond_in_sequence
 
 
 def test_a_token_is_revealed_only_in_its_header():
@@ -50,6 +51,24 @@ def test_accounts_spread_over_owners_not_over_tokens():
         pool.learn_owner(fingerprint, owner)
     owners = [pool.owner(pool.choose(f"account-{number}")) for number in range(400)]
     assert 150 < owners.count("a") < 250
+
+
+def test_a_rejected_token_is_tried_again_after_a_day(client):
+    """It is reported for a day: excluded for longer, it would be missed without a word."""
+    clock = [0.0]
+    pool = CredentialPool([Token("a")], monotonic=lambda: clock[0])
+    reported = []
+    account = CannedResponse(200, {"id": 5, "login": "octocat"})
+    with fake_server(respond_in_sequence(CannedResponse(401), CannedResponse(401), account)) as server:
+        github = client(server.url, pool=pool)
+        pool.on_rejection = lambda credential, *_: reported.append(credential.fingerprint)
+        for day in (0, 0.5, 1, 1.5):
+            clock[0] = day * 86_400
+            with pytest.raises(BadCredentials):
+                github.account_by_id(5)
+        assert len(server.received) == len(reported) == 2
+        clock[0] = 2 * 86_400
+        assert github.account_by_id(5).login == "octocat"
 
 
 def test_a_rejected_token_is_excluded():
