@@ -76,6 +76,7 @@ ingest_run = Table(
     Index("ingest_run_started_at_idx", text("started_at DESC")),
     Index("ingest_run_ingestion_id_idx", "ingestion_id"),
     Index("ingest_run_alerts_pending_idx", "id", postgresql_where=text("alerts_pending")),
+    Index("ingest_run_running_idx", "id", postgresql_where=text("state = 'running'")),
     comment="One attempt of a worker at one job of an ingestion",
 )
 
@@ -114,5 +115,6 @@ ingest_item = Table(
     PrimaryKeyConstraint("run_id", "login"),
     CheckConstraint("state IN ('stored', 'unchanged', 'failed', 'deleted')", name="state"),
     Index("ingest_item_account_id_idx", "account_id", text("finished_at DESC")),
+    Index("ingest_item_failed_idx", text("finished_at DESC"), postgresql_where=text("state = 'failed'")),
     comment="Outcome of one account in a run",
 )

@@ -136,3 +136,21 @@ def test_pool_usage_counts_connections_in_use(database_url, monkeypatch):
     with engine.connect():
         assert system.pool_usage() == PoolUsage(checked_out=1, open=1, max_connections=3)
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        ("SELECT id FROM ingest_run WHERE state = 'running'", "ingest_run_running_idx"),
+        ("SELECT id FROM ingest_run WHERE alerts_pending AND state <> 'running'", "ingest_run_alerts_pending_idx"),
+        (
+            "SELECT login FROM ingest_item WHERE state = 'failed' AND finished_at > now() - interval '7 days'"
+            " ORDER BY finished_at DESC LIMIT 20",
+            "ingest_item_failed_idx",
+        ),
+    ],
+)
+def test_what_is_asked_every_few_seconds_does_not_read_all_runs_there_ever_were(database, sql, index):
+    database.execute(text("SET LOCAL enable_seqscan = off"))
+    plan = "\n".join(database.scalars(text(f"EXPLAIN {sql}")))
+    assert index in plan

@@ -50,6 +50,7 @@ CREATE TABLE ingest_run (
 );
 CREATE INDEX ingest_run_alerts_pending_idx ON ingest_run (id) WHERE alerts_pending;
 CREATE INDEX ingest_run_ingestion_id_idx ON ingest_run (ingestion_id);
+CREATE INDEX ingest_run_running_idx ON ingest_run (id) WHERE state = 'running';
 CREATE INDEX ingest_run_started_at_idx ON ingest_run (started_at DESC);
 COMMENT ON TABLE ingest_run IS 'One attempt of a worker at one job of an ingestion';
 COMMENT ON COLUMN ingest_run.alerts_pending IS 'whether alert rules have yet to evaluate what it stored';
@@ -82,4 +83,5 @@ CREATE TABLE ingest_item (
     CONSTRAINT ingest_item_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 CREATE INDEX ingest_item_account_id_idx ON ingest_item (account_id, finished_at DESC);
+CREATE INDEX ingest_item_failed_idx ON ingest_item (finished_at DESC) WHERE state = 'failed';
 COMMENT ON TABLE ingest_item IS 'Outcome of one account in a run';
