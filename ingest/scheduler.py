@@ -186,6 +186,7 @@ class ScheduledJobs:
             enrichment_run_log.delete_old_runs(connection, now)
             page_opens.delete_old_opens(connection, now)
             jobs.delete_ended_jobs(connection, now)
+            run_log.delete_old_items(connection, now)
             if adopted:  # last: whoever publishes waits from here on
                 announce_past_change(connection)
         if misplaced:

@@ -1,29 +1,18 @@
 """Ingestions and the outcome of each account in them, newest first. Never cached."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pandas import DataFrame
 
 from core.db.frames import first_record, read_frame
 
 MAX_ID = 2**62
+OUTCOME_RETENTION = timedelta(days=90)
+"""How long the outcomes of single accounts are kept; of older ingestions how many there were."""
 
 # An ingestion has one run per attempt of its jobs. An account that was retried counts once, with its last outcome.
-# Until its first run an ingestion is queued.
-STATE_CTES = """runs AS (
-            SELECT ingestion_id, count(*) AS runs, bool_or(state = 'running') AS running,
-                   bool_or(state = 'stopped') AS stopped, max(finished_at) AS finished_at,
-                   sum(requests)::bigint AS requests, sum(points)::bigint AS points,
-                   sum(not_modified)::bigint AS not_modified, sum(rows_written)::bigint AS rows_written
-              FROM ingest_run WHERE ingestion_id = ANY(CAST(:ids AS bigint[])) GROUP BY ingestion_id
-        ), jobs AS (
-            SELECT ingestion_id, count(*) FILTER (WHERE status = 'todo') AS waiting,
-                   count(*) FILTER (WHERE status = 'doing') AS working
-              FROM ingestion_job
-              JOIN procrastinate_jobs AS job ON job.id = job_id
-             WHERE ingestion_id = ANY(CAST(:ids AS bigint[])) GROUP BY ingestion_id
-        ), outcomes AS (
+OUTCOME_CTES = """outcomes AS (
             SELECT DISTINCT ON (ingestion_id, login) ingestion_id, ingest_item.state, error_code
               FROM ingest_item
               JOIN ingest_run ON ingest_run.id = run_id
@@ -35,6 +24,21 @@ STATE_CTES = """runs AS (
                    count(*) FILTER (WHERE NOT (state IN ('stored', 'unchanged') AND error_code IS NULL)) AS failed
               FROM outcomes GROUP BY ingestion_id
         )"""
+"""SQL: how many accounts the ingestions `:ids` stored, and how many failed, from their outcomes."""
+# Until its first run an ingestion is queued.
+STATE_CTES = f"""runs AS (
+            SELECT ingestion_id, count(*) AS runs, bool_or(state = 'running') AS running,
+                   bool_or(state = 'stopped') AS stopped, max(finished_at) AS finished_at,
+                   sum(requests)::bigint AS requests, sum(points)::bigint AS points,
+                   sum(not_modified)::bigint AS not_modified, sum(rows_written)::bigint AS rows_written
+              FROM ingest_run WHERE ingestion_id = ANY(CAST(:ids AS bigint[])) GROUP BY ingestion_id
+        ), jobs AS (
+            SELECT ingestion_id, count(*) FILTER (WHERE status = 'todo') AS waiting,
+                   count(*) FILTER (WHERE status = 'doing') AS working
+              FROM ingestion_job
+              JOIN procrastinate_jobs AS job ON job.id = job_id
+             WHERE ingestion_id = ANY(CAST(:ids AS bigint[])) GROUP BY ingestion_id
+        ), {OUTCOME_CTES}"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -155,21 +159,23 @@ def _by_ids(ids: list[int]) -> DataFrame:
                CASE WHEN coalesce(running, false) OR coalesce(working, 0) > 0 THEN 'running'
                     WHEN cancelled_at IS NOT NULL THEN 'cancelled'
                     WHEN coalesce(waiting, 0) > 0 THEN 'queued'
-                    WHEN coalesce(stored, 0) + coalesce(failed, 0) < accounts
-                         AND coalesce(stopped, false) THEN 'stopped'
+                    WHEN counted.stored + counted.failed < accounts AND coalesce(stopped, false) THEN 'stopped'
                     WHEN runs IS NULL THEN 'stopped'
-                    WHEN coalesce(failed, 0) = 0 THEN 'done'
-                    WHEN coalesce(stored, 0) > 0 THEN 'partial' ELSE 'failed' END AS state,
+                    WHEN counted.failed = 0 THEN 'done'
+                    WHEN counted.stored > 0 THEN 'partial' ELSE 'failed' END AS state,
                trigger, requested_by, request_id, started_at,
                CASE WHEN NOT coalesce(running, false) AND coalesce(waiting, 0) + coalesce(working, 0) = 0
                     THEN coalesce(finished_at, cancelled_at) END AS finished_at,
-               accounts, coalesce(stored, 0) AS stored, coalesce(failed, 0) AS failed,
+               accounts, counted.stored, counted.failed,
                coalesce(requests, 0) AS requests, coalesce(points, 0) AS points,
                coalesce(not_modified, 0) AS not_modified, coalesce(rows_written, 0) AS rows_written
           FROM ingestion
           LEFT JOIN runs ON runs.ingestion_id = ingestion.id
           LEFT JOIN jobs ON jobs.ingestion_id = ingestion.id
           LEFT JOIN items ON items.ingestion_id = ingestion.id
+         CROSS JOIN LATERAL (
+               SELECT coalesce(ingestion.stored, items.stored, 0) AS stored,
+                      coalesce(ingestion.failed, items.failed, 0) AS failed) AS counted
          WHERE ingestion.id = ANY(CAST(:ids AS bigint[]))
          ORDER BY ingestion.id DESC
     """  # noqa: S608
@@ -177,7 +183,7 @@ def _by_ids(ids: list[int]) -> DataFrame:
 
 
 def items(ingestion_id: int) -> DataFrame:
-    """List the outcome of each account of an ingestion at its last attempt, by login.
+    """List the outcome of each account of an ingestion at its last attempt, by login; none after OUTCOME_RETENTION.
 
     login                                     as it was then
     state                                     stored, unchanged, failed, deleted

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine
 
 from core.db.statement import text
+from core.queries.ingestions import OUTCOME_CTES, OUTCOME_RETENTION
 from core.queue.jobs import JobOrigin, create_ingestion
 from core.queue.liveness import RUN_LOCK_SPACE
 from ingest.liveness_lock import LivenessLock
@@ -190,6 +191,36 @@ def close_dead_runs(connection: Connection) -> int:
              WHERE ingest_run.id = items.id
         """),
         {"ids": list(dead)},
+    ).rowcount
+
+
+def delete_old_items(connection: Connection, now: datetime) -> int:
+    """Delete the outcomes of accounts in ingestions that are older than OUTCOME_RETENTION; returns how many.
+
+    The ingestion keeps how many accounts it stored and how many failed.
+    """
+    ids = connection.scalars(
+        text("SELECT id FROM ingestion WHERE started_at < :before AND stored IS NULL"),
+        {"before": now - OUTCOME_RETENTION},
+    ).all()
+    values = {"ids": list(ids)}
+    connection.execute(
+        text(f"""
+            WITH {OUTCOME_CTES}
+            UPDATE ingestion SET stored = coalesce(counted.stored, 0), failed = coalesce(counted.failed, 0)
+              FROM (SELECT id, items.stored, items.failed
+                      FROM unnest(CAST(:ids AS bigint[])) AS old (id)
+                      LEFT JOIN items ON ingestion_id = id) AS counted
+             WHERE ingestion.id = counted.id
+        """),  # noqa: S608 - our own names
+        values,
+    )
+    return connection.execute(
+        text(
+            "DELETE FROM ingest_item USING ingest_run"
+            " WHERE run_id = ingest_run.id AND ingestion_id = ANY(CAST(:ids AS bigint[]))"
+        ),
+        values,
     ).rowcount
 
 

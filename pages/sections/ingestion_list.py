@@ -121,13 +121,23 @@ def show_ingestion(selected: str) -> None:
         request = f" · request `{ingestion.request_id}`" if ingestion.request_id else ""
         st.markdown(f"**Ingestion {ingestion.id}** · {ingestion.state}{request}")
         if items.empty:
-            st.caption("No account was refreshed." if ingestion.state != "queued" else "No worker has started it yet.")
+            st.caption(why_no_outcomes(ingestion))
             return
         rows = items.assign(outcome=[outcome_sentence(item) for item in items.to_dict("records")])
         show_table(rows, ITEM_COLUMNS, alt="The outcome of each account", key="run-items")
         missing = ingestion.accounts - len(items)
         if missing > 0:
             st.caption(f"{quantity(missing, 'account')} {pluralize(missing, 'was', 'were')} not refreshed.")
+
+
+def why_no_outcomes(ingestion: ingestions.Ingestion) -> str:
+    """Say why there is no outcome of any account."""
+    if ingestion.state == "queued":
+        return "No worker has started it yet."
+    if ingestion.stored + ingestion.failed:
+        accounts = f"{quantity(ingestion.stored, 'account')} stored, {number(ingestion.failed)} failed"
+        return f"{accounts}. What happened to each is kept for {ingestions.OUTCOME_RETENTION.days} days."
+    return "No account was refreshed."
 
 
 def run_duration(started_at: datetime, finished_at: datetime | None, now: datetime) -> str:

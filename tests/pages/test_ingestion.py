@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+import pandas as pd
 import pytest
 import streamlit as st
 from psycopg import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, func, insert, select, text
 from streamlit.testing.v1 import AppTest
 
 from core.budget import rate_limits, rejected_tokens
@@ -21,6 +22,7 @@ from core.queries import ingestions as asked_for
 from core.queue import ingestions
 from core.queue.jobs import JobOrigin
 from core.settings import settings
+from ingest.refresh import run_log
 from pages.sections import ingestion_list, running_ingestions
 from pages.sections.account_outcome import outcome_sentence
 from tests.pages.page_file import run_page_file
@@ -325,6 +327,31 @@ def test_ingestions_are_filtered_and_lead_to_account_outcomes(page, cockpit):
         "cat": "deleted or private: There is no such account",
         "octo": "stored, 3 repositories, 12 rows written",
     }
+
+
+def test_of_an_old_ingestion_the_counts_are_kept(page, cockpit, database, now):
+    """Of three accounts one failed, and one failed first and was stored then: partial, 2 stored, 1 failed."""
+    first = cockpit.start_ingestion(cockpit.add_tracked("octo", "cat", "dog"))
+    run = cockpit.add_run(first)
+    cockpit.add_item(run, "octo")
+    for login in ("cat", "dog"):
+        cockpit.add_item(run, login, "failed", error_code="timeout", error="It took too long")
+    cockpit.add_item(cockpit.add_run(first), "dog", finished_at=now + timedelta(hours=1))
+    cockpit.finish_all()
+    empty = cockpit.start_ingestion(cockpit.add_tracked("cow"))
+    cockpit.add_run(empty)
+    cockpit.finish_all()
+    before = asked_for.list_ingestions()
+    started_at = database.scalar(select(schema.ingestion.c.started_at).where(schema.ingestion.c.id == empty))
+    assert run_log.delete_old_items(database, started_at + asked_for.OUTCOME_RETENTION - timedelta(days=1)) == 0
+    for deleted in (4, 0):
+        assert run_log.delete_old_items(database, started_at + 2 * asked_for.OUTCOME_RETENTION) == deleted
+        assert database.scalar(select(func.count()).select_from(schema.ingest_item)) == 0
+        pd.testing.assert_frame_equal(asked_for.list_ingestions(), before)
+    assert before.loc[before["id"] == first, ["state", "stored", "failed"]].to_numpy().tolist() == [["partial", 2, 1]]
+    assert "2 accounts stored, 1 failed. What happened to each is kept for 90 days." in page_text(
+        page(ingestion=str(first))
+    )
 
 
 def test_a_filter_of_outcomes_says_that_it_searches_the_newest_only(page, cockpit, monkeypatch):

@@ -27,6 +27,8 @@ ingestion = Table(
     timestamp_column("started_at", now=True),
     timestamp_column("cancelled_at"),
     Column("cancelled_by", Text),
+    Column("stored", Integer, comment="accounts, once their outcomes were deleted; null: they are in ingest_item"),
+    Column("failed", Integer, comment="likewise"),
     Index("ingestion_started_at_idx", text("started_at DESC")),
     comment="Accounts requested to be refreshed at once by the scheduler, a person, the command line or an import",
 )

@@ -9,10 +9,14 @@ CREATE TABLE ingestion (
     started_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     cancelled_at TIMESTAMP WITH TIME ZONE,
     cancelled_by TEXT,
+    stored INTEGER,
+    failed INTEGER,
     CONSTRAINT ingestion_pkey PRIMARY KEY (id)
 );
 CREATE INDEX ingestion_started_at_idx ON ingestion (started_at DESC);
 COMMENT ON TABLE ingestion IS 'Accounts requested to be refreshed at once by the scheduler, a person, the command line or an import';
+COMMENT ON COLUMN ingestion.failed IS 'likewise';
+COMMENT ON COLUMN ingestion.stored IS 'accounts, once their outcomes were deleted; null: they are in ingest_item';
 
 CREATE TABLE ingestion_job (
     ingestion_id BIGINT NOT NULL,
