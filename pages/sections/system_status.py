@@ -161,7 +161,7 @@ def queue_status(now: datetime) -> StatusCard:
     jobs = system.queue_counts(now)
     parts = [f"{number(jobs.running)} running"]
     if jobs.scheduled:
-        parts.append(f"{number(jobs.scheduled)} to be retried")
+        parts.append(f"{number(jobs.scheduled)} scheduled for later")
     if jobs.failed:
         parts.append(f"{number(jobs.failed)} failed")
     details = " · ".join(parts)
