@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -36,7 +36,7 @@ from ingest.enrichment import backlog
 from ingest.enrichment import enqueue as enqueue_enrichment
 from ingest.enrichment import run_log as enrichment_run_log
 from ingest.history_import import adopt, interrupted
-from ingest.planning import daily_work, enqueue, refresh_plan
+from ingest.planning import daily_work, due_accounts, enqueue, refresh_plan
 from ingest.planning.rate_budget import RateBudget
 from ingest.refresh import closed_history, language_rollups, run_log, summaries
 
@@ -119,6 +119,7 @@ class ScheduledJobs:
         with self.engine.begin() as connection:
             frozen = abandoned.disconnect_frozen_processes(connection)
             released = abandoned.release_abandoned_jobs(connection)
+            self._give_up_jobs(connection, released.exhausted)
             runs_closed = run_log.close_dead_runs(connection)
             freed = jobs.release_orphaned_accounts(connection)
             undelivered = fail_orphaned_deliveries(connection, self.clock())
@@ -128,6 +129,12 @@ class ScheduledJobs:
                 accounts_freed=freed, deliveries_failed=undelivered, frozen_connections=frozen,
             )  # fmt: skip
         return released
+
+    def _give_up_jobs(self, connection: Connection, job_ids: Sequence[int]) -> None:
+        for job_id in job_ids:
+            every = settings().refresh_every
+            accounts = due_accounts.record_failed_jobs(connection, [job_id], self.clock(), every)
+            log.warning("job given up, no worker survives it", job=job_id, accounts=accounts)
 
     def finish_ended_runs(self) -> None:
         """Publish what runs stored whose process died or lost Postgres, and raise alerts for its events."""

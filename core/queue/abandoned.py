@@ -13,25 +13,32 @@ from core.queue import jobs
 from core.queue.liveness import APPLICATION_NAME, CONFIRMATION_TIMEOUT, HEARTBEAT_TIMEOUT, JOB_LOCK_SPACE, START_GRACE
 
 TERMINATION_TIMEOUT_MS = 2000
+MAX_ATTEMPTS = 20
+"""A job whose worker has died so often is not put back: it may be what workers die of."""
 
 
 @dataclass(frozen=True)
 class AbandonedJobs:
-    """How many jobs were put back into the queue, and how many were closed because they cannot be put back."""
+    """How many jobs were put back into the queue, and how many were closed because they cannot be put back.
+
+    exhausted  ids of those that were closed after MAX_ATTEMPTS
+    """
 
     requeued: int = 0
     closed: int = 0
+    exhausted: tuple[int, ...] = ()
 
 
 def release_abandoned_jobs(connection: Connection) -> AbandonedJobs:
-    """Requeue abandoned jobs; close those that were cancelled, or for whose accounts a newer job is queued already.
+    """Requeue abandoned jobs; close those that were cancelled or tried too often, or that a newer one replaces.
 
     At most one job per queueing lock may be queued, so the older of two can only be closed. The marks of its accounts
     are cleared by `jobs.release_orphaned_accounts`.
     """
     rows = connection.execute(
         text("""
-            SELECT job.id, job.abort_requested OR EXISTS (
+            SELECT job.id, attempts + 1 >= :max_attempts AND NOT abort_requested AS is_exhausted,
+                   job.abort_requested OR attempts + 1 >= :max_attempts OR EXISTS (
                        SELECT FROM procrastinate_jobs AS newer
                         WHERE newer.queueing_lock = job.queueing_lock AND newer.status = 'todo') AS is_to_close
               FROM procrastinate_jobs AS job
@@ -51,6 +58,7 @@ def release_abandoned_jobs(connection: Connection) -> AbandonedJobs:
         """),
         {
             "queues": list(jobs.QUEUES),
+            "max_attempts": MAX_ATTEMPTS,
             "space": JOB_LOCK_SPACE,
             "heartbeat_timeout": HEARTBEAT_TIMEOUT,
             "start_grace": START_GRACE,
@@ -74,7 +82,7 @@ def release_abandoned_jobs(connection: Connection) -> AbandonedJobs:
             ),
             {"ids": closed},
         )
-    return AbandonedJobs(len(requeued), len(closed))
+    return AbandonedJobs(len(requeued), len(closed), tuple(row.id for row in rows if row.is_exhausted))
 
 
 def count_jobs_started_before(connection: Connection, at: datetime) -> int:

@@ -166,6 +166,17 @@ def record_failure(
         )
 
 
+def record_failed_jobs(connection: Connection, job_ids: Sequence[int], now: datetime, default: timedelta) -> int:
+    """Schedule retries, with backoff, of the accounts that these jobs did not finish; returns how many."""
+    account_ids = connection.scalars(
+        text("SELECT account_id FROM tracked_account WHERE job_id = ANY(:jobs) ORDER BY account_id"),
+        {"jobs": list(job_ids)},
+    ).all()
+    for account_id in account_ids:
+        record_failure(connection, account_id, now, default, None, random.Random(account_id))  # noqa: S311 - jitter
+    return len(account_ids)
+
+
 def _updated_change_rate(tracked: Row[Any], observation: ChangeObservation) -> ChangeRate:
     if tracked.change_rate is None:
         rate = change_rate.default_change_rate(observation.stars)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from core.queue import ingestions, jobs
+from core.queue import abandoned, ingestions, jobs
 from core.tracking import accounts
 from ingest import scheduler
 from ingest.scheduler import ScheduledJobs, build_scheduler
@@ -62,6 +62,26 @@ def test_the_job_of_a_dead_worker_is_requeued(scheduled, committing_database):
         )
     assert scheduled.release_abandoned_jobs().requeued == 1
     assert scalar(committing_database, "SELECT status FROM procrastinate_jobs") == "todo"
+
+
+def test_a_job_that_its_workers_never_survive_is_given_up_and_its_accounts_wait(scheduled, committing_database):
+    """As where one account needs more memory than there is: else all workers would die of it again and again."""
+    track(committing_database, "octocat")
+    scheduled.enqueue_due_accounts()
+    with capture_logs() as logs:
+        for _ in range(abandoned.MAX_ATTEMPTS):
+            with committing_database.begin() as connection:
+                connection.execute(text("UPDATE procrastinate_jobs SET status = 'doing' WHERE status = 'todo'"))
+            scheduled.release_abandoned_jobs()
+    with committing_database.begin() as connection:
+        row = connection.execute(
+            text("SELECT job_id, failures, due_at - :now FROM tracked_account"), {"now": NOW}
+        ).one()
+    assert row[:2] == (None, 1)
+    assert timedelta(minutes=5) <= row[2] <= timedelta(minutes=6)
+    assert scalar(committing_database, "SELECT status FROM procrastinate_jobs") == "failed"
+    assert [one["accounts"] for one in logs if one["event"] == "job given up, no worker survives it"] == [1]
+    assert scheduled.enqueue_due_accounts() == 0
 
 
 def test_a_living_worker_keeps_its_job(scheduled, committing_database):
