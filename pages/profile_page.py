@@ -114,7 +114,7 @@ def show_keys(identity: Identity, kind: api_keys.Kind) -> None:
     now = datetime.now(UTC)
     for row in rows:
         show_key(identity, row, kind, now)
-    # Cleared by being another form once there is one key more: what is refused stays.
+    # A new key changes the form's key, which empties it; after a refusal the text stays.
     with st.form(f"new-{kind}-{len(rows)}"):
         left, right = st.columns([3, 2])
         name = left.text_input(

@@ -35,15 +35,15 @@ NODE_NOT_REACHED = re.compile(
     r"(?:connection to the remote node (?:[^\s@]+@)?|could not establish any connections to the node "
     r"|failure on connection marked as essential: |could not connect to node \"?)([^\s\"@]+:\d+)"
 )
-# One that went away during a statement: the coordinator passes on what libpq says of it, as an internal error.
+# A node that is lost during a statement: the coordinator reports libpq's message about it as an internal error.
 NODE_OF_STATEMENT = re.compile(r"while executing command on (\S+:\d+)")
 LOST_BY_LIBPQ = (
     *("server closed the connection", "SSL SYSCALL error", "SSL connection has been closed"),
     *("could not receive data from server", "could not send data to server", "no connection to the server"),
     "connection not open",
 )
-# What Citus says of a statement whose shards were moved or dropped, or whose node was taken out, between its plan and
-# its execution: planned again, it finds the rows where they are now. A shard is named as its table and its number.
+# Messages of Citus for a statement whose shards were moved or dropped, or whose node was removed, after it was planned:
+# planned again, it finds the rows where they are now. The name of a shard is its table's and a number.
 ROWS_MOVED = re.compile(
     r'relation "[^"]+_\d{6,}" does not exist|but there are no nodes in that group'
     r"|node group \d+ does not have a primary node|could not find valid entry for shard "

@@ -21,7 +21,7 @@ def check_sessions(url: str) -> None:
         psycopg.connect(libpq.conninfo(url), prepare_threshold=None) as busy,
     ):
         for _ in range(TRIES):
-            # The pooler gives the second client what the first one, outside a transaction, does not need.
+            # Outside a transaction the first client holds no server connection: a pooler gives it to the second one.
             if _server_process(idle) == _server_process(busy):
                 raise BadInput(
                     "The scheduler, workers and imports cannot use a pooler in transaction mode; set"

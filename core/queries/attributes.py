@@ -51,8 +51,8 @@ def _oldest(names: tuple[str, ...], table: str, of_id: str = "") -> str:
     )
 
 
-# Versions follow each other without a gap, so that at most one covers a moment. Of what was never captured but only
-# imported, there is one state alone.
+# Versions follow each other without a gap, so that at most one covers a moment. A repository that was only imported has
+# one state alone.
 def repositories_as_of(of_id: str = "", table: str = "repository", more_columns: str = "") -> str:
     """Return SQL for `attributes` as of a moment, with more columns, of a table that has those of `repository`."""
     past, push = (of_id and f"AND {table}.repository_id {of_id} " for table in ("past", "push"))

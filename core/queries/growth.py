@@ -62,10 +62,10 @@ def account_start(ended: str) -> str:
 #   changed_at   when `stars` were first captured, if by us; else null
 #   is_special   whether its captures may differ from its account's, see `captures.PRESENCE_EXISTS`
 #   is_imported  whether any source imported history of it
-# What lies in tables of repositories is joined, never read by a LATERAL with LIMIT: Citus refuses that.
+# Tables of repositories are joined, never read by a LATERAL with LIMIT: Citus refuses that.
 # FULL JOIN makes Postgres join by hash, however few rows it expects.
-# Citus sends an expression to the nodes where it is joined with what lies there, also on every node, as `source` does:
-# of many rows only what is needed, in an expression of its own.
+# Citus sends an expression to the nodes where it is joined with a table there, also with one on every node, such as
+# `source`. So an expression of its own holds only the columns that the join needs.
 _GROWTH_CTES = f"""
         ended AS MATERIALIZED (
             SELECT DISTINCT account_id, until_at FROM subject

@@ -21,8 +21,8 @@ MAX_ROWS = 10_000
 MIN_STARS_FOR_SHARE = 50
 """Growth relative to fewer stars says little: such repositories are not ranked by share."""
 Ranking = Literal["gained", "lost", "share"]
-# Condition and order of the rows by ranking; what was compared and left out does not depend on it. Nulls are where the
-# index on stored growth has them.
+# Condition and order of the rows by ranking; the numbers compared and left out do not depend on it. Nulls are placed as
+# in the index on stored growth.
 RANKINGS: dict[Ranking, tuple[str, str]] = {
     "gained": ("true", "growth DESC NULLS LAST"),
     "lost": ("growth < 0", "growth NULLS FIRST"),

@@ -44,8 +44,8 @@ _IS_OPEN = "captured_at >= coalesce((SELECT closed_until FROM source WHERE id = 
 
 # The newest counts of each repository by `:until`: source_id, captured_at, stars, forks, size_kb, beside repository_id
 # and what `repository` says of now. Ours come before imported ones. LEFT JOIN rather than UNION ALL: Postgres then
-# expects as many repositories as there are, and joins them by hash. Rather than FULL JOIN, too: an id that is one of
-# several is no key to Citus, which would join on one node.
+# expects as many repositories as there are, and joins them by hash. Not FULL JOIN: its id, of one table or another, is
+# no distribution key to Citus, which would join on one node.
 _NEWEST_CTE = """newest AS (
             SELECT repository.id AS repository_id, repository.*,
                    coalesce(closed_source, open_source, imported_source) AS source_id, {newest_columns}
@@ -95,7 +95,7 @@ _IMPORTED_ROWS = """
                                                  FROM source WHERE id <> 1) {chosen}"""
 
 
-# After a late refresh, what is open can be older than what is closed.
+# After a late refresh an open snapshot can be older than a closed one.
 _NEWEST_COLUMN = """CASE
                        WHEN coalesce(closed_source, open_source) IS NULL THEN imported_{name}
                        WHEN open_source IS NULL OR closed_captured_at > open_captured_at THEN closed_{name}

@@ -185,7 +185,7 @@ def present_login(connection: Connection, login: str) -> str:
 
 def forget_name(connection: Connection, account_id: int) -> bool:
     """Delete an account that is stored by name only, with its tracking; False where imported history has the name."""
-    # First: Citus deletes nothing that is on every node by a condition on what is spread over them.
+    # In a statement of its own: Citus refuses a DELETE from a table on every node by a condition on a distributed one.
     if connection.scalar(text("SELECT EXISTS (SELECT 1 FROM repository WHERE account_id = :id)"), {"id": account_id}):
         return False
     return bool(

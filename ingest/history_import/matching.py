@@ -7,7 +7,7 @@ from core.errors import BadInput
 from ingest.refresh import summaries
 
 # A name matches a repository reported by GitHub only if that existed on the name's first day: names are reused, and
-# history must not be assigned to the repository that has the name now. One that was renamed has what ends before.
+# history must not be assigned to the repository that has the name now. A renamed one gets the history that ends before.
 LINK_GITHUB_REPOSITORIES = """
     UPDATE import_name SET repository_id = found.id
       FROM (SELECT DISTINCT ON (number) number, repository.id
@@ -35,7 +35,7 @@ KEEP_IMPORTED_ATTRIBUTES = """
      WHERE first_day::timestamp AT TIME ZONE 'UTC' < first_captured_at
     ON CONFLICT DO NOTHING
 """
-# Citus joins what is on the nodes with a temporary table only where an expression has read that before.
+# Citus joins a temporary table with tables on its nodes only through an expression that has read it.
 NAMED_CTE = "named AS MATERIALIZED (SELECT * FROM import_name WHERE repository_id IS NULL)"
 INSERT_NAMED_ACCOUNTS = f"""
     WITH {NAMED_CTE}
@@ -104,7 +104,7 @@ def match_repositories(connection: Connection) -> int:
     connection.execute(text(LINK_GITHUB_REPOSITORIES))
     connection.execute(text(KEEP_IMPORTED_ATTRIBUTES))
     connection.execute(text(INSERT_NAMED_ACCOUNTS))
-    # Counted by what is returned: Citus' number of rows includes those that the condition leaves as they are.
+    # Counted by RETURNING: the row count of Citus includes rows that the condition left unchanged.
     changed = len(connection.scalars(text(UPSERT_NAMED_REPOSITORIES)).all())
     connection.execute(text(LINK_NAMED_REPOSITORIES))
     if unmatched := connection.scalar(text(SELECT_UNMATCHED)):

@@ -63,8 +63,8 @@ _STARTS = """unnest(CAST(:start_accounts AS bigint[]), CAST(:start_days AS int[]
 _CHANGED = """unnest(CAST(:changed_ids AS bigint[]), CAST(:changed_accounts AS bigint[]))
                      AS changed (repository_id, account_id)"""
 _PLACE = "width_bucket(start_at, month.captured_at)"
-# Joined with lists whose length Postgres knows. With the list as a condition, too, it would expect a few rows of
-# thousands, and compare each repository with each.
+# Joined with lists whose length Postgres knows. With the list as a further condition it would expect a few rows instead
+# of thousands, and compare each repository with each.
 _FROM_MONTHS = f"""
               SELECT month.repository_id, days, {month_value("captured_at", _PLACE)} AS at,
                      {month_value("stars", _PLACE)} AS stars

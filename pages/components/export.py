@@ -31,7 +31,7 @@ FORMATS: tuple[tuple[str, Callable[[DataFrame], bytes], str, str], ...] = (
 )
 # The script run of the click begins once the run before it pauses, which a slow query delays.
 PERMIT_TIMEOUT_SECONDS = 60.0
-# The browser asks for the file as soon as for the script run: what nobody waits for by then, nobody will.
+# The browser requests file and script run at the same time: after this long no request for the file will come.
 DECISION_SECONDS = 5.0
 PERMIT_PREFIX = "permit-"  # of keys of the session's state
 

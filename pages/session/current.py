@@ -61,7 +61,7 @@ def origin() -> Origin:
 
 def current_session() -> LiveSession | None:
     """Check the session of this page and return it; None when there is none, or when it has ended."""
-    # Who signs in again gets a new page with new cookies: those of this one are of the session that has ended.
+    # Signing in again loads a new page with new cookies; this page's belong to the session that has ended.
     if ENDED_KEY in st.session_state:
         return None
     session_id = st.session_state.get(SESSION_KEY) or _session_id_from_cookie()

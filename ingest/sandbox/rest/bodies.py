@@ -13,7 +13,7 @@ Body = dict[str, Any]
 AVATAR_URL = "https://avatars.githubusercontent.com/u"
 SITE_URL = "https://github.com"
 OLD_API_VERSION = "2022-11-28"
-# Repository addresses: name of the field, what follows the repository's own address.
+# URLs of a repository by field: what follows the repository's own URL.
 REPOSITORY_URL_PATHS = {
     "forks_url": "/forks",
     "keys_url": "/keys{/key_id}",
