@@ -104,7 +104,8 @@ class Facts:
             read = self._read(subject, path, "its contributors", fact_types.parse_contributors, stop)
             found += read.value
             captured_at.append(read.captured_at)
-            if not read.has_more:
+            # A full page may have got a next one without a change of its own: the Link header of a 304 is the old one.
+            if not read.has_more and len(read.value) < PAGE_SIZE:
                 break
         return FetchedFact(found, min(captured_at), read.has_more)
 

@@ -24,6 +24,7 @@ from ingest.github.errors import (
 from ingest.github.http.credential_fallback import ask, ask_each
 from ingest.github.http.credentials import ANONYMOUS, Credential, CredentialPool
 from ingest.github.http.rate_gate import StopSignal
+from ingest.github.http.responses import page_number, with_page_number
 from ingest.github.http.transport import RequestContext
 from ingest.github.http.urls import resolve_api_url
 
@@ -85,6 +86,9 @@ class Profiles:
             except PARSE_ERRORS as error:
                 raise InvalidResponse(what, "unexpected JSON structure") from error
             following = found.links.get("next") if found.body else None
+            if following is None and len(found.body) == PAGE_SIZE:
+                # As of contributors: without a change of its own, a full page may have got a next one.
+                following = with_page_number(url, (page_number(url) or 1) + 1)
             url = resolve_api_url(self._rest.root, following, url) if following else None
         return logins[:MAX_MEMBERS]
 

@@ -33,6 +33,25 @@ def test_contributors_as_recorded(client, recorded):
     assert read.captured_at.year == 2019
 
 
+def test_contributors_beyond_a_full_page_that_did_not_change_are_read(client):
+    """GitHub answers 304 without a Link header: the one of before, when there was no further page, is out of date."""
+    pages = {"1": [{"id": n, "login": f"a{n}", "contributions": 5} for n in range(100)], "2": []}
+
+    def respond(request):
+        body = pages[request.query.get("page", "1")]
+        etag = f'"{len(body)}"'
+        if request.headers.get("if-none-match") == etag:
+            return CannedResponse(304, None, {"etag": etag})
+        return CannedResponse(200, body, {"etag": etag})
+
+    with fake_server(respond) as server:
+        facts = client(server.url, "a-token").facts
+        assert len(facts.contributors(FactSubject(1, "octo/cat")).value) == 100
+        pages["2"] = [{"id": 100, "login": "a100", "contributions": 1}]
+        assert len(facts.contributors(FactSubject(1, "octo/cat")).value) == 101
+        assert len(server.received) == 4
+
+
 def test_contributors_without_an_account_are_omitted(client, recorded):
     with fake_server(replay(recorded, "contributors-02-200")) as server:
         read = client(server.url).facts.contributors(FactSubject(617210, "hub4j/github-api"))

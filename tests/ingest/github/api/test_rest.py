@@ -27,6 +27,18 @@ def test_a_last_page_that_no_account_has_is_not_believed(client):
         assert len(server.received) == 3
 
 
+def test_members_beyond_a_full_page_that_did_not_change_are_read(client):
+    pages = {"1": [{"login": f"a{n}"} for n in range(100)], "2": [{"login": "a100"}]}
+
+    def respond(request):
+        if request.path == "/orgs/octo":
+            return CannedResponse(200, ACCOUNT | {"login": "octo", "type": "Organization"})
+        return CannedResponse(200, pages[request.query.get("page", "1")])
+
+    with fake_server(respond) as server:
+        assert len(client(server.url).profiles.members("octo")) == 101
+
+
 def test_an_empty_page_is_the_last_one_of_members(client):
     def respond(request):
         if request.path == "/orgs/octo":
