@@ -121,10 +121,13 @@ class ReadRequest:
 
     def check_modified(self, *extra: object) -> None:
         """Raise NotModified when the client has the current response."""
-        if self.if_none_match and (self.etag(*extra) in self.if_none_match or "*" in self.if_none_match):
+        if self.if_none_match and self.etag(*extra) in self.if_none_match:
             raise NotModified(self.etag(*extra))
 
     def headers(self, *extra: object) -> dict[str, str]:
+        """Return the headers of a response that exists. Raises NotModified for `If-None-Match: *`, which means any."""
+        if "*" in self.if_none_match:
+            raise NotModified(self.etag(*extra))
         return {"etag": self.etag(*extra), "cache-control": "private, no-cache"}
 
     @property

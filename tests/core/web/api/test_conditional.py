@@ -188,6 +188,14 @@ def test_unchanged_data_is_answered_with_304_until_new_data_is_collected(stored_
     assert analyst.get(f"{V1}/{path}", headers={"if-none-match": tag}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("accounts/octo", 304), ("languages.csv", 304), ("accounts/nobody/repositories", 404), ("movers?days=0", 422)],
+)
+def test_any_response_is_current_if_there_is_one(stored_rows, analyst, path, status):
+    assert analyst.get(f"{V1}/{path}", headers={"if-none-match": "*"}).status_code == status
+
+
 def test_tracking_an_account_changes_the_etag(stored_rows, analyst):
     from core.tracking import accounts
 
