@@ -65,7 +65,7 @@ def present_names() -> Mapping[str, str]:
 
 
 def present_name(sent: str) -> str:
-    """Return what Linguist now calls the language that GitHub sent; an unknown one keeps its name."""
+    """Return the present name of the language that GitHub sent as *sent*; an unknown one keeps its name."""
     return present_names().get(sent, sent)
 
 
@@ -82,7 +82,7 @@ def colors(names: Iterable[object]) -> list[str]:
 
 
 def sharing_color(names: Iterable[str]) -> frozenset[str]:
-    """Return those of *names* that another one of them has the colour of."""
+    """Return those of *names* whose colour another one of them has, too."""
     colored = {name: color(name).lower() for name in names}
     shown = Counter(colored.values())
     return frozenset(name for name, shade in colored.items() if shown[shade] > 1)

@@ -45,12 +45,12 @@ def redis_url() -> str:
 
 
 def database_setting() -> str:
-    """Name what says where Postgres is, for people."""
+    """Name the settings that say where Postgres is, for messages."""
     if settings().database_direct_url:
         return "DATABASE_URL or DATABASE_DIRECT_URL"
     return "DATABASE_URL" if settings().database_url else "the embedded server"
 
 
 def direct_database_setting() -> str:
-    """Name what `direct_database_url` returns, for people."""
+    """Name the setting behind `direct_database_url`, for messages."""
     return "DATABASE_DIRECT_URL" if settings().database_direct_url else database_setting()

@@ -74,7 +74,7 @@ def _rows_of_same_key(now: DataFrame, then: DataFrame, names: list[str]) -> list
 
 
 def row_keys(frame: DataFrame, names: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Return what identifies each row: its values of *names*, or the `full_name` of one whose `id` is null."""
+    """Return the key of each row: its values of *names*, or its `full_name` where the `id` is null."""
     parts = [frame[name].astype("string").fillna(frame["full_name"]) if name == "id" else frame[name] for name in names]
     return list(zip(*(part.tolist() for part in parts), strict=True))
 

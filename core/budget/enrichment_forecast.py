@@ -65,7 +65,7 @@ def hours_until_done(work: Sequence[Work], per_hour: float) -> dict[str, float]:
 def enrichment_per_hour(
     buckets: Iterable[RateBudgetBucket], resource: Resource, refreshes_per_hour: float, *, with_token: bool
 ) -> float:
-    """Return what enrichment may spend of *resource* in an hour, all token owners together.
+    """Return how much of *resource* enrichment may spend in an hour, over all token owners.
 
     That is what its reserve and the refreshes leave; the usual limit counts until GitHub has reported the real one.
     """

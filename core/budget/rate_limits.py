@@ -110,7 +110,7 @@ class StoredRateBudget:
 
 
 def key_prefix(api_url: str) -> str:
-    """Return what all Redis keys of one API start with; the braces keep them on one node of a cluster."""
+    """Return the prefix of all Redis keys of one API; the braces keep them on one node of a cluster."""
     return f"almanac:github:{{{sha256(api_url.encode()).hexdigest()[:12]}}}"
 
 

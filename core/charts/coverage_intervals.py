@@ -101,6 +101,6 @@ def line_with_gaps(points: DataFrame, intervals: DataFrame, y: str) -> DataFrame
 
 
 def captured_until(points: DataFrame, intervals: DataFrame, at: datetime) -> tuple[DataFrame, DataFrame]:
-    """Return what of *points* and *intervals* was captured up to *at*."""
+    """Keep of *points* and *intervals* what was captured up to *at*."""
     begun = intervals[intervals["from_at"] <= at]
     return points[points["captured_at"] <= at], begun.assign(to_at=begun["to_at"].where(begun["to_at"] <= at, at))

@@ -24,7 +24,7 @@ def marked(
     *args: Parameters.args,
     **kwargs: Parameters.kwargs,
 ) -> go.Figure:
-    """Return what *build* draws of the other arguments, with marks of what *happened* where there is any."""
+    """Return the figure that *build* makes of the other arguments, with a mark for each row of *happened*, if given."""
     chart = build(*args, **kwargs)
     if happened is not None:
         add_marks(chart, happened, next(theme for theme in (*args, *kwargs.values()) if isinstance(theme, Theme)))

@@ -375,7 +375,7 @@ def _cities(name: str, gazetteer: Gazetteer) -> list[City]:
 
 
 def _find_single(reading: PartMeanings, gazetteer: Gazetteer, *, is_alone: bool) -> Found | None:
-    """Return what a part means by itself."""
+    """Return the place that a part names by itself."""
     if not reading.areas and not reading.cities:
         return _find_by_code(reading, is_alone=is_alone)
     if reading.codes and is_alone:
@@ -452,7 +452,7 @@ def _find_together(parts_read: Sequence[PartMeanings], gazetteer: Gazetteer) -> 
 
 
 def _find_apart(parts_read: Sequence[PartMeanings], gazetteer: Gazetteer) -> Found | None:
-    """Return what parts mean that do not explain each other: `Berlin, Hamburg` is Germany."""
+    """Return the area in which parts lie that do not explain each other: `Berlin, Hamburg` is Germany."""
     found = [place for place in (_find_single(one, gazetteer, is_alone=False) for one in parts_read) if place]
     countries = {place.country for place in found}
     if len(countries) > 1:

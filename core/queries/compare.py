@@ -142,7 +142,7 @@ def series(subjects: Sequence[Subject], measure: Measure, as_of: datetime | None
 
 
 def events(subjects: Sequence[Subject], as_of: datetime | None) -> DataFrame:
-    """Return what happened to the subjects, for marks on charts: see `repository_facts.events`."""
+    """Return releases and changes of the subjects, for marks on charts: see `repository_facts.events`."""
     releases, entries = [], []
     for one in subjects:
         if one.kind == "repository":

@@ -145,7 +145,7 @@ def releases_of(repository_ids: list[int], as_of: datetime | None, limit: int = 
 
 
 def events(releases: DataFrame, changes: DataFrame, *, named: bool = False) -> DataFrame:
-    """Return what is marked on charts, frames of `releases` and `core.queries.changes.list_changes`, oldest first.
+    """Combine frames of `releases` and `core.queries.changes.list_changes` for marks on charts, oldest first.
 
     at    timestamp
     what  text: `release v1.0`, `renamed`; with *named* after the name, for releases of `releases_of`

@@ -27,7 +27,7 @@ class _Match(NamedTuple):
 
 
 def normalize(text: str) -> str:
-    """Return *text* in lower case with single spaces; of a URL of GitHub what it names."""
+    """Return *text* in lower case with single spaces; a URL of GitHub becomes the name in it."""
     words = text.lower().split()
     if len(words) == 1 and ("://" in words[0] or "github.com/" in words[0]):
         try:

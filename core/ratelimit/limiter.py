@@ -198,7 +198,7 @@ def report_refusal(kind: LimitKind, who: str) -> None:
 
 
 def anonymous_client(address: str | None) -> str:
-    """Return who is counted for a request without a valid session or key: its IP address or IPv6 network."""
+    """Return the name under which requests without a valid session or key count: IP address or IPv6 network."""
     return f"address {client_network(address)}"
 
 

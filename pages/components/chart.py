@@ -47,7 +47,7 @@ def selected_earlier() -> Earlier | None:
 
 
 def drawn(build: Callable[Parameters, Figure], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Drawing:
-    """Return what *build*, a function of `core.charts`, draws; built once for equal arguments, see `memoized`."""
+    """Return the figure that *build*, a function of `core.charts`, makes of its arguments; `memoized`."""
     return memoized(_draw, _size, build, args, kwargs)
 
 

@@ -173,7 +173,7 @@ class AccountFetch:
     def _with_followers(
         self, account: Account, request: RestRequest, responses: Sequence[Account | GitHubError]
     ) -> Steps[Account]:
-        """Add what REST reports of an organization; where this token is denied it, others and nobody are asked."""
+        """Add an organization's details from REST; where this token is denied them, try the others, then no token."""
         pool, tried = self._services.pool, set[str]()
         while True:
             assert self.credential is not None

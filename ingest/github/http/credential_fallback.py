@@ -75,7 +75,7 @@ def ask_each(
     scope: str = "",
     may_be_anonymous: bool = True,
 ) -> list[T | GitHubError]:
-    """Ask for many things at once, the i-th of the account *logins[i]*; what one credential is denied, with the next.
+    """Ask for many at once, the i-th of the account *logins[i]*; those denied one credential are asked with the next.
 
     *send* gets a credential and indexes, and returns a value or an error for each. Returns one for each login; raises
     what *send* raises first, except rejected credentials. *scope* as for `ask`.

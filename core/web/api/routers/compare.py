@@ -109,7 +109,7 @@ def compare(
 
 
 def chosen(names: list[str], as_of: datetime | None) -> Choice:
-    """Return what *names* lead to. Raises BadInput, NotFound and NotCreatedYet for the first that cannot be used."""
+    """Return the subjects of *names*. Raises BadInput, NotFound and NotCreatedYet for the first that cannot be used."""
     asked = parse_names(names)
     if asked.invalid:
         raise BadInput(asked.invalid[0])
