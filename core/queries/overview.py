@@ -162,7 +162,7 @@ def _covering(trend: DataFrame, at: datetime) -> DataFrame:
 def daily_trend(rollups: DataFrame, column: str, until: datetime) -> list[float]:
     """Return *column* of one source's *rollups* on each day (UTC) of the year up to that of *until*, oldest first.
 
-    NaN where nobody captured for too long. Days before the first rollup are left out.
+    NaN where nobody captured for too long, or the source did not report it. Days before the first rollup are left out.
     """
     times, overdue_at, values = (list(rollups[name]) for name in ("at", "overdue_at", column))
     trend: list[float] = []
@@ -171,7 +171,7 @@ def daily_trend(rollups: DataFrame, column: str, until: datetime) -> list[float]
         newest = bisect_right(times, ends_at) - 1
         is_covered = newest >= 0 and overdue_at[newest] > ends_at
         if is_covered or trend:
-            trend.append(float(values[newest]) if is_covered else math.nan)
+            trend.append(float(values[newest]) if is_covered and not pd.isna(values[newest]) else math.nan)
     return trend
 
 

@@ -128,6 +128,16 @@ def test_the_daily_trend_is_that_of_the_year_before(database):
     assert overview.daily_trend(rollups, "stars", utc("2026-01-02")) == [6, 6]
 
 
+def test_the_daily_trend_of_unknown_forks_is_unknown(database):
+    """A source may report stars alone."""
+    elsewhere = seed_data.add_source(database, "weekly list")
+    add_rollups(database, {"2026-01-01": 5, "2026-01-02": 6}, elsewhere)
+    rollups = overview.source_trend(utc("2026-01-02"))
+    assert rollups["forks"].isna().all()
+    trend = overview.daily_trend(rollups, "forks", utc("2026-01-02"))
+    assert [value != value for value in trend] == [True, True]
+
+
 def test_a_rollup_counts_only_once_all_its_captures_were_made(database):
     """At noon of the 2nd its rollup, with a capture of 18:00, is still in the future; later nobody captured."""
     captured(database, "2026-01-01", "2026-01-02 18:00")
