@@ -20,6 +20,7 @@ from pages.components.chart import Drawing, drawing, drawn, selected_earlier
 from pages.components.format import day, percent
 
 ONE_CAPTURE = "One capture so far; a line needs two."
+ONE_NUMBER = "One number so far; each change adds a dot."
 
 
 def line_cell(
@@ -34,12 +35,14 @@ def line_cell(
     height: int = 300,
     is_log: bool = False,
     happened: DataFrame | None = None,
+    only_note: str = ONE_CAPTURE,
     **footer: Any,
 ) -> None:
     """Draw the column *y* of *points* over time, see `history_lines`; *y* is also the unit.
 
-    happened  what is marked on the chart, see `core.charts.marks`
-    footer    as in `cell`
+    happened   what is marked on the chart, see `core.charts.marks`
+    only_note  the sentence below the number where it is the only one
+    footer     as in `cell`
     """
     end = stable_end(intervals, until)
     line = memoized(
@@ -56,7 +59,7 @@ def line_cell(
         happened=happened,
     )
     only = line.only
-    chart = partial(_show_number, only.at, count_with_unit(only.value, y)) if only else line.drawing
+    chart = partial(_show_number, only.at, count_with_unit(only.value, y), only_note) if only else line.drawing
     cell(question, how_to_read, points, name=name, chart=chart, alt=line.alt, **footer)
 
 
@@ -121,7 +124,7 @@ def points_cell(
         how_to_read,
         derived(known, reported),
         name=name,
-        chart=partial(_show_number, known["captured_at"].iloc[0], count_with_unit(known[y].iloc[0], unit))
+        chart=partial(_show_number, known["captured_at"].iloc[0], count_with_unit(known[y].iloc[0], unit), ONE_NUMBER)
         if len(known) == 1
         else drawn(marks.marked, lines.points_without_line, happened, known, y, theme(), unit=unit),
         alt=line_alt(known, y).replace("Line of", "Dots of"),
@@ -171,9 +174,9 @@ def shares_cell(
     )
 
 
-def _show_number(at: datetime, text: str) -> None:
+def _show_number(at: datetime, text: str, note: str) -> None:
     st.metric(f"On {day(at)}", text)
-    st.caption(ONE_CAPTURE)
+    st.caption(note)
 
 
 def _show_shares(layers: DataFrame, value: str, note: str) -> None:

@@ -19,6 +19,7 @@ from pages.components.markdown import escape_markdown
 from pages.components.metric_cards import Card, metric_row
 
 MIN_SHARE_OF_STORED = 0.9
+ONE_DAY = "Totals of one day so far; a line needs those of two."
 
 
 def show_active_alerts_link() -> None:
@@ -89,6 +90,7 @@ def show_trend(largest: DataFrame, until: datetime) -> None:
                 name=f"total-{column}",
                 until=until,
                 height=220,
+                only_note=ONE_DAY,
                 api="totals",
                 rows=points[["captured_at", "stars", "forks", "repositories", "languages", "source"]],
             )

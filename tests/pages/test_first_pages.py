@@ -270,6 +270,16 @@ def test_a_single_month_of_languages_shows_no_trend(open_page, database):
     assert "One month so far; layers need two." in page_text(shown)
 
 
+def test_the_first_totals_of_the_overview_are_those_of_a_day(open_page, database):
+    """They add up many captures of many accounts, so that they are not "one capture"."""
+    octo, today = account_captured_once(database, "octo"), days_ago(0)
+    seed_data.add_repository(database, "octo/cat", {f"{today:%Y-%m-%d}": 3}, github_id=octo + 5)
+    database.execute(insert(schema.language_day).values(day=today.date(), language="C", repositories=1, stars=3))
+    text = page_text(open_page())
+    assert text.count("Totals of one day so far; a line needs those of two.") == 2
+    assert "One capture" not in text
+
+
 def test_text_from_github_is_shown_literally(open_page, database):
     tracked_account_with_history(
         database, "octo", kind="user", name="**Octavia**", bio="[a link](https://evil.example)"

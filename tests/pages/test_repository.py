@@ -70,10 +70,10 @@ def test_a_tracked_repository_shows_what_it_is_and_its_counts(open_page, cat):
     assert r":gray-badge[ascii\-art]" in text
     assert {metric.label: (metric.value, metric.delta) for metric in shown.metric} == {
         "Stars": ("1,234", "+15"),
-        "Forks": ("30", "±0"),
+        "Forks": ("30", "0"),
         "Watchers": ("3", "-2"),
-        "Open issues": ("2", "±0"),
-        "Open change requests": ("1", "±0"),
+        "Open issues": ("2", "0"),
+        "Open change requests": ("1", "0"),
     }
     assert len(cell_questions(shown)) == 14
     assert "coverage 100" in text
@@ -176,12 +176,16 @@ def test_as_of_a_day_the_page_shows_that_day(open_page, cat):
 
 
 def test_issues_that_github_did_not_report_apart_are_shown_together(open_page, database):
-    seed_data.add_repository(
-        database, "octo/cat", {days_ago(1): 5}, extras={"open_issues_and_change_requests": 4}, github_id=7
-    )
-    labels = {metric.label: metric.value for metric in open_page("repository", name="octo/cat").metric}
+    values = {"open_issues_and_change_requests": 4}
+    cat = seed_data.add_repository(database, "octo/cat", {days_ago(1): 5}, extras=values, github_id=7)
+    at = utc(days_ago(1))
+    ensure_partitions(database, at.date(), at.date())
+    database.execute(insert(schema.repository_extra_snapshot).values(repository_id=cat, captured_at=at, **values))
+    shown = open_page("repository", name="octo/cat")
+    labels = {metric.label: metric.value for metric in shown.metric}
     assert labels["Open issues and change requests"] == "4"
     assert "Open issues" not in labels
+    assert "One number so far; each change adds a dot." in page_text(shown)
 
 
 def test_a_deleted_repository_keeps_its_data(open_page, database, cat):
