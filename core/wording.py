@@ -22,6 +22,12 @@ def quantity(count: float, singular: str, plural: str | None = None) -> str:
     return f"{count:,.0f} {pluralize(round(count), singular, plural)}"
 
 
+def signed(change: float, digits: int = 0) -> str:
+    """Return a change with its sign: `+1,234`, `−12`, and `0` where there is none."""
+    text = f"{change:+,.{digits}f}".replace("-", "−")
+    return text if text.strip("+−0.,") else text[1:]
+
+
 def duration(span: timedelta, *, round_up: bool = False) -> str:
     """Return a length of time: `40 s`, `12 min`, `1.5 h`, `2.5 days`.
 

@@ -118,7 +118,7 @@ if vs is not None:
     shown_columns = columns.with_compared(shown_columns, "growth", "Gained", f"up to {day(vs)}")
 table_cell(
     "What are all the numbers?",
-    f"{quantity(len(rows), 'repository', 'repositories')}{', most changed first' if vs else ''}. Places: risen against "
+    f"{quantity(len(rows), 'repository', 'repositories')}{', most changed first' if vs else ''}. Places gained: against "
     f"the {span} before. Click a heading to sort, a name to open its page.",
     derived(listed, found.rows),
     shown_columns,

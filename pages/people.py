@@ -29,8 +29,8 @@ COLUMNS = {
     "email": column.TextColumn("E-mail", width=165),
     "role": column.TextColumn("Role", width=65),
     "active": column.CheckboxColumn("Active", width=60),
-    "sessions": column.NumberColumn("Sessions", width=72, help="Active ones"),
-    "api_keys": column.NumberColumn("API keys", width=72, help="Valid ones"),
+    "sessions": column.NumberColumn("Sessions", format="localized", width=72, help="Active ones"),
+    "api_keys": column.NumberColumn("API keys", format="localized", width=72, help="Valid ones"),
     "last_seen_at": timestamp_column("Last seen", width=130),
     "created_at": column.DateColumn("Created", format="YYYY-MM-DD", width=88),
 }

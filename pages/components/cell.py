@@ -22,7 +22,7 @@ from pages.components import as_of, export, page_notebook, query_params
 from pages.components.cell_menu import show_cell_menu
 from pages.components.chart import Drawing, drawing, show_drawing
 from pages.components.columns import TIMESTAMP_COLUMN
-from pages.components.table import arrow_table, with_percents, without_attrs
+from pages.components.table import arrow_table, rounded_as_shown, without_attrs
 
 
 def theme() -> Theme:
@@ -169,7 +169,7 @@ def _rows_popover(rows: DataFrame, name: str, question: str, columns: Mapping[st
     ):
         timestamps = [str(name) for name, kind in rows.dtypes.items() if is_datetime64_any_dtype(kind)]
         st.dataframe(
-            arrow_table(with_percents(rows, columns)),
+            arrow_table(rounded_as_shown(rows, columns)),
             hide_index=True,
             column_config=dict.fromkeys(timestamps, TIMESTAMP_COLUMN) | dict(columns),
             width=640,

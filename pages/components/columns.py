@@ -5,7 +5,7 @@ from typing import Any
 
 from streamlit import column_config as column
 
-from pages.components.table import share_bar, share_column
+from pages.components.table import ONE_DECIMAL, TWO_DECIMALS, share_bar, share_column
 
 TIMESTAMP_COLUMN = column.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
 
@@ -25,7 +25,7 @@ def with_compared(
     compared = {
         f"{name}_vs": column.NumberColumn(f"{label} on {day}", format="localized", width=145),
         f"{name}_difference": column.NumberColumn(difference, format="localized", width=85),
-        f"{name}_percent": column.NumberColumn("Change, %", format="%+.1f", width=85),
+        f"{name}_percent": column.NumberColumn("Change, %", format=ONE_DECIMAL, width=85),
     }
     return _inserted(columns, name, compared)
 
@@ -76,7 +76,7 @@ MILESTONES = {
 }
 RISING = {
     "language": column.LinkColumn("Language", display_text=r"language=([^&]+)", width=130),
-    "points": column.NumberColumn("Points", format="%+.2f", width=80, help="Percentage points of all stars"),
+    "points": column.NumberColumn("Points", format=TWO_DECIMALS, width=80, help="Percentage points of all stars"),
     "share": share_column("Share now", width=90),
     "share_then": share_column("Share then", width=90),
     "stars": column.NumberColumn("Stars", format="localized", width=100),
@@ -92,7 +92,7 @@ TOGETHER = {
     "other": column.LinkColumn("And", display_text=r"language=([^&]+)", width=88),
     "repositories": column.NumberColumn("Repositories", format="localized", width=88),
     "share": share_column("Of the first's", width=88),
-    "lift": column.NumberColumn("Lift", format="%.1f", width=55),
+    "lift": column.NumberColumn("Lift", format=ONE_DECIMAL, width=55),
 }
 LANGUAGE_USERS = {
     "account": column.LinkColumn("Account", display_text=r"login=([^&]+)", width=150),
@@ -128,9 +128,12 @@ MOVERS_TABLE = {
     "description": column.TextColumn("Description", width=420),
 }
 RANKED_MOVERS = {
-    "rank": column.NumberColumn("Rank", width=60),
+    "rank": column.NumberColumn("Rank", format="localized", width=60),
     "rank_change": column.NumberColumn(
-        "Places", format="%+d", width=65, help="Places gained against the span before; a dash: not ranked then"
+        "Places gained",
+        format="localized",
+        width=100,
+        help="Against the span before; below zero: lost; a dash: not ranked then",
     ),
     **MOVERS_TABLE,
 }
@@ -157,14 +160,14 @@ CHANGE_COUNTS = {
     "changes": column.NumberColumn("Since then", format="localized", width=90),
     "changes_vs": column.NumberColumn("Before", format="localized", width=90),
     "changes_difference": column.NumberColumn("Difference", format="localized", width=85),
-    "changes_percent": column.NumberColumn("Change, %", format="%+.1f", width=85),
+    "changes_percent": column.NumberColumn("Change, %", format=ONE_DECIMAL, width=85),
 }
 OVERDUE_ACCOUNTS = {
     "login": column.TextColumn("Account", width=120),
     "state": column.TextColumn("State", width=60),
     "checked_at": timestamp_column("Last refreshed", width=160),
     "every": column.TextColumn("Every", width=60, help="Its own interval between two refreshes"),
-    "failures": column.NumberColumn("Failed", width=60, help="Times in a row"),
+    "failures": column.NumberColumn("Failed", format="localized", width=60, help="Times in a row"),
 }
 REPOSITORIES = {
     "repository": column.LinkColumn("Repository", display_text=r"name=[^/]+/([^&]+)", width=200, pinned=True),
@@ -203,7 +206,7 @@ BURSTS = {
     "last_day": column.DateColumn("To", format="YYYY-MM-DD", width=90),
     "stars": column.NumberColumn("Stars", format="localized", width=80),
     "peak": column.NumberColumn("Best day", format="localized", width=80),
-    "usual": column.NumberColumn("Usual day", format="%.1f", width=80, help="Median of the 90 days before"),
+    "usual": column.NumberColumn("Usual day", format=ONE_DECIMAL, width=80, help="Median of the 90 days before"),
     "nearby": column.TextColumn("Nearest release or change", width="large"),
 }
 RELEASES = {
@@ -234,7 +237,7 @@ _COMPARED = {
     "forks": column.NumberColumn("Forks", format="localized", width=80),
 }
 _COMPARED_TO_PEERS = {
-    "age_years": column.NumberColumn("Age, years", format="%.1f", width=85, help="At the last refresh"),
+    "age_years": column.NumberColumn("Age, years", format=ONE_DECIMAL, width=85, help="At the last refresh"),
     "language": column.TextColumn("Language", width=105, help="Of an account: the one with most stars"),
     "rank": share_column("Ahead of", width=80, help="Of its peers: see Fair rank below"),
     "peers": column.NumberColumn("Peers", format="localized", width=70),

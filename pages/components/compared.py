@@ -4,18 +4,14 @@ from datetime import datetime
 from typing import Any
 
 from core.analysis import difference
+from core.wording import signed
 from pages.components.format import day, number
-
-
-def signed(change: int) -> str:
-    """Return a difference with its sign: `+1,234`, `-12`, `±0`."""
-    return f"{change:+,}" if change else "±0"
 
 
 def signed_percent(value: Any, before: Any) -> str:
     """Return the difference in percent, `+25.0 %`; nothing where there is none, or it is unknown."""
     share = difference.percent(value, before)
-    return f"{share:+.1f}\N{NO-BREAK SPACE}%" if share else ""
+    return f"{signed(share, 1)}\N{NO-BREAK SPACE}%" if share else ""
 
 
 def compared_with(before: Any, vs: datetime) -> str:
@@ -29,5 +25,4 @@ def in_brackets(value: Any, before: Any, vs: datetime | None) -> str:
         return ""
     change = difference.difference(value, before)
     parts = [] if change is None else [signed(change), signed_percent(value, before)]
-    parts = [part.replace("-", "−") for part in parts if part]
-    return f" ({', '.join([*parts, compared_with(before, vs)])})"
+    return f" ({', '.join([*filter(None, parts), compared_with(before, vs)])})"

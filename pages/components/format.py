@@ -17,10 +17,8 @@ def number(value: Any) -> str:
 
 
 def signed_number(value: Any) -> str:
-    """Return growth with its sign: +1,234, −12, ±0."""
-    if pd.isna(value):
-        return UNKNOWN
-    return "±0" if not value else f"{value:+,.0f}".replace("-", "−")
+    """Return growth with its sign: +1,234, −12, 0."""
+    return UNKNOWN if pd.isna(value) else wording.signed(value)
 
 
 def percent(share: Any, digits: int = 0, *, round_down: bool = False) -> str:

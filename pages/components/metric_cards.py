@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.analysis import difference
 from core.export.notebook import Text
-from core.wording import time_ago
+from core.wording import signed, time_ago
 from pages.components import as_of, compared, page_notebook
 from pages.components.format import day, number
 
@@ -59,7 +59,7 @@ def metric_row(cards: Sequence[Card], key: str) -> None:
 def _listed(card: Card) -> str:
     """Return the card as an item of a Markdown list: `- Stars: 1,234 (+15 in 30 days), reported 2026-03-31`."""
     growth = _growth(card)
-    after = "" if growth is None else f" ({', '.join(part for part in (compared.signed(growth), _span(card)) if part)})"
+    after = "" if growth is None else f" ({', '.join(part for part in (signed(growth), _span(card)) if part)})"
     below = f", {text}" if (text := _compared(card)) else ""
     reported = f", reported {day(card.reported_at)}" if _has_age(card) else ""
     return f"- {card.label}: {_shown(card.value)}{after}{below}{reported}"
@@ -99,7 +99,8 @@ def _draw_metric(card: Card, *, border: bool) -> None:
     st.metric(
         card.label,
         _shown(card.value),
-        delta=None if growth is None else compared.signed(growth),
+        # Streamlit finds a loss by its hyphen.
+        delta=None if growth is None else signed(growth).replace("−", "-"),
         delta_color="off" if not growth else "inverse" if card.is_increase_bad else "normal",
         delta_arrow="auto" if growth else "off",
         delta_description=None if growth is None else _span(card) or None,

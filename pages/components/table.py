@@ -1,7 +1,8 @@
 """Tables in one style, and row selection that is kept in the URL."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +18,9 @@ from pages.session import guard
 ROW_HEIGHT_FONTS = 2.1875  # what Streamlit gives the header and each row, in base font sizes
 BORDERS_PX = 2
 DEFAULT_MAX_HEIGHT_PX = 430
-PERCENT_FORMAT = "%.1f\N{NO-BREAK SPACE}%%"
+# Without a plus, which would stand before zero too: +0.
+ONE_DECIMAL, TWO_DECIMALS = "%,.1f", "%,.2f"
+PERCENT_FORMAT = f"{ONE_DECIMAL}\N{NO-BREAK SPACE}%%"
 
 
 def table_height(row_count: int, max_height: int = DEFAULT_MAX_HEIGHT_PX) -> int:
@@ -43,19 +46,36 @@ def share_bar(label: str, **options: Any) -> Any:
     return column.ProgressColumn(label, format=PERCENT_FORMAT, min_value=0, max_value=100, **options)
 
 
-def with_percents(frame: DataFrame, columns: Mapping[str, Any]) -> DataFrame:
-    """Return *frame* with the shares of `share_column` and `share_bar` among *columns* as percents.
+def rounded_as_shown(frame: DataFrame, columns: Mapping[str, Any]) -> DataFrame:
+    """Return *frame* with the decimals that *columns* show, and the shares among them as percents.
 
     Streamlit's own format "percent" leaves out trailing zeros, so that one column has 14 % and 5.31 %. As in
     `format.percent`, only a full share rounds to 100.
     """
-    shares = [name for name, shown in columns.items() if shown and _format(shown) == PERCENT_FORMAT and name in frame]
-    return frame.assign(**{name: _percents(frame[name].astype("Float64")) for name in shares}) if shares else frame
+    formats = {name: _format(shown) for name, shown in columns.items() if shown and name in frame}
+    return frame.assign(
+        **{
+            name: ROUNDED[format_](frame[name].astype("Float64"))
+            for name, format_ in formats.items()
+            if format_ in ROUNDED
+        }
+    )
 
 
 def _percents(shares: "Series[Any]") -> "Series[Any]":
-    percents = (shares * 100).round(1) + 0.0  # without a minus before zero
+    percents = _rounded(shares * 100, 1)
     return percents.mask(((percents == 100) & (shares < 1)).fillna(False), 99.9)
+
+
+def _rounded(values: "Series[Any]", digits: int) -> "Series[Any]":
+    return values.round(digits) + 0.0  # without a minus before zero
+
+
+ROUNDED: dict[str, Callable[["Series[Any]"], "Series[Any]"]] = {
+    PERCENT_FORMAT: _percents,
+    ONE_DECIMAL: partial(_rounded, digits=1),
+    TWO_DECIMALS: partial(_rounded, digits=2),
+}
 
 
 def _format(shown: Any) -> Any:
@@ -96,7 +116,7 @@ def show_table(
     """
     shown = frame[list(columns)]
     event = st.dataframe(
-        arrow_table(with_percents(shown, columns)),
+        arrow_table(rounded_as_shown(shown, columns)),
         column_config=dict(columns),
         hide_index=True,
         placeholder="—",

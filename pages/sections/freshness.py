@@ -22,7 +22,7 @@ STALEST_COLUMNS = {
     "login": column.TextColumn("Account", width=120),
     "age": column.TextColumn("Age", width=66),
     "every": column.TextColumn("Cadence", width=66, help="Its own interval between two refreshes"),
-    "failures": column.NumberColumn("Failed", width=58, help="Consecutive failures"),
+    "failures": column.NumberColumn("Failed", format="localized", width=58, help="Consecutive failures"),
 }
 
 

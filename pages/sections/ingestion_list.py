@@ -48,8 +48,8 @@ COLUMNS = {
 ITEM_COLUMNS = {
     "login": column.TextColumn("Account", width=160),
     "outcome": column.TextColumn("Outcome", width=460),
-    "requests": column.NumberColumn("Requests", width=80),
-    "points": column.NumberColumn("Points", width=65),
+    "requests": column.NumberColumn("Requests", format="localized", width=80),
+    "points": column.NumberColumn("Points", format="localized", width=65),
     "finished_at": timestamp_column("Finished", width=130),
 }
 

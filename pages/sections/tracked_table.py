@@ -46,7 +46,9 @@ def table_columns(cadences: list[str]) -> dict[str, Any]:
         "due_at": timestamp_column("Next refresh", width=144, disabled=True),
         "checked_at": timestamp_column("Last refreshed", width=160, disabled=True),
         "note": column.TextColumn("Note", width=180, max_chars=tracking_commands.MAX_NOTE_LENGTH),
-        "failures": column.NumberColumn("Failed", width=65, disabled=True, help="Consecutive failures"),
+        "failures": column.NumberColumn(
+            "Failed", format="localized", width=65, disabled=True, help="Consecutive failures"
+        ),
         "repositories": column.NumberColumn("Repositories", format="localized", width=95, disabled=True),
         "stars": column.NumberColumn("Stars", format="localized", width=80, disabled=True),
         "added_by": column.TextColumn("Added by", width=110, disabled=True),

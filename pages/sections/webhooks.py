@@ -32,16 +32,16 @@ COLUMNS = {
     "form": column.TextColumn("Format", width=70),
     "wants": column.TextColumn("Notified of", width=190),
     "enabled": column.CheckboxColumn("On", width=50),
-    "delivered": column.NumberColumn("Delivered", width=80, help="In the last 30 days"),
-    "failed": column.NumberColumn("Failed", width=65, help="In the last 30 days"),
-    "pending": column.NumberColumn("Pending", width=70),
+    "delivered": column.NumberColumn("Delivered", format="localized", width=80, help="In the last 30 days"),
+    "failed": column.NumberColumn("Failed", format="localized", width=65, help="In the last 30 days"),
+    "pending": column.NumberColumn("Pending", format="localized", width=70),
     "last_at": timestamp_column("Last", width=130),
 }
 DELIVERY_COLUMNS = {
     "created_at": timestamp_column("When", width=130),
     "alert": column.TextColumn("Alert", width=240),
     "state": column.TextColumn("State", width=85),
-    "attempts": column.NumberColumn("Attempts", width=70),
+    "attempts": column.NumberColumn("Attempts", format="localized", width=70),
     "http_status": column.NumberColumn("Status", format="%d", width=70, help="HTTP status of the last response"),
     "error": column.TextColumn("Error", width=360),
 }

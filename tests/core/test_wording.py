@@ -20,6 +20,14 @@ def test_irregular_plurals_and_verbs_are_passed_in():
 
 
 @pytest.mark.parametrize(
+    ("change", "digits", "expected"),
+    [(1234, 0, "+1,234"), (-12, 0, "−12"), (0, 0, "0"), (1283.27, 1, "+1,283.3"), (-0.04, 1, "0.0"), (10, 0, "+10")],
+)
+def test_a_change_has_a_sign_unless_it_is_zero(change, digits, expected):
+    assert wording.signed(change, digits) == expected
+
+
+@pytest.mark.parametrize(
     ("count", "expected"), [(0.4, "0 points"), (0.7, "1 point"), (1.2, "1 point"), (1.6, "2 points")]
 )
 def test_the_noun_agrees_with_the_number_that_is_shown(count, expected):

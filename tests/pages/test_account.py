@@ -144,7 +144,7 @@ def test_with_another_time_portfolio_contributions_and_peers_compare_with_it(ope
     assert not shown.exception
     text = page_text(shown).replace("\N{NO-BREAK SPACE}", " ")
     # Of 3, 2 and 1 two have at least two; of 2, 1 and 1 only one. Gini: 28/18 - 4/3 = 0.22 and 18/12 - 4/3 = 0.17.
-    assert "3 repositories (±0, vs 3 on 2026-01-05), forks left out" in text
+    assert "3 repositories (0, vs 3 on 2026-01-05), forks left out" in text
     assert "h-index 2 (+1, +100.0 %, vs 1 on 2026-01-05), Gini coefficient 0.22 (vs 0.17)" in text
     assert "In the last 365 days 397 (+32, +8.8 %, vs 365 on 2026-01-05)" in text
     assert "On 2026-01-05 it had no rank." in text

@@ -29,6 +29,7 @@ LITERAL = {
     ),
     *(
         "number",
+        "signed",
         "signed_number",
         "percent",
         "byte_size",

@@ -15,7 +15,7 @@ from core.charts.scene.legend import LegendEntry
 from core.charts.scene.plain_records import plain_records
 from core.charts.theme import Theme
 from core.linguist import NO_LANGUAGE, color
-from core.wording import quantity
+from core.wording import quantity, signed
 
 SELECTION_MARGIN = {"x": -1.0, "y": -1.0, "width": 2.0, "depth": 2.0, "height": 1.0}
 LABEL_PIXELS = 12
@@ -89,15 +89,15 @@ def growth_labels(rows: DataFrame) -> list[str]:
 def growth_label(growth: Any) -> str:
     if pd.isna(growth):
         return "growth in 30 days is not known"
-    return f"{growth:+,} in the 30 days before".replace("-", "−")
+    return f"{signed(growth)} in the 30 days before"
 
 
 def compared_label(before: Any, change: Any, percent: Any) -> str:
     """Return the difference to the value *before* in words: `+30 (+25.0 %) against 120 then`."""
     if pd.isna(change):
         return "stars then are not known"
-    share = "" if pd.isna(percent) else f" ({percent:+.1f}\N{NO-BREAK SPACE}%)"
-    return f"{change:+,}{share} against {before:,} then".replace("-", "−")
+    share = "" if pd.isna(percent) or not change else f" ({signed(percent, 1)}\N{NO-BREAK SPACE}%)"
+    return f"{signed(change)}{share} against {before:,} then"
 
 
 def _compared_columns(rows: DataFrame) -> "dict[str, pd.Series[Any]]":

@@ -9,7 +9,7 @@ from pandas import DataFrame
 from streamlit.column_config import NumberColumn
 from streamlit.testing.v1 import AppTest
 
-from pages.components.table import share_bar, share_column, table_height, with_percents
+from pages.components.table import ONE_DECIMAL, rounded_as_shown, share_bar, share_column, table_height
 
 
 @pytest.mark.parametrize(("row_count", "height"), [(0, 35), (2, 101), (11, 398), (12, 414), (100, 414)])
@@ -21,7 +21,7 @@ def test_a_table_is_as_high_as_its_rows_and_a_longer_one_ends_in_half_a_row(row_
 def test_shares_are_percents_with_one_decimal_and_only_a_full_one_is_100():
     columns = {"share": share_column("Share"), "left": share_bar("Left"), "stars": NumberColumn("Stars"), "gone": None}
     rows = DataFrame({"share": [0.14, 0.0531, None], "left": [1, 0.9999, -0.0001], "stars": [1, 2, 3]})
-    shown = with_percents(rows, columns)
+    shown = rounded_as_shown(rows, columns)
     assert shown["share"].tolist()[:2] == [14.0, 5.3]
     assert shown["share"].isna().tolist() == [False, False, True]
     assert [str(share) for share in shown["left"]] == ["100.0", "99.9", "0.0"]
@@ -29,10 +29,25 @@ def test_shares_are_percents_with_one_decimal_and_only_a_full_one_is_100():
     assert rows["share"].tolist()[:2] == [0.14, 0.0531]
 
 
-def test_no_column_is_formatted_by_streamlit_as_percent():
-    """It would leave out trailing zeros: 14 % and 5.31 % in one column."""
+def test_a_change_that_rounds_to_zero_has_no_sign():
+    rows = DataFrame({"percent": [-0.04, 1283.27, None]})
+    shown = rounded_as_shown(rows, {"percent": NumberColumn("Change, %", format=ONE_DECIMAL)})
+    assert [str(percent) for percent in shown["percent"][:2]] == ["0.0", "1283.3"]
+    assert shown["percent"].isna().tolist() == [False, False, True]
+
+
+def test_all_columns_write_numbers_with_separators_and_without_a_plus_before_zero():
+    """Streamlit's own "percent" leaves out trailing zeros: 14 % and 5.31 % in one column."""
     pages = Path(__file__).resolve().parents[3] / "pages"
-    assert [path.name for path in pages.rglob("*.py") if 'format="percent"' in path.read_text(encoding="utf-8")] == []
+    columns = [
+        call
+        for path in pages.rglob("*.py")
+        for call in re.findall(r"NumberColumn\((?:[^()]|\([^()]*\))*\)", path.read_text(encoding="utf-8"))
+    ]
+    written = re.compile(r'format=("localized"|ONE_DECIMAL|TWO_DECIMALS|PERCENT_FORMAT)')
+    others = [call for call in columns if not written.search(call)]
+    assert len(columns) > 80
+    assert {re.search('"(.*?)"', call)[1] for call in others} == {"Priority", "No.", "Status"}
 
 
 @pytest.mark.parametrize("selected", ["ada", "ADA", "nobody", ""])

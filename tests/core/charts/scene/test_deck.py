@@ -117,6 +117,7 @@ def test_tower_rows_have_texts_and_colours(plan):
     assert tuple(first[["r", "g", "b"]]) == (53, 114, 165)
     assert rows.loc["owner-1/r2", "language"] == "No language"
     assert rows.loc["owner-1/r2", "growth_text"] == "−3 in the 30 days before"
+    assert rows.loc["owner-2/r5", "growth_text"] == "0 in the 30 days before"
     assert rows.loc["owner-3/r6", "growth_text"] == "+1 in the 30 days before"
 
 
