@@ -44,7 +44,12 @@ def login_input() -> str:
 def show_profile(login: str) -> Profile | None:
     """Show who *login* is. Returns None, after saying why, where there is no data to show."""
     if not login:
-        st.info("Choose an account above: a tracked one, or one with imported history.", icon=":material/search:")
+        st.info(
+            "Nothing is stored yet. Type a login above to have its account tracked."
+            if accounts.suggestions().empty
+            else "Choose an account above: a tracked one, or one with imported history.",
+            icon=":material/search:",
+        )
         return None
     selected = as_of.selected_as_of()
     found = accounts.find(login, selected)

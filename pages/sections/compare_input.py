@@ -57,8 +57,10 @@ def show_choice(asked: AskedNames, selected: datetime | None) -> Choice:
             st.info(sentence, icon=":material/badge:")
     if not choice.subjects and not any((asked.names, asked.invalid)):
         st.info(
-            "Choose accounts or repositories above: logins, names like octocat/hello-world, or URLs. The link of this "
-            "page shows the same comparison.",
+            "Nothing is stored yet that could be compared. The overview says how to begin."
+            if accounts.suggestions().empty
+            else "Choose accounts or repositories above: logins, names like octocat/hello-world, or URLs. The link of "
+            "this page shows the same comparison.",
             icon=":material/search:",
         )
     return choice

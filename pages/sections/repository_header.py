@@ -56,7 +56,12 @@ def find_repository(name: str) -> FoundRepository | None:
     Returns None, after saying why, where there is none, or was none at the selected time.
     """
     if not name:
-        st.info("Choose a repository above, or type its name like octocat/hello-world.", icon=":material/search:")
+        st.info(
+            "No repository is stored yet. Type a name like octocat/hello-world above to have it tracked."
+            if repository_detail.suggestions().empty
+            else "Choose a repository above, or type its name like octocat/hello-world.",
+            icon=":material/search:",
+        )
         return None
     try:
         owner, _, short_name = parse_repository(name).partition("/")

@@ -36,12 +36,6 @@ def traces(shown) -> list[str]:
     return [trace["name"] for trace in spec["data"] if "name" in trace]
 
 
-def test_without_names_the_page_says_what_to_choose(open_page, database):
-    shown = open_page("compare")
-    assert not shown.exception
-    assert "Choose accounts or repositories" in page_text(shown)
-
-
 @pytest.mark.parametrize("view", ["Together", "Small multiples"])
 @pytest.mark.parametrize("scale", ["Absolute", "Indexed", "Log"])
 @pytest.mark.parametrize("align", ["By date", "By age"])

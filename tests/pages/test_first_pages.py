@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, text
 
 from core.db import schema
+from core.db.data_version import publish_data_version
 from tests import seed_data
 from tests.pages.wording import page_text
 from tests.seed_data import days_ago, utc
@@ -64,8 +65,32 @@ def test_without_tracked_accounts_the_overview_says_that_all_data_are_imported(o
     assert "2025-02-09" in text
 
 
-def test_the_account_page_asks_for_a_login(open_page):
-    assert "Choose an account" in page_text(open_page("account"))
+@pytest.mark.parametrize(
+    ("page", "empty", "filled"),
+    [
+        (
+            "account",
+            "Nothing is stored yet. Type a login above to have its account tracked.",
+            "Choose an account above",
+        ),
+        (
+            "repository",
+            "No repository is stored yet. Type a name like octocat/hello-world above to have it tracked.",
+            "Choose a repository above",
+        ),
+        ("compare", "Nothing is stored yet that could be compared.", "Choose accounts or repositories above"),
+    ],
+)
+def test_a_page_asks_to_choose_where_there_is_something_to_choose(open_page, database, page, empty, filled):
+    text = page_text(open_page(page))
+    assert empty in text
+    assert "Choose" not in text
+    seed_data.add_repository(database, "octo/cat", {"2026-01-01": 5})
+    publish_data_version(database)
+    shown = open_page(page)
+    assert not shown.exception
+    assert filled in page_text(shown)
+    assert "stored yet" not in page_text(shown)
 
 
 def test_a_tracked_account_has_all_its_cells(open_page, database):

@@ -56,10 +56,6 @@ def cell_questions(shown) -> list[str]:
     return [element.value for element in (*shown.header, *shown.subheader)]
 
 
-def test_the_page_asks_for_a_name(open_page):
-    assert "Choose a repository" in page_text(open_page("repository"))
-
-
 def test_a_tracked_repository_shows_what_it_is_and_its_counts(open_page, cat):
     shown = open_page("repository", name="OCTO/Cat")
     assert not shown.exception
