@@ -28,7 +28,7 @@ from pages.session import current, guard
 
 RERUN_EVERY = "1s"
 DUE_RERUN_EVERY = "5s"
-NOTICE_KEY, RUNNING_IDS_KEY = "ingestion-notice", "ingestions-running"
+NOTICE_KEY, ACCEPTED_KEY, RUNNING_IDS_KEY = "ingestion-notice", "ingestions-accepted", "ingestions-running"
 TRIGGER_LABELS = {"schedule": "the schedule", "command line": "the command line", "import": "an import"}
 MAX_INGESTIONS = 6
 BACKGROUND_JOB_LABELS = {name: kind.label for name, kind in FACT_KINDS.items()} | {
@@ -41,11 +41,14 @@ def show_start_buttons(_admin: Identity) -> None:
     """Draw the buttons that start an ingestion, with its expected cost."""
     with st.container(border=True, key="start-ingestion"):
         show_refresh_due_button()
-        form = st.form("one-form", border=False)
+        # Emptied by being another form once it was accepted: what is refused stays.
+        accepted = int(st.session_state.get(ACCEPTED_KEY, 0))
+        form = st.form(f"one-form-{accepted}", border=False)
         with form, st.container(horizontal=True, vertical_alignment="bottom"):
-            login = st.text_input("Or one account", placeholder="octocat", width=220, key="one-login")
-            if st.form_submit_button("Refresh", icon=":material/person:"):
-                start_for_login(login)
+            login = st.text_input("Or one account", placeholder="octocat", width=220)
+            if st.form_submit_button("Refresh", icon=":material/person:") and start_for_login(login):
+                st.session_state[ACCEPTED_KEY] = accepted + 1
+                st.rerun()
         if notice := st.session_state.pop(NOTICE_KEY, ""):
             st.success(notice, icon=":material/check_circle:")
         st.caption("Select several on the Tracking page. Accounts already in the queue move to the front.")
@@ -76,7 +79,8 @@ def cost_sentence(account_ids: list[int], now: datetime) -> str:
     return f"Costs {forecast_text(cost_inputs, now, seconds_per_request)}."
 
 
-def start_ingestion(account_ids: list[int]) -> None:
+def start_ingestion(account_ids: list[int]) -> bool:
+    """Start an ingestion, or move these accounts to the front. Returns False, with a notice, where that was refused."""
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:
         started = tracking_commands.start_refresh(connection, admin, account_ids, datetime.now(UTC), current.origin())
@@ -87,9 +91,12 @@ def start_ingestion(account_ids: list[int]) -> None:
         else:
             notice = f"These accounts are already in ingestion {started.id}; it now runs before scheduled refreshes."
         st.session_state[NOTICE_KEY] = notice
+        return True
+    return False
 
 
-def start_for_login(login: str) -> None:
+def start_for_login(login: str) -> bool:
+    """Start the ingestion of one account. Returns False, with a notice, where that was refused."""
     current.require_identity("admin")
     with errors_as_notices():
         name = parse_login(login)
@@ -97,7 +104,8 @@ def start_for_login(login: str) -> None:
             account_id = tracking_accounts.find_account_id(connection, name)
         if account_id is None:
             raise NotFound(f"{name} is not stored yet; add it on the Tracking page first")
-        start_ingestion([account_id])
+        return start_ingestion([account_id])
+    return False
 
 
 @guard.fragment(role="admin", run_every=RERUN_EVERY)

@@ -13,6 +13,7 @@ from psycopg import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import Connection, func, insert, select, text
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import TextInput
 
 from core.budget import rate_limits, rejected_tokens
 from core.budget.rate_limits import RateBudgetBucket, RateBudgetSummary
@@ -146,14 +147,25 @@ def test_all_due_accounts_are_started_once(page, cockpit, database):
     assert [tuple(row) for row in trail] == [("ingestion_started", "boss")]
 
 
+def one_login(shown: AppTest) -> TextInput:
+    (field,) = [one for one in shown.text_input if one.label == "Or one account"]
+    return field
+
+
+def refresh_one(shown: AppTest, given: str) -> AppTest:
+    """Submit the form of one account."""
+    field = one_login(shown).set_value(given)
+    (button,) = [one for one in shown.button if one.form_id and one.form_id == field.form_id]
+    return button.click().run()
+
+
 def test_one_account_requested_twice_is_one_ingestion(page, cockpit, database):
     cockpit.add_tracked("octo", due=False)
     shown = page()
     for expected in ("started with 1 account", "already in ingestion"):
-        shown.text_input(key="one-login").set_value("https://github.com/octo")
-        (button,) = [one for one in shown.button if one.form_id == "one-form"]
-        shown = button.click().run()
+        shown = refresh_one(shown, "https://github.com/octo")
         assert expected in page_text(shown)
+        assert one_login(shown).value == ""
     assert database.scalar(text("SELECT count(*) FROM ingestion")) == 1
 
 
@@ -161,12 +173,10 @@ def test_one_account_requested_twice_is_one_ingestion(page, cockpit, database):
     ("given", "expected"), [("nobody", "not stored yet"), ("bad name", "not a GitHub login"), ("", "missing")]
 )
 def test_an_account_that_cannot_be_refreshed_is_a_sentence(page, given, expected):
-    shown = page()
-    shown.text_input(key="one-login").set_value(given)
-    (button,) = [one for one in shown.button if one.form_id == "one-form"]
-    shown = button.click().run()
+    shown = refresh_one(page(), given)
     assert not shown.exception
     assert expected in page_text(shown)
+    assert one_login(shown).value == given
 
 
 def test_an_ingestion_without_a_worker_says_so(page, cockpit):
