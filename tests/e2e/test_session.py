@@ -170,6 +170,7 @@ def test_a_refused_form_keeps_what_was_typed_and_an_accepted_one_is_empty(read: 
     name.fill("laptop\u0007")
     page.get_by_role("button", name="Create key").click()
     expect(page.get_by_test_id("stAlert").filter(has_text="name").first).to_be_visible()
+    expect(name).to_have_value("laptop\u0007")
     name.fill("laptop")
     page.get_by_role("button", name="Create key").click()
     expect(page.get_by_text(re.compile("^alm_"))).to_be_visible()
