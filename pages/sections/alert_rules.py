@@ -84,7 +84,7 @@ def show(identity: Identity) -> None:
     if not selected.empty:
         show_rule_form(selected.iloc[0].to_dict())
     with st.expander("Add a rule", icon=":material/add_alert:"):
-        show_add_form()
+        show_add_form(len(found))
 
 
 def show_rules(found: DataFrame, *, is_selectable: bool) -> None:
@@ -117,8 +117,11 @@ def show_rule_form(rule: Mapping[Any, Any]) -> None:
             confirm_removal(rule_id, kind_title(rule["kind"]), int(rule["raised"]))
 
 
-def show_add_form() -> None:
-    """Show the form of a new rule: first its kind, on which the thresholds depend."""
+def show_add_form(stored: int) -> None:
+    """Show the form of a new rule: first its kind, on which the thresholds depend.
+
+    With each of *stored* rules its account is another, empty field.
+    """
     title = st.selectbox("Kind", list(KIND_BY_TITLE), key="new-rule-kind", width=260)
     kind = KIND_BY_TITLE[title]
     st.caption(RULE_KINDS[kind].sentence)
@@ -127,7 +130,9 @@ def show_add_form() -> None:
             values = threshold_fields(kind, {}, f"new-{kind}")
             login = ""
             if not RULE_KINDS[kind].is_state:
-                login = st.text_input("Account", placeholder="All tracked accounts", width=220, key="new-rule-of")
+                login = st.text_input(
+                    "Account", placeholder="All tracked accounts", width=220, key=f"new-rule-of-{stored}"
+                )
         if st.form_submit_button("Add", type="primary", icon=":material/add:"):
             create_rule(kind, values, login)
 
