@@ -1,4 +1,5 @@
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ import structlog
 from streamlit.navigation.page import Page
 
 from core import prometheus
+from core.analysis import comparison
 from core.as_of import end_of_day
 from core.auth import visits
 from core.auth.identity import Identity
@@ -15,11 +17,12 @@ from core.auth.session_cache import LiveSession
 from core.db.data_version import data_version
 from core.db.errors import is_server_unavailable, unavailable_node, unavailable_part, unavailable_reason
 from core.db.frames import pin_version
-from core.errors import RateLimitExceeded
-from core.queries import coverage, system
+from core.errors import BadInput, RateLimitExceeded
+from core.linguist import find_language
+from core.queries import collections, coverage, system
 from core.ratelimit import limiter
 from core.site_pages import PUBLIC_PATHS
-from core.tracking.login import BadLogin, parse_login, parse_repository
+from core.tracking.login import parse_login, parse_repository
 from core.web.middleware.request_ids import new_request_id
 from core.wording import time_ago
 from pages.components import as_of as components_as_of
@@ -40,8 +43,7 @@ from pages.session.left_fragments import forget_left_fragments
 PAGES_DIR = Path(__file__).parent
 # Plus the seconds that a session may be cached: a page shows the sign-in within 5 s after its session ended.
 SESSION_CHECK_SECONDS = 3
-# By page: the query parameter that names its subject, and what reads it; both accept a URL.
-NAMED_IN_TAB = {"account": ("login", parse_login), "repository": ("name", parse_repository)}
+MAX_NAMED_IN_TAB = 2
 DATABASE_CHECK_SECONDS = 5
 
 structlog.contextvars.clear_contextvars()
@@ -52,6 +54,27 @@ structlog.contextvars.bind_contextvars(
 # Must precede st.navigation, which otherwise loads the page icon from an external host.
 st.set_page_config(page_icon=str(PAGES_DIR / "static" / "favicon.svg"), layout="wide")
 st.html(PAGES_DIR / "static" / "page.css")
+
+
+def compared_names() -> str:
+    names = comparison.parse_names(query_params.get_all("with")).names
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > MAX_NAMED_IN_TAB else " and ".join(names)
+
+
+def collection_name() -> str:
+    asked = query_params.get("collection").lower()
+    return next((name for name in collections.names() if name.lower() == asked), "")
+
+
+# By page: what returns the subject that its URL names, empty without one. Raises BadInput where it cannot be one.
+NAMED_IN_TAB: dict[str, Callable[[], str]] = {
+    "account": lambda: parse_login(query_params.get("login")),
+    "repository": lambda: parse_repository(query_params.get("name")),
+    "languages": lambda: find_language(name) if (name := query_params.get("language")) else "",
+    "collections": collection_name,
+    "compare": compared_names,
+    "search": lambda: query_params.get("q").strip(),
+}
 
 
 @guard.sessionless_fragment(run_every=DATABASE_CHECK_SECONDS)
@@ -160,13 +183,12 @@ def show_requested_page(live: LiveSession) -> None:
 
 
 def tab_title(page: Page) -> str:
-    """Return the title of the browser's tab, with the account or repository that the URL names."""
-    parts = [page.title, "Almanac"]
+    """Return the title of the browser's tab, with the subject that the URL names."""
+    subject = ""
     if page.url_path in NAMED_IN_TAB:
-        param, parse = NAMED_IN_TAB[page.url_path]
-        with suppress(BadLogin):
-            parts.insert(0, parse(query_params.get(param)))
-    return " · ".join(parts)
+        with suppress(BadInput):
+            subject = NAMED_IN_TAB[page.url_path]()
+    return " · ".join(filter(None, (subject, page.title, "Almanac")))
 
 
 def draw(page: Page) -> None:

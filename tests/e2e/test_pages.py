@@ -73,7 +73,7 @@ def expect_ticks_distinct_and_written_as_people_write_numbers(page):
         assert all(re.fullmatch(r"\d{1,3}(,\d{3})*|\d+(\.\d+)?[kMB]|\d+\s%", text) for text in texts), texts
 
 
-def test_the_tab_is_named_after_the_account_or_repository(read):
+def test_the_tab_is_named_after_the_subject_of_its_page(read):
     reader = read()
     page = reader.open("/account?login=octo", "Account")
     expect(page).to_have_title("octo · Account · Almanac")
@@ -84,8 +84,17 @@ def test_the_tab_is_named_after_the_account_or_repository(read):
     expect(page).to_have_title("octo/r0 · Repository · Almanac")
     page = reader.open("/account?login=<b>no</b>", "Account")
     expect(page).to_have_title("Account · Almanac")
-    page = reader.open("/account", "Account")
-    expect(page).to_have_title("Account · Almanac")
+    for path, heading, title in (
+        ("/account", "Account", "Account · Almanac"),
+        ("/languages?language=python", "Languages", "Python · Languages · Almanac"),
+        ("/languages?language=no-such", "Languages", "Languages · Almanac"),
+        ("/collections?collection=no-such", "Collections", "Collections · Almanac"),
+        ("/compare?with=octo/r0&with=hubot/r0", "Compare", "octo/r0 and hubot/r0 · Compare · Almanac"),
+        ("/compare?with=octo,hubot,mona", "Compare", "octo and 2 more · Compare · Almanac"),
+        ("/search?q=octo", "Search", "octo · Search · Almanac"),
+    ):
+        page = reader.open(path, heading)
+        expect(page).to_have_title(title)
 
 
 def test_filters_are_in_the_url_and_survive_a_reload(read):

@@ -274,7 +274,7 @@ REVIEWED = {
     "account.py": {"reason", "subject", "account.login"},  # of `empty_sentence`: an escaped login; a path of the API
     "languages.py": {"_sentence(…)", "definitions.LANGUAGE_MEASURES[measure]", "measure"}
     | {"options[selected or default_label]", "quote(…)"},
-    "main.py": {"page.title"},
+    "main.py": {"page.title", "comparison.parse_names(query_params.get_all('with')).names"},
     "compare.py": {"measure", "_base_sentence(…)", "_names(…)", "compare_cells.MEASURE_DEFINITIONS[choice.kind]"}
     | {"options[selected or default_label]"},
     "movers.py": {"period", "urlencode(…)"},
