@@ -97,6 +97,52 @@ def test_the_tab_is_named_after_the_subject_of_its_page(read):
         expect(page).to_have_title(title)
 
 
+# Of the focused element: its name, its outline, and the colour behind it.
+FOCUSED = """() => {
+    const element = document.activeElement;
+    const style = getComputedStyle(element);
+    let behind = element.parentElement;
+    const isClear = (one) => /, 0\\)$/.test(getComputedStyle(one).backgroundColor);
+    while (behind.parentElement && isClear(behind)) behind = behind.parentElement;
+    return {
+        name: element.tagName + " " + (element.getAttribute("aria-label") || element.textContent).slice(0, 40),
+        isRinged: /^(A|BUTTON|SUMMARY|MAIN)$/.test(element.tagName),
+        ring: style.outlineStyle === "solid" ? parseFloat(style.outlineWidth) : 0,
+        colors: [style.outlineColor, getComputedStyle(behind).backgroundColor],
+    };
+}"""
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 420)])
+def test_what_has_the_keyboard_is_seen(read, theme, width):
+    """Links and buttons get a ring of two pixels with a contrast of 3 to 1 to what is behind; fields have their own."""
+    page = read(theme=theme, width=width).open("/movers", "Movers")
+    if width < 640:
+        page.get_by_role("button", name="Expand sidebar").click()
+    ringed = []
+    for _ in range(48):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused["isRinged"]:
+            ringed.append(focused["name"])
+            assert focused["ring"] >= 2, focused
+            assert contrast(*focused["colors"]) >= 3, focused
+    for part in ("Compare", "Alerts", "Link to heading", "Definition"):
+        assert any(part in name for name in ringed), part
+
+
+def contrast(*colors: str) -> float:
+    """Return the contrast of two colours as WCAG defines it: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio"""
+    dark, light = sorted(luminance(color) for color in colors)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(color: str) -> float:
+    parts = [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
 def test_filters_are_in_the_url_and_survive_a_reload(read):
     reader = read()
     page = reader.open("/repositories?min_stars=5000", "Repositories")
