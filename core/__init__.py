@@ -1,1 +1,1 @@
-"""What the pages and the ingestor share."""
+"""Everything that the pages and the ingestor share."""

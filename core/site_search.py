@@ -18,7 +18,7 @@ Kind = Literal["account", "repository", "language", "page"]
 
 @dataclass(frozen=True)
 class Hit:
-    """What was found. `path` is the page that shows it, without its parameters; `param` names it there."""
+    """A result of a search. `path` is the page that shows it, without its parameters; `param` names it there."""
 
     kind: Kind
     name: str

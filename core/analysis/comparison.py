@@ -20,7 +20,7 @@ INDEX_DEFINITION = (
 
 @dataclass(frozen=True)
 class AskedNames:
-    """What was asked to be compared.
+    """The names in a request to compare.
 
     names     logins or `owner/name`, each once regardless of case, at most MAX_SUBJECTS, in the given order
     left_out  how many other entries there were beyond MAX_SUBJECTS

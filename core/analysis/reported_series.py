@@ -53,7 +53,7 @@ def value_at(history: DataFrame, intervals: DataFrame, column: str, source: str,
 
 @dataclass(frozen=True)
 class ReportedSeries:
-    """What one source reported of one number: when, which values, and between which times somebody captured."""
+    """The values of one number that one source reported, with their times and the spans without a gap."""
 
     captured_at: list[datetime]
     values: list[float]

@@ -37,7 +37,7 @@ class InvalidTicket(NotSignedIn):
 
 @dataclass(frozen=True)
 class Invite:
-    """What an invitation offers."""
+    """The role, e-mail address and expiry of an invitation."""
 
     role: Role
     email: str | None

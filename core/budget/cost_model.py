@@ -43,7 +43,7 @@ def page_count(repositories: int) -> int:
 
 @dataclass(frozen=True)
 class AccountCostInputs:
-    """What determines the cost of refreshing an account; an unknown one counts as `UNKNOWN_REPOSITORIES`.
+    """Numbers of an account that determine the cost of refreshing it; an unknown one counts as `UNKNOWN_REPOSITORIES`.
 
     *repositories_with_languages* are those whose languages need no request before the next push. *expected_pushes* is
     the expected number of repositories pushed to since the last refresh, *expected_changes* that of changes of any
@@ -74,7 +74,7 @@ class AccountCostInputs:
 
 @dataclass(frozen=True)
 class BudgetTotals:
-    """What is left of the rate limits of all token owners together, until the first of them resets."""
+    """The sum of the rate limits left to all token owners, until the first of them resets."""
 
     remaining: int | None = None
     limit: int | None = None

@@ -1,4 +1,4 @@
-"""What each kind of fact costs, its share, and how long until all that is due was collected; no I/O."""
+"""Cost and share of each kind of fact, and the time until everything due was collected; no I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from core.queue.enrichment import FACT_KINDS, RESOURCES, FactKind, Resource
 
 @dataclass(frozen=True)
 class KindForecast:
-    """What one kind of fact costs, in requests of REST or points of GraphQL.
+    """The cost of one kind of fact, in requests of REST or points of GraphQL.
 
     per_day       spent in the last 24 hours
     share         of what all kinds spent of this rate limit in that time; None where nothing was spent
@@ -35,7 +35,7 @@ class KindForecast:
 
 @dataclass(frozen=True)
 class Work:
-    """What is left to do of one kind: *cost* requests or points; it has *weight* among those that have work left."""
+    """The work left of one kind: *cost* requests or points; it has *weight* among those that have work left."""
 
     name: str
     cost: float

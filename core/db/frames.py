@@ -159,7 +159,7 @@ class VersionedRead:
 
 @dataclass(frozen=True)
 class Reads:
-    """What a block of code read, in order; a query of the data version once, by its key in the cache."""
+    """The queries that a block of code ran, in order; a query of the data version once, by its key in the cache."""
 
     fresh: list[FreshRead] = field(default_factory=list)
     versioned: dict[CacheKey, VersionedRead] = field(default_factory=dict)

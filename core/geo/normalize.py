@@ -10,7 +10,7 @@ EMOJI_STYLES = frozenset(map(chr, range(0xFE00, 0xFE10)))
 
 
 class _Unaccented(dict[int, str]):
-    """What remains of each character of decomposed text; filled as characters are met."""
+    """The replacement of each character of decomposed text; filled as characters are met."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)

@@ -332,7 +332,7 @@ def _find_place(row: Sequence[Part], gazetteer: Gazetteer) -> Found | None:
 
 @dataclass(frozen=True)
 class PartMeanings:
-    """What one part can mean: *areas* by name, *codes* by code."""
+    """The possible meanings of one part: *areas* by name, *codes* by code."""
 
     part: Part
     areas: frozenset[Area]

@@ -32,7 +32,7 @@ LATEST_TYPES = {
 
 @dataclass(frozen=True)
 class Subject:
-    """One of what is compared.
+    """An account or repository that is compared.
 
     id            our own, for other queries only
     asked         the name that was asked for; another one than the next two if it is a former name
@@ -50,7 +50,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Choice:
-    """What the asked names lead to: all *subjects* are of one kind, that of the first.
+    """The subjects of the names in a request: all *subjects* are of one kind, that of the first.
 
     unknown      names of which nothing is stored
     other_kind   names of the other kind

@@ -20,7 +20,7 @@ NO_CODE: EmptyReason = "no code that GitHub counts"
 
 @dataclass(frozen=True)
 class StoredRepositories:
-    """What is stored of the repositories of an account, or of all accounts, by a time.
+    """Counts of the stored repositories of an account, or of all accounts, by a time.
 
     is_captured         whether anything was captured: the account itself, or a repository by an import
     repositories        stored ones that are neither deleted nor private

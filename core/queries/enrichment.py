@@ -1,4 +1,4 @@
-"""What enrichment costs: each kind of fact, what is due of it, and what it spent in the last day. Never cached."""
+"""The cost of enrichment: for each kind of fact how much is due, and its spending of the last day. Never cached."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -42,7 +42,7 @@ class TrackingCounts:
 
 @dataclass(frozen=True)
 class StoredTotals:
-    """What is stored now, over all sources: each repository with its latest counts."""
+    """Totals stored now, over all sources: each repository with its latest counts."""
 
     accounts: int
     repositories: int

@@ -1,4 +1,4 @@
-"""What enrichment collected about one repository: stars per day, releases, contributors, commits, traffic, pushes.
+"""Facts collected about one repository: stars per day, releases, contributors, commits, traffic, pushes.
 
 Of a day that was read several times, the newest answer by the time asked for counts.
 """

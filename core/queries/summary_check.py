@@ -1,4 +1,4 @@
-"""Compares the summaries that pages read with what they are computed from."""
+"""Compares the summaries that pages read with the rows that they are computed from."""
 
 from sqlalchemy import Connection, text
 

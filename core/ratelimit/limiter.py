@@ -52,7 +52,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class LimitState:
-    """What is left of a limit. `is_shared` is False while Redis is unavailable and this process counts alone.
+    """The state of a limit. `is_shared` is False while Redis is unavailable and this process counts alone.
 
     `resets_at` (UTC) is when all of it is available again, `next_free_at` when the next request is: now, if some are
     left. A limit that is switched off has amount 0 and leaves UNLIMITED.

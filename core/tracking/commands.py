@@ -35,7 +35,7 @@ class TrackingResult:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for: the account of *login*, or one *repository* of it alone (its short name)."""
+    """The subject of a tracking request: the account of *login*, or one *repository* of it alone (its short name)."""
 
     login: str
     note: str | None = None

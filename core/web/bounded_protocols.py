@@ -83,7 +83,7 @@ class BoundedHttp(H11Protocol):
 
 
 class OneWriteTransport:
-    """A transport that writes once what is written to it in one turn of the event loop.
+    """A transport that joins all writes of one turn of the event loop into one.
 
     A page is some 150 messages. After each system call the event loop has to get the interpreter's lock back, for which
     it waits up to `sys.getswitchinterval()` while a script runs in another thread.

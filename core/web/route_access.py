@@ -14,7 +14,7 @@ SIGNED_IN_PREFIXES = ("/api", "/media", "/_stcore")
 
 
 class Access(Enum):
-    """What a request needs."""
+    """The credentials that a request needs."""
 
     OPEN = auto()  # nothing: static files, health, and /auth, which checks by itself
     PAGE = auto()  # nothing: Streamlit's empty page; the session in its cookies is refreshed

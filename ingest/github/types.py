@@ -1,4 +1,4 @@
-"""What the client's callers pass in and get back."""
+"""Arguments and results of the client's methods."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -71,7 +71,7 @@ class MissingRepository:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a client has spent since it was created."""
+    """Requests and points that a client has spent since it was created."""
 
     requests: int = 0
     points: int = 0

@@ -61,7 +61,7 @@ class ChangeRate:
 
 @dataclass(frozen=True)
 class ChangeObservation:
-    """What one refresh found: days since the previous one (None: it is the first), changes, and totals now."""
+    """Days since the previous refresh (None: this is the first), the changes that this one found, and totals now."""
 
     days: float | None
     changes: int

@@ -17,7 +17,7 @@ from ingest.refresh.summaries import Subject
 
 @dataclass(frozen=True)
 class Response:
-    """What GitHub reported of one account.
+    """A response of GitHub about one account.
 
     login    as requested; the account may have another one by now
     missing  repositories that GitHub no longer lists, and what became of them

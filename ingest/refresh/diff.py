@@ -106,7 +106,7 @@ class ChangeEntry:
 
 @dataclass
 class AccountDiff:
-    """What has to be written to store a response; repositories by GitHub's id."""
+    """The changes that a response makes; repositories by GitHub's id."""
 
     new: list[Repository] = field(default_factory=list)
     details: list[Repository] = field(default_factory=list)

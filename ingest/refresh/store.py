@@ -1,4 +1,4 @@
-"""Stores what GitHub reported of accounts.
+"""Stores responses about accounts.
 
 Each statement is sent once for all of them: on a cluster every one is planned on each node.
 """

@@ -79,7 +79,7 @@ def short_name(repository: Repository) -> str:
 
 @dataclass(frozen=True)
 class TrackedRepositories:
-    """What of an account is tracked.
+    """The repositories for which an account is tracked.
 
     only        short names in lower case; None: all repositories
     widened_at  when more were asked for

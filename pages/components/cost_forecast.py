@@ -1,4 +1,4 @@
-"""What a refresh is expected to cost of GitHub's rate budget, as text."""
+"""The expected cost of a refresh, as text."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

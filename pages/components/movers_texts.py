@@ -1,4 +1,4 @@
-"""What pages say about a ranking of movers: what was compared, what was left out, and why there are no rows."""
+"""Sentences about a ranking of movers: how many were compared and left out, and why there are no rows."""
 
 from typing import Any
 

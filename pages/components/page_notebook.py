@@ -23,7 +23,7 @@ RECORDING_KEY = "page-recording"
 
 @dataclass
 class Recording:
-    """What one run of the page *path* has drawn: each part with the line of the page's file that drew it."""
+    """The parts that one run of the page *path* has drawn, each with the line of the page's file that drew it."""
 
     path: str
     parts: list[tuple[int, Text | Question]] = field(default_factory=list)

@@ -72,7 +72,7 @@ class Write(NamedTuple):
 
 @dataclass
 class Recording:
-    """What a run read, sent and registered.
+    """The inputs of a run, its messages and its widgets.
 
     version    at which the rows were last found to be these
     steps      writes and widgets in their order

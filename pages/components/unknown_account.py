@@ -1,4 +1,4 @@
-"""What pages with a filter by account say of a login that they know nothing of."""
+"""The sentence of pages with a filter by account about a login that is not stored."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""What each kind of fact costs of GitHub's rate budget: spent, share, and how long until all of it was read."""
+"""The cost of each kind of fact: spent, share, and the time until all of it was read."""
 
 from datetime import datetime
 

@@ -65,7 +65,7 @@ def show_city(layout: City, data_urls: dict[str, str], left_out: str) -> None:
 
 @dataclass(frozen=True)
 class CityView:
-    """What follows from a city and its canvas alone, the same in each rerun."""
+    """The parts of the scene that follow from city and canvas alone, the same in each rerun."""
 
     camera: Camera
     roof_names: DataFrame

@@ -1,4 +1,4 @@
-"""What happened since the reader's last visit: changes, movers and alerts."""
+"""Events since the reader's last visit: changes, movers and alerts."""
 
 import math
 from datetime import datetime, timedelta

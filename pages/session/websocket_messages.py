@@ -1,4 +1,4 @@
-"""What a message of an open page asks for, for the bounds that `core.web` applies to it."""
+"""Reads messages of an open page: how many values, and whether they need a session, for the bounds of `core.web`."""
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from streamlit.proto.BackMsg_pb2 import BackMsg

@@ -1,4 +1,4 @@
-"""What `vs` adds to responses: beside each compared number its value then, the difference and the percent."""
+"""Fields that `vs` adds to responses: beside each compared number its value then, the difference and the percent."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -29,7 +29,7 @@ POLICY_VIOLATION, TOO_LARGE, TRY_AGAIN_LATER = 1008, 1009, 1013
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one websocket may do."""
+    """Limits of one websocket."""
 
     message_bytes: int
     widgets: int  # values of widgets in one message

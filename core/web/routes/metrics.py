@@ -228,7 +228,7 @@ class Metrics:
 
 
 class CombinedCollector:
-    """What an encoder reads: this process's own metrics, then *extra*."""
+    """The input of an encoder: this process's own metrics, then *extra*."""
 
     def __init__(self, extra: Iterable[Metric]) -> None:
         self.extra = extra

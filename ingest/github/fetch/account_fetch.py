@@ -45,7 +45,7 @@ FOLLOWERS = "followers of organizations"
 
 @dataclass(frozen=True)
 class FetchServices:
-    """What all fetches of one call share. `graphql` is None where only REST is to be used."""
+    """Services that all fetches of one call share. `graphql` is None where only REST is to be used."""
 
     graphql: GraphQL | None
     rest: Rest

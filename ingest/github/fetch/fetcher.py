@@ -173,7 +173,7 @@ class AccountFetcher:
 
 @dataclass(frozen=True)
 class End:
-    """What comes after the last result; *error* ended the fetching before."""
+    """The mark after the last result; *error* ended the fetching before."""
 
     error: BaseException | None = None
 

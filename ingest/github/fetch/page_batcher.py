@@ -170,7 +170,7 @@ class PageBatcher:
 
 @dataclass
 class QueryRoom:
-    """What a query may still take."""
+    """The room left in a query."""
 
     connections: int
     repositories: int

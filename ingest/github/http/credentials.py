@@ -18,7 +18,7 @@ ANONYMOUS = "anonymous"
 
 
 class Credential(Protocol):
-    """What a request needs of a credential. A GitHub App's tokens change hourly; its fingerprint does not."""
+    """The interface of a credential. A GitHub App's tokens change hourly; its fingerprint does not."""
 
     @property
     def fingerprint(self) -> str:

@@ -68,7 +68,7 @@ TOKEN_ERROR_REASONS = {
 
 @dataclass
 class Tally:
-    """What has been spent under one RequestContext so far, failed attempts included."""
+    """Requests and points spent under one RequestContext so far, failed attempts included."""
 
     requests: int = 0
     not_modified: int = 0
