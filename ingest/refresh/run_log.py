@@ -70,8 +70,8 @@ class Run:
 
     @property
     def has_news(self) -> bool:
-        """Whether it stored anything to publish."""
-        return bool(self.stored) or any(item.state == "deleted" for item in self.items)
+        """Whether it stored anything to publish, as it does of an incomplete response too."""
+        return any(item.state != "failed" for item in self.items)
 
     @property
     def state(self) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -488,6 +489,21 @@ def test_an_account_that_a_wrong_clock_stored_is_not_asked_for_each_minute(still
     (row,) = still.rows("SELECT job_id, due_at > now() + interval '5 hours' FROM tracked_account")
     assert row == (None, True)
     assert [one["login"] for one in logs if one["event"] == "stored time lies ahead, response ignored"] == [login]
+
+
+def test_what_is_stored_of_an_incomplete_response_is_published_and_raises_its_alerts(still, monkeypatch):
+    """Its outcome is a failure, as the next refresh corrects it; what it brought is stored all the same."""
+    login = still.login_with_most_repositories("user")
+    still.refresh(login)
+    still.world.edit.archive(still.active_repository(login))
+    outcome = store.outcome
+    monkeypatch.setattr(store, "outcome", lambda *given: replace(outcome(*given), error_code="incomplete"))
+    version = "SELECT version FROM data_version"
+    before = still.rows(version)[0][0]
+    run = still.refresh(login)
+    assert (run.stored, run.failed) == (0, 1)
+    assert still.rows(version)[0][0] > before
+    assert still.rows("SELECT kind FROM alert") == [("archived",)]
 
 
 def test_a_retried_job_only_requests_unfinished_accounts(still):
