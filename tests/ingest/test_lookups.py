@@ -109,7 +109,7 @@ def test_a_result_expires(redis):
     assert 590 < redis.ttl("almanac:lookup:new") <= 600
 
 
-def test_an_expired_look_up_requests_nothing(sandbox, redis):
+def test_an_expired_lookup_requests_nothing(sandbox, redis):
     with github_client(sandbox, redis, TOKEN) as github:
         ingest_lookups.run_lookup(github, redis, "long-ago")
         assert github.usage.requests == 0
