@@ -1,5 +1,7 @@
 """GitHub's GraphQL API: many accounts or repositories per query. Callers decide which go into one batch."""
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -42,6 +44,8 @@ log = structlog.get_logger()
 MAX_ATTEMPTS = 3
 # Responses of a server without GraphQL to a POST.
 NO_GRAPHQL_STATUSES = frozenset({404, 405, 410})
+# A proxy in between may have sent one of them: GraphQL costs so much less that it is worth a request an hour.
+MISSING_SECONDS = 3600.0
 BAD_REQUEST, UNPROCESSABLE = 400, 422
 
 
@@ -64,16 +68,29 @@ class GraphQL:
     Source: https://docs.github.com/en/graphql
     """
 
-    def __init__(self, transport: Transport, pool: CredentialPool, cache: ResponseCache) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        pool: CredentialPool,
+        cache: ResponseCache,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._transport = transport
         self._pool = pool
         self._cache = cache
         self._url = graphql_url(transport.root)
         self._unsupported_fields: frozenset[str] = frozenset()
-        self.is_missing = False
+        self._monotonic = monotonic
+        self._missing_until = -math.inf
         self.connections_per_point = cost_model.CONNECTIONS_PER_POINT
         """How many connections a query that costs one point may have on this server."""
         self._lock = Lock()
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether this server had no GraphQL when it was last asked, at most an hour ago."""
+        return self._monotonic() < self._missing_until
 
     def pulse(
         self, pages: Sequence[PageRequest], context: RequestContext, *, delay_seconds: float = 0.0
@@ -269,7 +286,7 @@ class GraphQL:
         try:
             return _parse_response(parsed, request.what), parsed.response
         except GraphQLUnavailable:
-            self.is_missing = True
+            self._missing_until = self._monotonic() + MISSING_SECONDS
             log.warning("GraphQL unavailable, using REST", status=parsed.response.status)
             raise
 

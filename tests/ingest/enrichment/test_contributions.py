@@ -1,5 +1,6 @@
 """Contribution calendars, extras and traffic: access and cost."""
 
+import math
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -90,7 +91,7 @@ def test_a_hidden_repository_does_not_affect_the_others(harness, user):
 
 
 def test_without_graphql_nothing_is_requested_again(harness, user, monkeypatch):
-    monkeypatch.setattr(harness.ingestor.github._graphql, "is_missing", True)
+    monkeypatch.setattr(harness.ingestor.github._graphql, "_missing_until", math.inf)
     asked = len(harness.sandbox.log)
     assert "no endpoint for" in harness.read("contributions", user).stop_reason
     assert len(harness.sandbox.log) == asked

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from types import SimpleNamespace
 
 import httpx
@@ -136,6 +137,25 @@ def test_without_graphql_rest_is_used(client, status):
         fetch_accounts(github, "octocat")
         # A server without GraphQL does not get another query.
         assert server.requested_paths().count("/graphql") == (1 if status != 403 else 2)
+
+
+def test_graphql_is_asked_again_after_an_hour(client, monkeypatch):
+    """A single response of a proxy must not make every refresh dear until the next start."""
+    failures = [CannedResponse(404)]
+
+    def respond(request):
+        if request.path == "/graphql":
+            return failures.pop() if failures else data_response(a0=account_node())
+        if request.path.endswith("/repos"):
+            return CannedResponse(200, [])
+        return CannedResponse(200, {"id": 5, "login": "octocat", "type": "User", "public_repos": 0})
+
+    with fake_server(respond) as server:
+        github = client(server.url, TOKEN)
+        for seconds, queries in ((0.0, 1), (3599.0, 1), (3600.0, 2), (3601.0, 3)):
+            monkeypatch.setattr(github._graphql, "_monotonic", partial(float, seconds))
+            assert fetch_accounts(github, "octocat")["octocat"].snapshot.is_complete
+            assert server.requested_paths().count("/graphql") == queries
 
 
 def test_parts_over_the_resource_limit_are_retried_in_smaller_queries(client, time):
