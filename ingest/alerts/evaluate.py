@@ -213,7 +213,12 @@ def event_details(row: Any) -> dict[str, Any]:
 
 
 SELECT_LATEST_RUN_STATES = """
-    SELECT state FROM ingest_run WHERE trigger <> 'import' AND state <> 'running' AND state <> 'stopped'
+    SELECT state FROM ingest_run AS run
+     WHERE trigger <> 'import' AND state <> 'running' AND state <> 'stopped'
+       -- Where GitHub answered that all of its accounts are deleted, nothing is wrong with the ingestion.
+       AND NOT (state = 'failed'
+                AND EXISTS (SELECT FROM ingest_item AS item WHERE run_id = run.id AND item.state = 'deleted')
+                AND NOT EXISTS (SELECT FROM ingest_item AS item WHERE run_id = run.id AND item.state <> 'deleted'))
      ORDER BY id DESC LIMIT :most
 """
 MAX_RUNS = 100

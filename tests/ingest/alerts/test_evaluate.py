@@ -333,6 +333,29 @@ def test_failing_runs_are_a_state_alert_until_one_succeeds(database):
     assert evaluate_rules(database) == (0, 1)
 
 
+def test_runs_that_found_their_accounts_deleted_are_no_failing_ingestion(database):
+    """Each is asked for once a day in vain; GitHub answered."""
+    ingestion_id = database.scalar(text("INSERT INTO ingestion (trigger) VALUES ('schedule') RETURNING id"))
+
+    def run(*item_states):
+        run_id = database.scalar(
+            text("INSERT INTO ingest_run (trigger, ingestion_id, state) VALUES ('', :id, 'failed') RETURNING id"),
+            {"id": ingestion_id},
+        )
+        for number, state in enumerate(item_states):
+            values = {"run": run_id, "login": f"a{number}", "state": state}
+            database.execute(
+                text("INSERT INTO ingest_item (run_id, login, state) VALUES (:run, :login, :state)"), values
+            )
+
+    for _ in range(3):
+        run("deleted", "deleted")
+    assert evaluate_rules(database) == (0, 0)
+    for _ in range(3):
+        run("deleted", "failed")
+    assert evaluate_rules(database) == (1, 0)
+
+
 def test_a_job_that_runs_longer_than_jobs_do_is_a_state_alert(database):
     def update():
         return evaluate.update_state_alerts(database, [], NOW, INTERVAL)
