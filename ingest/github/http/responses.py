@@ -50,6 +50,8 @@ RATE_LIMIT_ERROR_TYPES = frozenset(
 )
 RATE_LIMIT_HEADER_SUFFIXES = ("limit", "remaining", "reset")
 MAX_MESSAGE_LENGTH = 200
+# A page that says why it was sent does so at its beginning.
+MAX_PAGE_BYTES = 20_000
 # However long a header demands to wait: after a day a new request is worth it.
 MAX_HEADER_WAIT_SECONDS = 86400.0
 
@@ -220,6 +222,8 @@ def shorten_message(message: str) -> str:
 def _mentions_rate_limit(response: Response) -> bool:
     """Tell whether the body mentions a rate limit: in a REST refusal, or in GraphQL errors with status 200."""
     body = _json_object(response.body) if response.status != OK or b'"errors"' in response.body else {}
+    if response.status != OK and not body:  # GitHub's web servers send a page
+        return bool(RATE_LIMIT_PATTERN.search(response.body[:MAX_PAGE_BYTES].decode(errors="replace")))
     if response.status != OK:
         text = f"{body.get('message', '')} {body.get('documentation_url', '')}"
         return bool(SECONDARY_LIMIT_PATTERN.search(text) or RATE_LIMIT_PATTERN.search(str(body.get("message", ""))))

@@ -79,6 +79,19 @@ def test_429_is_a_limit_whatever_its_body():
     assert required_wait(github_response(429, None)).scope == "unspecified"
 
 
+@pytest.mark.parametrize(
+    ("page", "is_limit"),
+    [
+        (b"<html><title>Rate limit &middot; GitHub</title><p>You have exceeded a secondary rate limit.", True),
+        (b"<html><title>Forbidden</title><p>Your network's firewall blocks this site.", False),
+        (b"\xff\xfe", False),
+    ],
+)
+def test_a_limit_may_be_a_page(page, is_limit):
+    """No request may follow, whichever of GitHub's servers demands the wait."""
+    assert (required_wait(Response(403, {}, page, NOW)) is not None) is is_limit
+
+
 def test_a_lock_after_failed_logins_is_a_limit():
     """GitHub rejects valid tokens, too, for a while: taken for a lack of permission, it would last a day."""
     locked = github_response(403, {"message": "Maximum number of login attempts exceeded. Please try again later."})
