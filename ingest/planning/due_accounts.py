@@ -59,11 +59,16 @@ def account_requests(connection: Connection, account_ids: Sequence[int]) -> list
 
 
 def due_accounts(
-    connection: Connection, now: datetime, limit: int, excluded_tokens: Sequence[str] = ()
+    connection: Connection,
+    now: datetime,
+    limit: int,
+    excluded_tokens: Sequence[str] = (),
+    excluded_ids: Sequence[int] = (),
 ) -> list[DueAccount]:
     """Select and lock due accounts that no job has queued yet, highest priority first.
 
-    Accounts pinned to *excluded_tokens* (fingerprints) are left out, so that they do not use up the *limit*.
+    Accounts pinned to *excluded_tokens* (fingerprints), and *excluded_ids*, are left out, so that they do not use up
+    the *limit*.
     """
     rows = connection.execute(
         text(
@@ -71,9 +76,10 @@ def due_accounts(
             "  FROM tracked_account JOIN account ON account.id = account_id"
             " WHERE due_at <= :now AND queued_at IS NULL AND NOT paused"
             "   AND (token_fingerprint IS NULL OR token_fingerprint <> ALL(CAST(:excluded AS text[])))"
+            "   AND account_id <> ALL(CAST(:ids AS bigint[]))"
             " ORDER BY priority DESC, due_at LIMIT :limit FOR UPDATE OF tracked_account SKIP LOCKED"
         ),
-        {"now": now, "limit": limit, "excluded": list(excluded_tokens)},
+        {"now": now, "limit": limit, "excluded": list(excluded_tokens), "ids": list(excluded_ids)},
     )
     return [DueAccount(*row) for row in rows]
 

@@ -18,6 +18,8 @@ from ingest.planning.due_accounts import DueAccount
 from ingest.planning.rate_budget import AvailableBudget, RateBudget
 
 MAX_DUE_ACCOUNTS = 5_000
+# So many times more due accounts are read where nothing pays for any of those before.
+MAX_READS = 4
 # Jobs that a worker gets at least from what is due at once, and queries of first pages in one of them.
 JOBS_PER_WORKER, MAX_QUERIES_PER_JOB = 4, 13
 # An account that costs more than a whole hour is queued when at least this share of the budget is left.
@@ -52,13 +54,19 @@ def enqueue_due_accounts(connection: Connection, rate_budget: RateBudget | None,
     if paused_until is not None:
         return EnqueueResult(paused_until=paused_until)
     exhausted = rate_budget.exhausted_tokens(budgets) if rate_budget else ()
-    due = due_accounts.due_accounts(connection, now, MAX_DUE_ACCOUNTS, exhausted)
-    if not due:
-        return EnqueueResult()
-    selected = due
-    if rate_budget:
-        budgets = rate_budget.with_anonymous(budgets, now)
-        selected = _affordable_accounts(connection, rate_budget, budgets, due)
+    can_pay = not rate_budget or any(one.available > 0 for one in budgets.values())
+    due: list[DueAccount] = []
+    selected: list[DueAccount] = []
+    for _ in range(MAX_READS):
+        seen = [one.account_id for one in due]
+        read = due_accounts.due_accounts(connection, now, MAX_DUE_ACCOUNTS, exhausted, seen)
+        due += read
+        selected = read
+        if rate_budget and read:
+            payers = rate_budget.with_anonymous(budgets, now)
+            selected = _affordable_accounts(connection, rate_budget, payers, read)
+        if selected or not can_pay or len(read) < MAX_DUE_ACCOUNTS:
+            break
     if selected:
         origin = jobs.JobOrigin("schedule")
         origin = replace(origin, ingestion_id=jobs.create_ingestion(connection, origin, now))

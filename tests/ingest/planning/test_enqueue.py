@@ -258,6 +258,22 @@ def test_accounts_of_an_exhausted_budget_do_not_block_others(database, redis, mo
     assert enqueue_due_accounts(database, rate_budget, NOW).accounts == 5
 
 
+def test_accounts_that_nothing_pays_for_do_not_block_others(database, token, redis, monkeypatch):
+    """All tokens are denied the four that are due longest, and anonymous requests are spent: the fifth is queued."""
+    monkeypatch.setattr(enqueue, "MAX_DUE_ACCOUNTS", 2)
+    budget = token.report()
+    track(database, 4, priority=1)
+    track(database, 1)
+    cache = ResponseCache(redis, rate_limits.key_prefix(API))
+    for n in range(1, 5):
+        cache.store_denial(token.pool.credentials[0].fingerprint, f"account-1-{n}", "policy")
+    token.report_anonymous(remaining=3)
+    enqueued = enqueue_due_accounts(database, budget, NOW)
+    assert (enqueued.accounts, enqueued.postponed) == (1, 4)
+    logins = "SELECT login FROM account JOIN tracked_account ON account_id = id WHERE queued_at IS NOT NULL"
+    assert database.scalars(text(logins)).all() == ["account-0-1"]
+
+
 def test_accounts_are_queued_without_redis(database):
     class Away:
         def get(self, key):
