@@ -136,7 +136,7 @@ def scheduler_status(now: datetime) -> StatusCard:
         return warning("not running", "Nothing is refreshed on schedule until a scheduler runs.")
     return ok(
         "running",
-        f"leader since {time_ago(leader.since, now)}",
+        f"became leader {time_ago(leader.since, now)}",
         f"on {escape_markdown(leader.address or 'the Postgres host')}",
     )
 
@@ -166,7 +166,7 @@ def queue_status(now: datetime) -> StatusCard:
         parts.append(f"{number(jobs.failed)} failed")
     details = " · ".join(parts)
     if not jobs.waiting:
-        return ok("empty", details)
+        return ok("nothing waiting", details)
     is_late = jobs.oldest_at is not None and now - jobs.oldest_at > LONG_WAIT
     oldest = f"the oldest queued {time_ago(jobs.oldest_at, now)}" if jobs.oldest_at else ""
     return (warning if is_late else ok)(f"{number(jobs.waiting)} waiting", oldest, details)

@@ -58,7 +58,7 @@ def test_each_component_shows_its_status(page):
     assert found["Postgres"] == found["Redis"] == "available"
     assert found["Scheduler"] == "not running"
     assert found["Workers"] == "none running"
-    assert found["Queue"] == "empty"
+    assert found["Queue"] == "nothing waiting"
     assert found["Freshness"] == "nothing tracked"
     assert found["Limits"] == "shared"
     assert "No account failed" in page_text(shown)
