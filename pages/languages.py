@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.charts import bars
 from core.queries import language_use, languages
-from core.wording import quantity, window
+from core.wording import window
 from pages.components import columns, definitions, query_params
 from pages.components.alt_text import bars_alt
 from pages.components.as_of import page_links, selected_as_of, selected_vs
@@ -94,7 +94,7 @@ shares_cell(
 
 table_cell(
     "What are all the numbers?",
-    f"{quantity(len(ranking), 'language')}{', most changed first' if vs else ''}. Click a heading to sort.",
+    f"{language_sentences.counted(ranking)}{', most changed first' if vs else ''}. Click a heading to sort.",
     ranking,
     columns.with_compared(columns.LANGUAGES, measure, measure.capitalize(), day(vs)) if vs else columns.LANGUAGES,
     name="languages",

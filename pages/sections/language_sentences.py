@@ -1,12 +1,21 @@
-"""Why there is nothing to show about the languages of all repositories, as sentences."""
+"""What is shown about the languages of all repositories, and why there may be nothing, as sentences."""
 
 from datetime import datetime
 
 from pandas import DataFrame
 
+from core.linguist import NO_LANGUAGE
 from core.queries import empty_reasons
+from core.wording import quantity
 from pages.components.as_of import by_then
 from pages.components.markdown import escape_markdown
+
+
+def counted(ranking: DataFrame) -> str:
+    """Say how many languages *ranking* has; repositories without one are a row of it, but no language."""
+    is_language = ranking["language"] != NO_LANGUAGE
+    rest = "" if is_language.all() else ", and repositories without one"
+    return quantity(int(is_language.sum()), "language") + rest
 
 
 def why_no_totals(as_of: datetime | None) -> str:

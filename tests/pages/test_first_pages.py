@@ -365,6 +365,7 @@ def test_without_code_the_languages_page_does_not_blame_github(open_page, databa
     database.execute(insert(schema.language_day).values(day=now.date(), language="", repositories=1, stars=3))
     text = page_text(open_page("languages", by="bytes"))
     assert "All accounts together have no code that GitHub counts." in text
+    assert "0 languages, and repositories without one." in text
     assert "does not report them" not in text
 
 
