@@ -43,7 +43,7 @@ def _inserted(columns: Mapping[str, Any], name: str, added: Mapping[str, Any]) -
 
 
 ACCOUNT_REPOSITORIES = {
-    "repository": column.LinkColumn("Repository", display_text=r"name=[^/]+/([^&]+)", width=170),
+    "repository": column.LinkColumn("Repository", display_text=r"name=[^/]+/([^&]+)", width=170, pinned=True),
     "stars": column.NumberColumn("Stars", format="localized", width=82),
     "stars_30d": column.NumberColumn("In 30 days", format="localized", width=86, help="Growth up to the last refresh"),
     "star_trend": column.LineChartColumn(
@@ -66,7 +66,7 @@ LANGUAGES = {
     "bytes": column.NumberColumn("Bytes", format="localized", width=130),
 }
 MILESTONES = {
-    "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=220),
+    "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=200, pinned=True),
     "stars": column.NumberColumn("Stars", format="localized", width=90),
     "milestone": column.NumberColumn("Next", format="localized", width=90),
     "stars_30d": column.NumberColumn("In 30 days", format="localized", width=90, help="Growth up to the last refresh"),
@@ -100,7 +100,7 @@ LANGUAGE_USERS = {
     "repositories": column.NumberColumn("Repositories", format="localized", width=100),
 }
 LANGUAGE_REPOSITORIES = {
-    "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=220),
+    "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=200, pinned=True),
     "stars": column.NumberColumn("Stars", format="localized", width=90),
     "stars_30d": column.NumberColumn("In 30 days", format="localized", width=90, help="Growth up to the last refresh"),
 }
@@ -118,16 +118,17 @@ MOVERS = {
 }
 MOVERS_TABLE = {
     "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=200, pinned=True),
-    "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=105, help="Opens the account page"),
     "growth": column.NumberColumn("Gained", format="localized", width=75),
     "share": share_column("Gained, share", width=100, help="Of the stars before"),
     "stars": column.NumberColumn("Stars", format="localized", width=80),
     "language": column.TextColumn("Language", width=100),
     "until_at": column.DatetimeColumn("Up to", format="YYYY-MM-DD", width=92, help="The last refresh"),
+    "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=105, help="Opens the account page"),
     "source": column.TextColumn("Source", width=110),
     "description": column.TextColumn("Description", width=420),
 }
 RANKED_MOVERS = {
+    **{name: MOVERS_TABLE[name] for name in ("repository", "growth")},
     "rank": column.NumberColumn("Rank", format="localized", width=60),
     "rank_change": column.NumberColumn(
         "Places gained",
@@ -135,16 +136,16 @@ RANKED_MOVERS = {
         width=100,
         help="Against the span before; below zero: lost; a dash: not ranked then",
     ),
-    **MOVERS_TABLE,
+    **{name: shown for name, shown in MOVERS_TABLE.items() if name not in {"repository", "growth"}},
 }
 COLLECTED_REPOSITORIES = {
     "repository": column.LinkColumn("Repository", display_text=r"name=([^&]+)", width=210, pinned=True),
-    "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=110, help="Opens the account page"),
     "stars": column.NumberColumn("Stars", format="localized", width=90),
     "stars_30d": column.NumberColumn("In 30 days", format="localized", width=90, help="Growth up to the last refresh"),
     "forks": column.NumberColumn("Forks", format="localized", width=80),
     "language": column.TextColumn("Language", width=100),
     "checked_at": column.DatetimeColumn("Refreshed", format="YYYY-MM-DD", width=95, help="How old these numbers are"),
+    "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=110, help="Opens the account page"),
     "source": column.TextColumn("Source", width=100),
     "description": column.TextColumn("Description", width=420),
 }
@@ -257,11 +258,11 @@ COMPARED_REPOSITORIES = {
     **_COMPARED_TO_PEERS,
 }
 KEY_PEOPLE = {
-    "repository": column.LinkColumn("Repository", display_text=r"name=[^/]+/([^&]+)", width=190),
-    "stars": column.NumberColumn("Stars", format="localized", width=85),
+    "repository": column.LinkColumn("Repository", display_text=r"name=[^/]+/([^&]+)", width=190, pinned=True),
     "absence_factor": column.NumberColumn(
         "Absence factor", format="localized", width=110, help="The fewest people who made half of the commits"
     ),
+    "stars": column.NumberColumn("Stars", format="localized", width=85),
     "contributors": column.NumberColumn("Contributors", format="localized", width=100),
     "top_contributor": column.TextColumn("Most commits by", width=150),
     "top_share": share_bar("Of all", width=110),

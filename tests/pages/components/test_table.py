@@ -9,6 +9,7 @@ from pandas import DataFrame
 from streamlit.column_config import NumberColumn
 from streamlit.testing.v1 import AppTest
 
+from pages.components import columns
 from pages.components.table import ONE_DECIMAL, rounded_as_shown, share_bar, share_column, table_height
 
 
@@ -29,6 +30,29 @@ def test_shares_are_percents_with_one_decimal_and_only_a_full_one_is_100():
     assert rows["share"].tolist()[:2] == [0.14, 0.0531]
 
 
+PHONE_PX = 340  # of a table in a cell, in a window of 420 px
+
+
+def test_wide_tables_keep_the_name_in_view_while_the_numbers_are_scrolled():
+    named = {name: table for name, table in vars(columns).items() if name.isupper() and isinstance(table, dict)}
+    tables = {name: table for name, table in named.items() if "repository" in table}
+    wide = {
+        name: first
+        for name, table in tables.items()
+        if (first := table["repository"])
+        and sum(shown["width"] for shown in table.values() if shown and isinstance(shown.get("width"), int)) > PHONE_PX
+    }
+    assert len(wide) >= 5
+    assert [name for name, first in wide.items() if not first.get("pinned")] == []
+
+
+@pytest.mark.parametrize(("table", "shown"), [("RANKED_MOVERS", "growth"), ("COLLECTED_REPOSITORIES", "stars")])
+def test_what_a_table_is_about_is_seen_on_a_phone(table, shown):
+    names = list(getattr(columns, table))
+    before = names[: names.index(shown) + 1]
+    assert sum(getattr(columns, table)[name]["width"] for name in before) <= PHONE_PX
+
+
 def test_a_change_that_rounds_to_zero_has_no_sign():
     rows = DataFrame({"percent": [-0.04, 1283.27, None]})
     shown = rounded_as_shown(rows, {"percent": NumberColumn("Change, %", format=ONE_DECIMAL)})
@@ -39,14 +63,14 @@ def test_a_change_that_rounds_to_zero_has_no_sign():
 def test_all_columns_write_numbers_with_separators_and_without_a_plus_before_zero():
     """Streamlit's own "percent" leaves out trailing zeros: 14 % and 5.31 % in one column."""
     pages = Path(__file__).resolve().parents[3] / "pages"
-    columns = [
+    calls = [
         call
         for path in pages.rglob("*.py")
         for call in re.findall(r"NumberColumn\((?:[^()]|\([^()]*\))*\)", path.read_text(encoding="utf-8"))
     ]
     written = re.compile(r'format=("localized"|ONE_DECIMAL|TWO_DECIMALS|PERCENT_FORMAT)')
-    others = [call for call in columns if not written.search(call)]
-    assert len(columns) > 80
+    others = [call for call in calls if not written.search(call)]
+    assert len(calls) > 80
     assert {re.search('"(.*?)"', call)[1] for call in others} == {"Priority", "No.", "Status"}
 
 
