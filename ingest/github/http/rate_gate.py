@@ -231,10 +231,13 @@ class RequestPermit:
         self._jitter = jitter
         self._is_settled = False
 
-    def record_response(self, status: RateLimitStatus | None, wait: RequiredWait | None, owner: str) -> None:
+    def record_response(
+        self, status: RateLimitStatus | None, wait: RequiredWait | None, owner: str, *, has_failed: bool = False
+    ) -> None:
         """Record the reported rate limit and the required wait before another request may start.
 
         *owner* is the token's owner as known now: GitHub may have reported the login since the request started.
+        *has_failed* tells that GitHub's server did: whether a rate limit is over, that does not show.
         """
         jitter = self._jitter()
 
@@ -243,7 +246,8 @@ class RequestPermit:
             resource = status.resource if status else None
             state.settle(self._request, owner=owner, resource=resource, reported=reported)
             if wait is None:
-                state.reset_strikes(self.started_at)
+                if not has_failed:
+                    state.reset_strikes(self.started_at)
             elif wait.scope == "host":
                 state.pause(wait.seconds, now)
             elif wait.scope == "unspecified":

@@ -285,7 +285,8 @@ class Transport:
                 wait = required_wait(response)
                 # The rate limit of a 401 belongs to no owner: GitHub did not recognise the token.
                 status = None if response.status == UNAUTHORIZED else rate_limit_status(response)
-                permit.record_response(status, wait, self._pool.owner(credential))
+                owner, has_failed = self._pool.owner(credential), response.status >= 500
+                permit.record_response(status, wait, owner, has_failed=has_failed)
             if wait is None:
                 return response
             seconds = round(wait.seconds, 1) or None

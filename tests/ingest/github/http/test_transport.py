@@ -144,6 +144,17 @@ def test_an_unspecified_wait_is_at_least_a_minute(client, time):
     assert 60 <= time.slept_seconds <= 76
 
 
+def test_a_failure_of_the_server_does_not_shorten_the_next_unspecified_wait(client, time):
+    """The second one in a row is twice as long: two minutes, for which nobody waits here."""
+    limited = CannedResponse(403, SECONDARY)
+    with (
+        fake_server(respond_in_sequence(limited, CannedResponse(502), limited, OCTOCAT_RESPONSE)) as server,
+        pytest.raises(RateLimited) as raised,
+    ):
+        client(server.url).account_by_id(583231)
+    assert 120 <= (raised.value.resets_at - time.now()).total_seconds() <= 150
+
+
 def test_an_exhausted_budget_sends_nothing_until_its_reset(client, time):
     reset = int(time.now().timestamp()) + 1800
     date = time.now().strftime("%a, %d %b %Y %H:%M:%S GMT")
