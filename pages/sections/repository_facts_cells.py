@@ -54,7 +54,9 @@ def stars_given_question(days: DataFrame, *, is_total: bool, has_all: bool) -> s
 
 
 def ledger_sentence(months: DataFrame) -> str:
-    """Say how many stars were given, withdrawn and survive, over all *months*."""
+    """Say how many stars were given, withdrawn and survive, over all *months*; without any it is not known."""
+    if months.empty:
+        return "By month of giving."
     given, withdrawn, surviving = (int(months[name].sum()) for name in ("given", "withdrawn", "surviving"))
     share = f" ({percent(withdrawn / given, 1)})" if given else ""
     return (

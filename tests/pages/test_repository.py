@@ -154,6 +154,8 @@ def test_an_imported_repository_names_its_source_and_can_be_asked_for(open_page,
     text = page_text(shown)
     assert "reported by weekly list" in text
     assert "Watchers have not been collected yet" in text
+    assert "By month of giving." in text
+    assert "0 stars given" not in text
     assert {metric.label: metric.value for metric in shown.metric}["Forks"] == "—"
     assert "ask-for-it" in [button.key for button in shown.button]
 
