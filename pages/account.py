@@ -109,7 +109,8 @@ account_languages.show_languages(account.account_id, stored, login, note, by, fo
 ## Portfolio
 """
 portfolio = account_portfolio.repositories(account.account_id, as_of, forks=forks)
-before = account_portfolio.repositories(account.account_id, vs, forks=forks) if vs else None
+is_known_then = vs is not None and accounts.totals(account.account_id, vs) is not None
+before = account_portfolio.repositories(account.account_id, vs, forks=forks) if is_known_then else None
 left, right = st.columns(2)
 with left:
     account_portfolio_cells.show_shape(portfolio, before, stored, login, note, forks=forks)

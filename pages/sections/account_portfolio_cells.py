@@ -63,14 +63,14 @@ def show_shape(
 
 
 def shape_sentence(figures: Shape, before: Shape | None, vs: datetime | None, *, forks: bool) -> str:
-    """Say how many repositories there are, how unequal they are, and how both were at *vs*."""
+    """Say how many repositories there are, how unequal they are, and how both were at *vs*; None: that is unknown."""
     count = quantity(figures.repositories, "repository", "repositories")
     counted = index = gini = dashed = ""
-    if before is not None and vs is not None:
-        counted = in_brackets(figures.repositories, before.repositories, vs)
-        index = in_brackets(figures.h_index, before.h_index, vs)
-        gini = f" (vs {_decimal(before.gini)})"
-        dashed = f" Dashed: on {day(vs)}."
+    if vs is not None:
+        counted = in_brackets(figures.repositories, before.repositories if before else None, vs)
+        index = in_brackets(figures.h_index, before.h_index if before else None, vs)
+        gini = f" (vs {_decimal(before.gini if before else None)})"
+        dashed = f" Dashed: on {day(vs)}." if before and before.stars else ""
     return (
         f"{count}{counted}, forks {'included' if forks else 'left out'}: h-index {number(figures.h_index)}{index}, "
         f"Gini coefficient {_decimal(figures.gini)}{gini}. The further the curve is below the dotted line, the fewer "
@@ -111,6 +111,8 @@ def show_exposure(
             if then.known
             else f" Contributors had not been collected by {day(vs)}."
         )
+    elif vs is not None:
+        sentence += f" Contributors had not been collected by {day(vs)}."
     known = ordered[ordered["absence_factor"].notna()].reset_index(drop=True)
     table_cell(
         "How many of its repositories depend on one person?",

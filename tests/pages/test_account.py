@@ -149,5 +149,10 @@ def test_with_another_time_portfolio_contributions_and_peers_compare_with_it(ope
     assert "In the last 365 days 397 (+32, +8.8 %, vs 365 on 2026-01-05)" in text
     assert "On 2026-01-05 it had no rank." in text
     assert "Contributors had not been collected by 2026-01-05." in text
+    unknown = page_text(open_page("account", login="octo", vs="2020-06-01", as_of="2026-02-10"))
+    then = "(vs — on 2020-06-01)"
+    assert f"3 repositories {then}, forks left out: h-index 2 {then}, Gini coefficient 0.22 (vs —)." in unknown
+    assert "Dashed" not in unknown
+    assert "Contributors had not been collected by 2020-06-01." in unknown
     (peers,) = (table.value for table in shown.dataframe if "is_self" in table.value)
     assert peers[["stars", "stars_vs", "stars_difference", "stars_percent"]].to_numpy().tolist() == [[6, 4, 2, 50.0]]
