@@ -37,6 +37,10 @@ GROW = """
     late.style.height = "3000px";
     document.querySelector('[data-testid="stMainBlockContainer"]').prepend(late);
 """
+# The labels of cards that do not fit them.
+CUT_LABELS = """() => [...document.querySelectorAll('[data-testid="stMetricLabel"] *')]
+    .filter((part) => part.scrollWidth > part.clientWidth && getComputedStyle(part).whiteSpace === "nowrap")
+    .map((part) => part.textContent)"""
 # Their figures have axes of numbers.
 WITH_NUMBERS_ON_AXES = ("/account?login=octo", "/repositories")
 BACKGROUND_COLORS = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 23, 42)"}
@@ -53,6 +57,7 @@ def test_a_page_shows_its_rows_in_its_theme_without_overflow_or_barrier(read, pa
     assert page.locator(".stException").count() == 0
     assert page.locator('[data-testid="stAlertContentError"]').count() == 0
     assert reader.overflow_px() <= 0
+    assert page.evaluate(CUT_LABELS) == []
     background = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
     assert background == BACKGROUND_COLORS[theme]
     assert serious_findings(page) == []
