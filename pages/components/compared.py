@@ -3,8 +3,11 @@
 from datetime import datetime
 from typing import Any
 
+from pandas import to_datetime
+
 from core.analysis import difference
 from core.wording import signed
+from pages.components.as_of import moment
 from pages.components.format import day, number
 
 
@@ -26,3 +29,10 @@ def in_brackets(value: Any, before: Any, vs: datetime | None) -> str:
     change = difference.difference(value, before)
     parts = [] if change is None else [signed(change), signed_percent(value, before)]
     return f" ({', '.join([*filter(None, parts), compared_with(before, vs)])})"
+
+
+def dotted_hint(times: Any, vs: datetime) -> str:
+    """Say what the dotted lines of a chart of these *times* are, or why there are none."""
+    if (to_datetime(times, utc=True) <= vs).any():
+        return f"Dotted: the same up to {moment(vs)}, moved so that both end together."
+    return f"Without dotted lines: nothing was collected by {moment(vs)}."

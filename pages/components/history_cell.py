@@ -13,10 +13,11 @@ from core.charts.coverage_intervals import stable_end
 from core.charts.theme import Theme
 from core.db.frames import derived
 from core.shared_cache import memoized
-from pages.components import as_of
 from pages.components.alt_text import line_alt
+from pages.components.as_of import selected_vs
 from pages.components.cell import cell, theme
 from pages.components.chart import Drawing, drawing, drawn, selected_earlier
+from pages.components.compared import dotted_hint
 from pages.components.format import day, percent
 
 ONE_CAPTURE = "One capture so far; a line needs two."
@@ -54,7 +55,7 @@ def line_cell(
         theme(),
         end,
         height,
-        as_of.selected_vs(),
+        selected_vs(),
         is_log=is_log,
         happened=happened,
     )
@@ -149,7 +150,7 @@ def shares_cell(
     """Draw the shares of languages over time, see `stacked_shares`; *value* is also the unit, *period* one step."""
     moments = frame["at"].nunique()
     compared = selected_earlier()
-    hint = f" Dotted: the same up to {as_of.moment(compared.vs)}, moved so that both end together." if compared else ""
+    hint = f" {dotted_hint(frame['at'], compared.vs)}" if compared else ""
     cell(
         question,
         how_to_read + hint,

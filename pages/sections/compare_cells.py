@@ -15,7 +15,8 @@ from core.queries import compare, peers
 from core.queries.compare import Align, Indexed, Kind, Measure, Subject
 from core.wording import quantity
 from pages.components import definitions
-from pages.components.as_of import moment, page_links
+from pages.components.as_of import page_links
+from pages.components.compared import dotted_hint
 from pages.components.format import day, number, percent
 from pages.components.markdown import escape_markdown
 
@@ -51,7 +52,7 @@ def how_to_read(
         "A line ends where nobody refreshed. Thin: imported history, and before our first refresh stars by day of giving."
     ]
     if vs is not None:
-        parts.append(f"Dotted: the same up to {moment(vs)}, moved so that both end together.")
+        parts.append(dotted_hint(indexed.rows["at"], vs))
     if scale == "indexed":
         parts.append(_base_sentence(indexed, align))
     if scale == "log":
