@@ -1,30 +1,14 @@
 """Ingestions and the outcome of each account in them, newest first. Never cached."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pandas import DataFrame
 
 from core.db.frames import first_record, read_frame
+from core.queries.outcomes import OUTCOME_CTES
 
 MAX_ID = 2**62
-OUTCOME_RETENTION = timedelta(days=90)
-"""How long the outcomes of single accounts are kept; of older ingestions how many there were."""
-
-# An ingestion has one run per attempt of its jobs. An account that was retried counts once, with its last outcome.
-OUTCOME_CTES = """outcomes AS (
-            SELECT DISTINCT ON (ingestion_id, login) ingestion_id, ingest_item.state, error_code
-              FROM ingest_item
-              JOIN ingest_run ON ingest_run.id = run_id
-             WHERE ingestion_id = ANY(CAST(:ids AS bigint[]))
-             ORDER BY ingestion_id, login, ingest_item.finished_at DESC
-        ), items AS (
-            SELECT ingestion_id,
-                   count(*) FILTER (WHERE state IN ('stored', 'unchanged') AND error_code IS NULL) AS stored,
-                   count(*) FILTER (WHERE NOT (state IN ('stored', 'unchanged') AND error_code IS NULL)) AS failed
-              FROM outcomes GROUP BY ingestion_id
-        )"""
-"""SQL: how many accounts the ingestions `:ids` stored, and how many failed, from their outcomes."""
 # Until its first run an ingestion is queued.
 STATE_CTES = f"""runs AS (
             SELECT ingestion_id, count(*) AS runs, bool_or(state = 'running') AS running,

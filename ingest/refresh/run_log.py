@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine
 
 from core.db.statement import text
-from core.queries.ingestions import OUTCOME_CTES, OUTCOME_RETENTION
+from core.queries.outcomes import OUTCOME_CTES, OUTCOME_RETENTION
 from core.queue.jobs import JobOrigin, create_ingestion
 from core.queue.liveness import RUN_LOCK_SPACE
 from ingest.liveness_lock import LivenessLock

@@ -8,6 +8,7 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.queries import ingestions
+from core.queries.outcomes import OUTCOME_RETENTION
 from core.wording import duration, pluralize, quantity
 from pages.components import query_params
 from pages.components.columns import timestamp_column
@@ -136,7 +137,7 @@ def why_no_outcomes(ingestion: ingestions.Ingestion) -> str:
         return "No worker has started it yet."
     if ingestion.stored + ingestion.failed:
         accounts = f"{quantity(ingestion.stored, 'account')} stored, {number(ingestion.failed)} failed"
-        return f"{accounts}. What happened to each is kept for {ingestions.OUTCOME_RETENTION.days} days."
+        return f"{accounts}. What happened to each is kept for {OUTCOME_RETENTION.days} days."
     return "No account was refreshed."
 
 

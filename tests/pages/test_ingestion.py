@@ -20,6 +20,7 @@ from core.budget.rate_limits import RateBudgetBucket, RateBudgetSummary
 from core.db import schema
 from core.errors import Forbidden
 from core.queries import ingestions as asked_for
+from core.queries.outcomes import OUTCOME_RETENTION
 from core.queue import ingestions
 from core.queue.jobs import JobOrigin
 from core.settings import settings
@@ -353,9 +354,9 @@ def test_of_an_old_ingestion_the_counts_are_kept(page, cockpit, database, now):
     cockpit.finish_all()
     before = asked_for.list_ingestions()
     started_at = database.scalar(select(schema.ingestion.c.started_at).where(schema.ingestion.c.id == empty))
-    assert run_log.delete_old_items(database, started_at + asked_for.OUTCOME_RETENTION - timedelta(days=1)) == 0
+    assert run_log.delete_old_items(database, started_at + OUTCOME_RETENTION - timedelta(days=1)) == 0
     for deleted in (4, 0):
-        assert run_log.delete_old_items(database, started_at + 2 * asked_for.OUTCOME_RETENTION) == deleted
+        assert run_log.delete_old_items(database, started_at + 2 * OUTCOME_RETENTION) == deleted
         assert database.scalar(select(func.count()).select_from(schema.ingest_item)) == 0
         pd.testing.assert_frame_equal(asked_for.list_ingestions(), before)
     assert before.loc[before["id"] == first, ["state", "stored", "failed"]].to_numpy().tolist() == [["partial", 2, 1]]
