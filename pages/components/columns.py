@@ -172,9 +172,9 @@ OVERDUE_ACCOUNTS = {
 }
 REPOSITORIES = {
     "repository": column.LinkColumn("Repository", display_text=r"name=[^/]+/([^&]+)", width=200, pinned=True),
+    "stars": column.NumberColumn("Stars", format="localized", width=75),
     "account": column.LinkColumn("Owner", display_text=r"login=([^&]+)", width=105, help="Opens the account page"),
     "language": column.TextColumn("Language", width=90),
-    "stars": column.NumberColumn("Stars", format="localized", width=75),
     "stars_7d": column.NumberColumn(
         "In 7 days", format="localized", width=75, help="Stars gained in the 7 days before the last refresh"
     ),

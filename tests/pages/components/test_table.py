@@ -46,7 +46,10 @@ def test_wide_tables_keep_the_name_in_view_while_the_numbers_are_scrolled():
     assert [name for name, first in wide.items() if not first.get("pinned")] == []
 
 
-@pytest.mark.parametrize(("table", "shown"), [("RANKED_MOVERS", "growth"), ("COLLECTED_REPOSITORIES", "stars")])
+@pytest.mark.parametrize(
+    ("table", "shown"),
+    [("RANKED_MOVERS", "growth"), ("COLLECTED_REPOSITORIES", "stars"), ("REPOSITORIES", "stars")],
+)
 def test_what_a_table_is_about_is_seen_on_a_phone(table, shown):
     names = list(getattr(columns, table))
     before = names[: names.index(shown) + 1]
